@@ -1,0 +1,104 @@
+"""`python -m api`: the service; makes what it needs if there is nothing yet."""
+
+from __future__ import annotations
+
+import ipaddress
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from api.app import create_app
+from api.dependencies import House
+from data.console import command_group, parse_moment, run, say, steps
+from data.errors import OfferError, SettingsError
+from data.ingest import read_folder
+from data.settings import read_settings
+from data.store import Store
+from recommender.bundle import CURRENT, Bundle, load
+from recommender.service import Service
+
+app = command_group("Serve recommendations over HTTP.")
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port.")] = 8000,
+    data: Annotated[
+        str | None, typer.Option(metavar="DIR|URL", help="Dataset folder, or database URL.")
+    ] = None,
+    model: Annotated[Path | None, typer.Option(help="Model folder.")] = None,
+    at: Annotated[
+        str | None, typer.Option(help="Moment that lists are for (default: the present).")
+    ] = None,
+) -> None:
+    """Serve; without a model, a default world is generated and a model trained first.
+
+    Example: `python -m api --port 8000` then `curl localhost:8000/recommend/c0000042`
+    """
+    _refuse_public(host)
+    settings = read_settings()
+    url = data if data is not None and "://" in data else settings.database_url
+    folder = Path(data) if data is not None and "://" not in data else settings.data_folder
+    home_model = settings.model_folder if model is None else model
+    _make_missing(folder, home_model, made_by_us=folder == settings.data_folder)
+    bundle = load(home_model)
+    store = Store.open(url)
+    if folder.is_dir() and (store.is_empty() or data == str(folder)):
+        with steps(5) as step:
+            step("reading")
+            store.load(read_folder(folder).dataset, on_step=step)
+    moment = parse_moment(at)
+    home = House(bundle, _service(bundle), store, moment)
+    if home.service is not None and not home.service.count_candidates(home.now()):
+        say(
+            f"Warning: no offer is valid at {home.now().isoformat()}, so lists are empty. "
+            f"To look at old data, start with --at {bundle.at}"
+        )
+    people = f"{len(bundle.customers.ids):,} customers"
+    say(f"Model {bundle.version}, {people}. Serving on http://{host}:{port}/docs")
+    say("No API keys are configured: only this machine can connect.")
+    uvicorn.run(create_app(home), host=host, port=port, log_level="warning")
+
+
+def _refuse_public(host: str) -> None:
+    try:
+        private = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        private = False
+    if not private:
+        raise SettingsError(
+            f"Without API keys the service listens on this machine only, not on {host}.",
+            "Leave --host at 127.0.0.1 and put a proxy that checks keys before it.",
+        )
+
+
+def _make_missing(folder: Path, model: Path, *, made_by_us: bool) -> None:
+    """Let child processes generate and train: serving itself holds no training library."""
+    if (model / CURRENT).is_file():
+        return
+    say("There is no model yet.")
+    if made_by_us and not folder.exists():
+        _child("data", "generate", str(folder))
+    _child("recommender", "train", "--data", str(folder), "--model", str(model))
+
+
+def _child(module: str, *arguments: str) -> None:
+    say(f"python -m {module} {' '.join(arguments)}")
+    done = subprocess.run([sys.executable, "-m", module, *arguments], check=False)
+    if done.returncode:
+        error = OfferError(f"python -m {module} {arguments[0]} did not succeed.", "See above.")
+        error.exit_code = done.returncode
+        raise error
+
+
+def _service(bundle: Bundle) -> Service | None:
+    return None if bundle.recommender is None else Service(bundle)
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,75 @@
+"""The application, wired in one place."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import RedirectResponse
+
+from api.dependencies import House
+from api.errors import add_error_handlers, problem
+from api.routes import events, health, onboarding, recommend, segments
+from api.schemas import Problem
+
+LARGEST_BODY = 1_000_000
+TITLE = "Next Best Offer"
+
+
+def create_app(home: House) -> FastAPI:
+    """Build the application around a model and a store.
+
+    Parameters
+    ----------
+    home : House
+        The model, the store and the clock; tests bring their own.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        home.store.close()
+
+    app = FastAPI(
+        title=TITLE,
+        description="Segments, next best offers and their reasons.",
+        version="1",
+        lifespan=lifespan,
+        responses={422: {"model": Problem}, 503: {"model": Problem}},
+    )
+    app.state.house = home
+    add_error_handlers(app)
+    for part in (recommend, onboarding, events, segments, health):
+        app.include_router(part.router)
+
+    @app.middleware("http")
+    async def guard(
+        request: Request, call_next: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        """Name every request and refuse bodies past the limit before reading them."""
+        request.state.request_id = uuid.uuid4().hex
+        length = request.headers.get("content-length", "")
+        if request.method in ("POST", "PUT"):
+            if not length.isdigit():
+                return problem(
+                    HTTPStatus.LENGTH_REQUIRED, "LENGTH_REQUIRED", "Send a Content-Length."
+                )
+            if int(length) > LARGEST_BODY:
+                return problem(
+                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                    "BODY_TOO_LARGE",
+                    f"A body may have {LARGEST_BODY} bytes.",
+                )
+        response = await call_next(request)
+        response.headers["X-Request-ID"] = request.state.request_id
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+    @app.get("/", include_in_schema=False)
+    async def root() -> RedirectResponse:
+        return RedirectResponse("/docs")
+
+    return app

@@ -1,0 +1,74 @@
+"""Errors as JSON: a detail for people, a code for machines, never a stack trace."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+
+log = logging.getLogger("api")
+
+RETRY_SECONDS = 5
+
+
+class ApiError(Exception):
+    """An error with a status and a code."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Make every error of an application leave in the one form."""
+
+    @app.exception_handler(ApiError)
+    async def on_api_error(_: Request, error: ApiError) -> JSONResponse:
+        return problem(error.status, error.code, error.detail)
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        errors = [
+            {"at": ".".join(str(part) for part in one["loc"]), "problem": one["msg"]}
+            for one in error.errors()
+        ]
+        first = errors[0] if errors else {"at": "body", "problem": "is not valid"}
+        detail = f"{first['at']}: {first['problem']}"
+        body = {"detail": detail, "code": "VALIDATION_FAILED", "errors": errors}
+        return JSONResponse(body, status_code=HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    @app.exception_handler(HTTPException)
+    async def on_http(_: Request, error: HTTPException) -> JSONResponse:
+        code = HTTPStatus(error.status_code).name
+        return problem(error.status_code, code, str(error.detail), error.headers)
+
+    @app.exception_handler(SQLAlchemyError)
+    async def on_database(_: Request, error: SQLAlchemyError) -> JSONResponse:
+        # The statement may hold personal data: only the kind of error is logged.
+        log.error("database: %s", type(error).__name__)
+        return problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "DATABASE_AWAY",
+            "The database does not answer; nothing was written. Try again.",
+            {"Retry-After": str(RETRY_SECONDS)},
+        )
+
+    @app.exception_handler(Exception)
+    async def on_bug(_: Request, error: Exception) -> JSONResponse:
+        log.error("a bug: %s", type(error).__name__)
+        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "This is our mistake.")
+
+
+def problem(
+    status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """Return an error response."""
+    return JSONResponse({"detail": detail, "code": code}, status_code=status, headers=headers)

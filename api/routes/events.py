@@ -1,0 +1,95 @@
+"""`POST /events` and `POST /transactions`: what happened, durable before the answer."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from fastapi import APIRouter
+from pydantic import ValidationError
+
+from api.dependencies import HouseDependency
+from api.schemas import Event, Events, Receipt, Rejected, Strict, TransactionLine, Transactions
+
+router = APIRouter(tags=["facts"])
+
+AHEAD = timedelta(days=1)  # a clock may be off by some hours; further ahead is a mistake
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+Row = TypeVar("Row", Event, TransactionLine)
+
+
+@router.post("/events", status_code=HTTPStatus.ACCEPTED)
+def add_events(home: HouseDependency, body: Events) -> Receipt:
+    """Record impressions, clicks and redemptions; a repeated event_id changes nothing."""
+    rejected: list[Rejected] = []
+    offers = home.offer_ids
+    rows = []
+    for index, event in _parsed(Event, body.events, rejected):
+        if event.offer_id not in offers:
+            detail = f"offer_id: there is no offer {event.offer_id!r}"
+            rejected.append(Rejected(index=index, code="UNKNOWN_OFFER", detail=detail))
+            continue
+        row = _recorded(event)
+        row["event_id"] = event.event_id or uuid.uuid4().hex
+        rows.append(row)
+    written = home.store.add_events(rows)
+    return _receipt(written.accepted, written.duplicates, rejected)
+
+
+@router.post("/transactions", status_code=HTTPStatus.ACCEPTED)
+def add_transactions(home: HouseDependency, body: Transactions) -> Receipt:
+    """Record transaction lines; a transaction that is there already is replaced whole."""
+    rejected: list[Rejected] = []
+    transactions: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for _, line in _parsed(TransactionLine, body.transactions, rejected):
+        row = _recorded(line)
+        row["transaction_id"] = line.transaction_id or uuid.uuid4().hex
+        transactions.setdefault((line.customer_id, row["transaction_id"]), []).append(row)
+    written = home.store.put_transactions(list(transactions.values()))
+    return _receipt(written.accepted, written.duplicates, rejected)
+
+
+def _parsed(
+    kind: type[Row], rows: list[dict[str, Any]], rejected: list[Rejected]
+) -> Iterable[tuple[int, Row]]:
+    """Judge rows one by one; what is wrong with one does not keep the others out."""
+    for index, raw in enumerate(rows):
+        try:
+            row = kind.model_validate(raw)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            detail = f"{where}: {first['msg']}"
+            rejected.append(Rejected(index=index, code="INVALID_ROW", detail=detail))
+            continue
+        if row.occurred_at is not None and _utc(row.occurred_at) > datetime.now(UTC) + AHEAD:
+            detail = "occurred_at: lies in the future"
+            rejected.append(Rejected(index=index, code="IN_THE_FUTURE", detail=detail))
+            continue
+        yield index, row
+
+
+def _recorded(row: Strict) -> dict[str, Any]:
+    """Turn a row into the database's terms; without a zone a time is UTC."""
+    now = datetime.now(UTC)
+    values = row.model_dump()
+    occurred = values["occurred_at"] or now
+    values["occurred_at"] = _microseconds(_utc(occurred))
+    values["recorded_at"] = _microseconds(now)
+    return values
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def _receipt(accepted: int, duplicates: int, rejected: list[Rejected]) -> Receipt:
+    rejected.sort(key=lambda one: one.index)
+    return Receipt(accepted=accepted, duplicates=duplicates, rejected=rejected)

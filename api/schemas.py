@@ -1,0 +1,212 @@
+"""What comes in and what goes out over HTTP."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+MOST_ROWS = 1000
+CustomerId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+ShortText = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+Answer = Literal["yes", "no"]
+Question = Annotated[str, StringConstraints(pattern=r"^(offer|category):.+$", max_length=200)]
+
+
+class Strict(BaseModel):
+    """A body in which an unknown name is an error rather than silence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Profile(Strict):
+    """What a customer says of themselves; every part may be left out."""
+
+    gender: Annotated[str, StringConstraints(max_length=64)] | None = None
+    age: float | None = Field(default=None, ge=0, le=120)
+    annual_income: float | None = Field(default=None, ge=0, le=1e9, description="In thousands.")
+    spending_score: float | None = Field(default=None, ge=1, le=100)
+    city: Annotated[str, StringConstraints(max_length=128)] | None = None
+
+
+class Onboarding(Strict):
+    """A new customer at the door."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "profile": {"gender": "Female", "age": 27, "annual_income": 28},
+                    "answers": {"category:fashion": "yes", "category:fuel": "no"},
+                }
+            ]
+        },
+    )
+
+    customer_id: CustomerId | None = None
+    profile: Profile = Profile()
+    answers: dict[Question, Answer] = Field(default_factory=dict, max_length=200)
+
+
+class Event(Strict):
+    """Something a customer did with an offer."""
+
+    customer_id: CustomerId
+    offer_id: ShortText
+    event_type: Literal["impression", "click", "redemption"]
+    occurred_at: datetime | None = Field(default=None, description="Now if not given.")
+    event_id: ShortText | None = Field(default=None, description="Makes a repeat harmless.")
+    position: float | None = Field(default=None, ge=1)
+    propensity: float | None = Field(default=None, ge=0, le=1)
+    decision_id: ShortText | None = None
+    policy: Annotated[str, StringConstraints(max_length=64)] | None = None
+    value: float | None = None
+
+
+class TransactionLine(Strict):
+    """One line of a transaction; lines that share customer and transaction_id belong together."""
+
+    customer_id: CustomerId
+    amount: float = Field(allow_inf_nan=False)
+    occurred_at: datetime | None = Field(default=None, description="Now if not given.")
+    transaction_id: ShortText | None = None
+    item_id: ShortText | None = None
+    category: Annotated[str, StringConstraints(max_length=200)] | None = None
+    merchant: Annotated[str, StringConstraints(max_length=200)] | None = None
+    quantity: float | None = Field(default=None, allow_inf_nan=False)
+    discount: float | None = Field(default=None, allow_inf_nan=False)
+    channel: Annotated[str, StringConstraints(max_length=64)] | None = None
+
+
+class Events(Strict):
+    """A batch of events; each row is judged by itself."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "events": [
+                        {
+                            "event_id": "e-1",
+                            "customer_id": "c0000042",
+                            "offer_id": "o0001",
+                            "event_type": "click",
+                        }
+                    ]
+                }
+            ]
+        },
+    )
+
+    events: list[dict[str, Any]] = Field(max_length=MOST_ROWS)
+
+
+class Transactions(Strict):
+    """A batch of transaction lines; each row is judged by itself."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "transactions": [
+                        {
+                            "transaction_id": "t-1",
+                            "customer_id": "c0000042",
+                            "amount": 35.5,
+                            "category": "travel",
+                        }
+                    ]
+                }
+            ]
+        },
+    )
+
+    transactions: list[dict[str, Any]] = Field(max_length=MOST_ROWS)
+
+
+class Rejected(BaseModel):
+    """A row that was not taken."""
+
+    index: int
+    code: str
+    detail: str
+
+
+class Receipt(BaseModel):
+    """What became of a batch."""
+
+    accepted: int
+    duplicates: int
+    rejected: list[Rejected]
+
+
+class SegmentName(BaseModel):
+    """A segment by number and name."""
+
+    id: int
+    name: str
+
+
+class Segment(SegmentName):
+    """A segment as people see it."""
+
+    description: str
+    size: int
+    share: float
+    centroid: dict[str, float]
+
+
+class ListedOffer(BaseModel):
+    """One offer of a list, with the parts its score is the sum of."""
+
+    rank: int
+    offer_id: str
+    title: str | None
+    category: str | None
+    score: float
+    source: str
+    contributions: dict[str, float]
+    reasons: list[str]
+
+
+class OfferList(BaseModel):
+    """A list of offers for one customer."""
+
+    request_id: str
+    decision_id: str
+    model_version: str
+    generated_at: datetime
+    customer_id: str
+    known: bool
+    segment: SegmentName | None
+    strategy: str
+    calibrated: bool
+    offers: list[ListedOffer]
+
+
+class NextQuestion(BaseModel):
+    """A question worth asking next."""
+
+    question: str
+    text: str
+
+
+class Welcome(BaseModel):
+    """What a new customer gets at once."""
+
+    customer_id: str
+    segment: SegmentName | None
+    next_questions: list[NextQuestion]
+    recommendations: OfferList
+
+
+class Problem(BaseModel):
+    """An error."""
+
+    detail: str
+    code: str
+    errors: list[dict[str, Any]] | None = None

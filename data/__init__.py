@@ -1,0 +1,1 @@
+"""What happened: tables, their checks, sources, the synthetic world, the store."""

@@ -1,0 +1,154 @@
+"""`python -m data`: make, bring in, check and load dataset folders."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from data.console import command_group, out, run, say, say_json, steps
+from data.ingest import MAX_BAD, Intake, read_folder, refuse_existing, write_folder
+from data.schema import MALL_FILE
+from data.settings import read_settings
+from data.sources.complete_journey import STEPS as JOURNEY_STEPS
+from data.sources.complete_journey import read_complete_journey
+from data.sources.mall import read_mall
+from data.store import Store
+from data.synthetic import WorldParameters, generate
+from data.synthetic.world import STEPS as WORLD_STEPS
+
+app = command_group("Make, bring in, check and load dataset folders.")
+
+MaxBad = Annotated[float, typer.Option(help="Largest share of bad rows tolerated in a table.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+
+
+class Source(StrEnum):
+    """What `import` knows."""
+
+    MALL = "mall"
+    COMPLETE_JOURNEY = "complete-journey"
+
+
+@app.command("generate")
+def generate_command(
+    folder: Annotated[Path, typer.Argument(help="Folder to make; must not exist yet.")],
+    customers: Annotated[int, typer.Option(help="How many customers.")] = 2000,
+    offers: Annotated[int, typer.Option(help="How many offers.")] = 150,
+    days: Annotated[int, typer.Option(help="Length of the history in days.")] = 180,
+    seed: Annotated[int, typer.Option(help="The only source of chance.")] = 0,
+) -> None:
+    """Make a synthetic world with known truth.
+
+    Example: `python -m data generate out/world --customers 500 --seed 1`
+    """
+    refuse_existing(folder)
+    world = WorldParameters(customers=customers, offers=offers, days=days, seed=seed)
+    with steps(WORLD_STEPS + 1) as step:
+        tables = generate(world, on_step=step)
+        step("writing")
+        write_folder(tables, folder)
+    _say_rows({name: len(frame) for name, frame in tables.items()}, folder)
+
+
+@app.command("import")
+def import_command(
+    source: Annotated[Source, typer.Argument(help="What to import.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="[SOURCE] DIR", help="The file, if any; the new folder.")
+    ],
+    max_bad: MaxBad = MAX_BAD,
+    seed: Annotated[int, typer.Option(help="Seed of transactions generated for mall.")] = 0,
+) -> None:
+    """Turn a public data set into a dataset folder.
+
+    Example: `python -m data import mall Mall_Customers.csv out/mall`
+    """
+    most = 2 if source is Source.MALL else 1
+    if len(paths) > most:
+        raise typer.BadParameter(f"{source} takes at most {most} paths, not {len(paths)}.")
+    folder = paths[-1]
+    refuse_existing(folder)
+    if source is Source.MALL:
+        path = paths[0] if len(paths) == 2 else Path(MALL_FILE)
+        intake = _import_mall(path, max_bad, seed)
+    else:
+        with steps(JOURNEY_STEPS) as step:
+            intake = read_complete_journey(on_step=step)
+    write_folder(intake.dataset.tables(), folder)
+    intake.write_quarantine(folder)
+    _say_intake(intake)
+    _say_rows({name: len(frame) for name, frame in intake.dataset.tables().items()}, folder)
+
+
+@app.command()
+def validate(
+    folder: Annotated[Path, typer.Argument(help="The dataset folder.")],
+    max_bad: MaxBad = MAX_BAD,
+    as_json: Json = False,
+) -> None:
+    """Check a dataset folder; rows that cannot be used go to its quarantine.
+
+    Example: `python -m data validate out/world`
+    """
+    intake = read_folder(folder, max_bad=max_bad, write_quarantine=True)
+    if as_json:
+        rejected = {name: len(rows) for name, rows in intake.rejected.items()}
+        say_json({"rows": intake.rows, "rejected": rejected, "notes": intake.notes})
+        return
+    _say_intake(intake)
+    for name, rows in intake.rows.items():
+        out.print(f"{name:<16} {rows:>10,} rows  {len(intake.rejected.get(name, ())):>6,} bad")
+    out.print(f"{folder} can be used.")
+
+
+@app.command()
+def load(
+    folder: Annotated[Path, typer.Argument(help="The dataset folder.")],
+    database: Annotated[str | None, typer.Option(help="Database URL (default: SQLite).")] = None,
+    max_bad: MaxBad = MAX_BAD,
+) -> None:
+    """Load a dataset folder into the service's database; what is there already stays once.
+
+    Example: `python -m data load out/world --database sqlite:///var/nbo.db`
+    """
+    intake = read_folder(folder, max_bad=max_bad, write_quarantine=True)
+    _say_intake(intake)
+    store = Store.open(database or read_settings().database_url)
+    with steps(4) as step:
+        store.load(intake.dataset, on_step=step)
+    _say_rows(store.counts(), store.name)
+
+
+def _import_mall(path: Path, max_bad: float, seed: int) -> Intake:
+    table = read_mall(path, max_bad=max_bad, seed=seed)
+    if table.known_good:
+        say(f"{path.name} is the known-good mall table (200 customers).")
+    else:
+        say(
+            f"Warning: {path.name} is not the known-good mall table: "
+            f"{'; '.join(table.differences)}."
+        )
+    say("The mall table has no transactions: they are generated from income and score.")
+    return table.intake
+
+
+def _say_intake(intake: Intake) -> None:
+    for note in intake.notes:
+        say(f"Note: {note}")
+    for name, rows in intake.rejected.items():
+        counts = (rows["column"] + " " + rows["reason"]).value_counts()
+        what = "; ".join(f"{why}: {n}" for why, n in counts.items())
+        say(f"Quarantined {len(rows)} rows of {name} ({what}).")
+
+
+def _say_rows(rows: dict[str, int], where: Path | str) -> None:
+    for name, count in rows.items():
+        out.print(f"{name:<16} {count:>10,} rows")
+    out.print(f"Written to {where}.")
+
+
+if __name__ == "__main__":
+    run(app)

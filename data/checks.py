@@ -1,0 +1,189 @@
+"""The checks of one table: values are typed, rows that cannot be used are named."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from data.dataset import complete
+from data.errors import DataError
+from data.schema import Column, Kind, Table
+
+MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
+TRUE, FALSE = ("true", "1", "yes", "1.0"), ("false", "0", "no", "0.0")
+REJECT_COLUMNS = ("row", "column", "reason")
+
+
+@dataclass
+class Checked:
+    """What the checks made of a table: usable rows, rejected rows, remarks."""
+
+    frame: pd.DataFrame
+    rejected: pd.DataFrame
+    notes: list[str] = field(default_factory=list)
+
+    def refuse_too_bad(self, name: str, max_bad: float, where: str = "") -> None:
+        """Raise a DataError if more than a share of the rows was rejected."""
+        total = len(self.frame) + len(self.rejected)
+        if len(self.rejected) > max_bad * total:
+            row, column, reason = (self.rejected.iloc[0][part] for part in REJECT_COLUMNS)
+            raise DataError(
+                f"{name}: {len(self.rejected)} of {total} rows "
+                f"({len(self.rejected) / total:.1%}) cannot be used, more than {max_bad:.1%}; "
+                f"the first: row {row}, {column} {reason}.",
+                f"{where} Correct them, or allow more with --max-bad.".strip(),
+            )
+
+
+def check_columns(found: list[str], table: Table, file: str) -> list[str]:
+    """Check the header of a file and return remarks on columns that look misspelt.
+
+    Raises
+    ------
+    DataError
+        A required column is missing or a column stands there twice.
+    """
+    twice = sorted({name for name in found if found.count(name) > 1})
+    if twice:
+        raise DataError(f"{file}: the column {twice[0]!r} stands there twice.", "Remove one.")
+    missing = [name for name in table.required if name not in found]
+    if missing:
+        close = difflib.get_close_matches(missing[0], found, n=1, cutoff=0.6)
+        hint = f"Rename {close[0]!r} to {missing[0]!r}." if close else f"Add it to {file}."
+        raise DataError(
+            f"{file}: the required column {missing[0]!r} is missing (found: {', '.join(found)}).",
+            hint,
+        )
+    notes = []
+    for name in found:
+        close = difflib.get_close_matches(name.lower(), table.names, n=1, cutoff=0.8)
+        if name not in table.names and close and close[0] not in found:
+            notes.append(
+                f"{file}: column {name!r} is not known and kept as an attribute; "
+                f"did you mean {close[0]!r}?"
+            )
+    return notes
+
+
+def check_rows(raw: pd.DataFrame, table: Table, file: str) -> Checked:
+    """Type the values of a table and set aside the rows that cannot be used.
+
+    Parameters
+    ----------
+    raw : DataFrame
+        The rows as read; text columns still strings.
+    table : Table
+        The schema they should keep to.
+    file : str
+        Name to use in remarks.
+
+    Returns
+    -------
+    Checked
+        `rejected` has the columns row (1 = first data row), column, reason and the row's values.
+    """
+    raw = raw.reset_index(drop=True)
+    notes = check_columns([str(name) for name in raw.columns], table, file)
+    reasons: list[tuple[np.ndarray, str, str]] = []
+    typed = raw.copy(deep=False)
+    for column in table.columns:
+        if column.name in raw.columns:
+            typed[column.name] = _typed(raw[column.name], column, file, reasons, notes)
+    for name in raw.columns.difference(list(table.names)):
+        if _is_text(raw[name]):
+            typed[name] = raw[name].mask(raw[name].isin(MISSING))
+    good = np.ones(len(raw), dtype=bool)
+    for bad, _, _ in reasons:
+        good &= ~bad
+    for unique in (table.key, "event_id" if "event_id" in raw.columns else None):
+        if unique is not None:
+            repeated = np.zeros(len(raw), dtype=bool)
+            usable = good & np.asarray(typed[unique].notna())
+            repeated[usable] = typed.loc[usable, unique].duplicated().to_numpy()
+            reasons.append((repeated, unique, "is already in an earlier row"))
+            good &= ~repeated
+    if "age" in raw.columns and good.any() and float(typed.loc[good, "age"].max()) <= 1:
+        notes.append(f"{file}: every age is 1 or less; ages are years.")
+    rejected = pd.concat(
+        [
+            pd.DataFrame({"row": np.flatnonzero(bad) + 1, "column": column, "reason": reason}).join(
+                raw[bad].reset_index(drop=True), rsuffix="_value"
+            )
+            for bad, column, reason in reasons
+            if bad.any()
+        ]
+        or [pd.DataFrame(columns=list(REJECT_COLUMNS))],
+        ignore_index=True,
+    )
+    rejected = rejected.sort_values("row", kind="stable").drop_duplicates("row")
+    frame = complete(typed[good].reset_index(drop=True), table)
+    return Checked(frame, rejected.reset_index(drop=True), notes)
+
+
+def _is_text(values: pd.Series) -> bool:
+    return bool(pd.api.types.is_string_dtype(values) or pd.api.types.is_object_dtype(values))
+
+
+def _typed(
+    raw: pd.Series,
+    column: Column,
+    file: str,
+    reasons: list[tuple[np.ndarray, str, str]],
+    notes: list[str],
+) -> pd.Series:
+    """Type one column; add what is wrong with it to `reasons`, remarks to `notes`."""
+    if column.kind in (Kind.ID, Kind.TEXT) and pd.api.types.is_float_dtype(raw):
+        whole = raw.dropna()
+        if (whole == whole.round()).all():
+            raw = raw.astype("Int64")  # 42.0 is how a reader writes 42 once a value is missing
+    values = raw
+    if _is_text(raw):
+        values = raw.astype("str").str.strip()
+        absent = ("",) if column.kind is Kind.ID else MISSING
+        values = values.mask(values.isin(absent))
+    there = np.asarray(values.notna())
+    typed: pd.Series
+    if column.required:
+        reasons.append((~there, column.name, "is missing"))
+    match column.kind:
+        case Kind.NUMBER:
+            typed = pd.to_numeric(values, errors="coerce").astype("float64")
+            typed = typed.mask(np.isinf(typed))
+            reasons.append((there & np.asarray(typed.isna()), column.name, "is not a number"))
+        case Kind.TIME:
+            typed, unzoned = _times(values)
+            reasons.append((there & np.asarray(typed.isna()), column.name, "is not an ISO time"))
+            if unzoned:
+                notes.append(f"{file}: times in {column.name!r} have no zone and are read as UTC.")
+        case Kind.FLAG:
+            text = values.astype("str").str.lower()
+            typed = pd.Series(pd.NA, index=raw.index, dtype="boolean")
+            typed = typed.mask(text.isin(TRUE), True).mask(text.isin(FALSE), False)
+            reasons.append((there & np.asarray(typed.isna()), column.name, "is not true or false"))
+        case _:
+            typed = values.astype("str")
+    if column.kind is Kind.NUMBER:
+        number = typed.to_numpy(dtype=np.float64)
+        if column.low is not None:
+            reasons.append((number < column.low, column.name, f"is below {column.low:g}"))
+        if column.high is not None:
+            reasons.append((number > column.high, column.name, f"is above {column.high:g}"))
+    if column.allowed:
+        odd = there & ~np.asarray(typed.isin(column.allowed))
+        reasons.append((odd, column.name, f"is none of {', '.join(column.allowed)}"))
+    return typed
+
+
+def _times(values: pd.Series) -> tuple[pd.Series, bool]:
+    """Read times as UTC; the flag says whether any of them named no zone."""
+    if pd.api.types.is_datetime64_any_dtype(values):
+        unzoned = getattr(values.dt, "tz", None) is None
+        return pd.to_datetime(values, utc=True).astype("datetime64[us, UTC]"), unzoned
+    if pd.api.types.is_numeric_dtype(values):
+        return pd.Series(pd.NaT, index=values.index, dtype="datetime64[us, UTC]"), False
+    typed = pd.to_datetime(values, utc=True, errors="coerce", format="ISO8601")
+    zoned = values.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$", regex=True, na=True)
+    return typed.astype("datetime64[us, UTC]"), bool((~zoned.astype(bool) & typed.notna()).any())

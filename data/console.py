@@ -1,0 +1,109 @@
+"""What every command shares: messages in plain words, progress bars, exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from data.errors import OfferError, UsageError
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+err = Console(stderr=True, highlight=False)
+
+
+def command_group(help_text: str) -> typer.Typer:
+    """Return a Typer application with this project's conventions."""
+    return typer.Typer(
+        help=help_text,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+    )
+
+
+def run(app: typer.Typer) -> None:
+    """Run a command; an error made on purpose becomes one message and its exit code."""
+    try:
+        app()
+    except OfferError as error:
+        err.print(f"[bold red]Error:[/] {_escaped(error.problem)}", soft_wrap=True)
+        if error.remedy:
+            err.print(f"[bold]Remedy:[/] {_escaped(error.remedy)}", soft_wrap=True)
+        sys.exit(error.exit_code)
+
+
+def say(message: str) -> None:
+    """Tell the person at the terminal something; never mixed into what a machine reads."""
+    err.print(_escaped(message), soft_wrap=True)
+
+
+def say_json(value: Mapping[str, Any]) -> None:
+    """Print one JSON object for a machine to read."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+class Steps:
+    """A progress bar over named steps."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress = progress
+        self._task = progress.add_task("starting", total=total)
+        self._begun = False
+
+    def __call__(self, name: str) -> None:
+        """Finish the step before and name the one that begins."""
+        self._progress.update(self._task, advance=1 if self._begun else 0, description=name)
+        self._begun = True
+
+
+@contextmanager
+def steps(total: int) -> Iterator[Steps]:
+    """Show a bar for work of `total` steps; the last one ends with the block."""
+    columns = (
+        TextColumn("{task.description:<34}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=err, transient=not err.is_terminal) as progress:
+        bar = Steps(progress, total)
+        yield bar
+        bar("done")
+
+
+def parse_moment(text: str | None) -> pd.Timestamp | None:
+    """Read an ISO 8601 moment given on the command line; without a zone it is UTC.
+
+    Raises
+    ------
+    UsageError
+        The text is not a moment.
+    """
+    if text is None:
+        return None
+    try:
+        moment = pd.Timestamp(text)
+        if pd.isna(moment):
+            raise ValueError(text)
+    except ValueError as error:
+        raise UsageError(f"{text!r} is not a moment.", "Write it as 2025-06-30T00:00Z.") from error
+    return moment.tz_localize("UTC") if moment.tz is None else moment.tz_convert("UTC")
+
+
+def write_json(value: Mapping[str, Any], path: Path) -> None:
+    """Write a JSON document with a stable layout."""
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", r"\[")

@@ -1,0 +1,150 @@
+"""The facts of a company as typed frames: what every floor above reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from data.idmap import IdMap
+from data.schema import (
+    CLICK,
+    CUSTOMER_ID,
+    EVENT_TYPE,
+    IMPRESSION,
+    ITEM_ID,
+    OCCURRED_AT,
+    OFFER_ID,
+    REDEMPTION,
+    TABLES,
+    Kind,
+    Table,
+)
+
+DTYPES = {
+    Kind.ID: "str",
+    Kind.TEXT: "str",
+    Kind.NUMBER: "float64",
+    Kind.TIME: "datetime64[us, UTC]",
+    Kind.FLAG: "boolean",
+}
+
+
+def complete(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
+    """Give a frame every known column of its table, typed, absent values missing.
+
+    Columns that the table does not know are kept behind the known ones as attributes.
+    """
+    known = {}
+    for column in table.columns:
+        dtype = DTYPES[column.kind]
+        if column.name in frame.columns:
+            known[column.name] = frame[column.name].astype(dtype)  # type: ignore[call-overload]
+        else:
+            known[column.name] = pd.Series(dtype=dtype).reindex(frame.index)
+    extra = {name: frame[name] for name in frame.columns if name not in known}
+    return pd.DataFrame({**known, **extra}, index=frame.index)
+
+
+def empty(table: Table) -> pd.DataFrame:
+    """Return a table without rows."""
+    return complete(pd.DataFrame(index=pd.RangeIndex(0)), table)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The tables of one dataset folder; an absent table has no rows.
+
+    Every frame has all columns that `data.schema` knows for it, so a reader asks whether a value is
+    there, never whether a column is.
+    """
+
+    customers: pd.DataFrame
+    offers: pd.DataFrame
+    items: pd.DataFrame
+    offer_items: pd.DataFrame
+    transactions: pd.DataFrame
+    interactions: pd.DataFrame
+    survey_answers: pd.DataFrame
+
+    @classmethod
+    def of(cls, tables: Mapping[str, pd.DataFrame]) -> Dataset:
+        """Build a dataset from whatever tables there are, by name."""
+        return cls(
+            **{
+                name: complete(tables[name].reset_index(drop=True), table)
+                if name in tables
+                else empty(table)
+                for name, table in TABLES.items()
+            }
+        )
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return the tables that have rows, by name."""
+        frames = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: frame for name, frame in frames.items() if len(frame)}
+
+    @cached_property
+    def customer_ids(self) -> IdMap:
+        """Everybody who is in any table."""
+        sources = (self.customers, self.transactions, self.interactions, self.survey_answers)
+        return IdMap(pd.concat([frame[CUSTOMER_ID] for frame in sources]).unique())
+
+    @cached_property
+    def offer_ids(self) -> IdMap:
+        """The offers of the offers table."""
+        return IdMap(self.offers[OFFER_ID])
+
+    @cached_property
+    def item_ids(self) -> IdMap:
+        """Every item that is in any table."""
+        sources = (self.items, self.offer_items, self.transactions)
+        return IdMap(pd.concat([frame[ITEM_ID] for frame in sources]).dropna().unique())
+
+    def before(self, at: pd.Timestamp) -> Dataset:
+        """Return the dataset as it was known just before a moment."""
+        return replace(
+            self,
+            transactions=self.transactions[self.transactions[OCCURRED_AT] < at],
+            interactions=self.interactions[self.interactions[OCCURRED_AT] < at],
+        )
+
+    def moment_after(self) -> pd.Timestamp:
+        """Return the moment just after the last row, the default `at` of everything."""
+        events = pd.concat([self.transactions[OCCURRED_AT], self.interactions[OCCURRED_AT]])
+        if events.empty:
+            events = pd.concat([self.customers["signup_at"], self.offers["valid_from"]])
+        last = events.max()
+        if pd.isna(last):
+            # Tables without any time: nothing can depend on the moment, so any fixed one will do.
+            return pd.Timestamp("2000-01-01", tz="UTC")
+        return pd.Timestamp(last) + pd.Timedelta(microseconds=1)
+
+    def events(self, event_type: str) -> pd.DataFrame:
+        """Return the interactions of one type."""
+        return self.interactions[self.interactions[EVENT_TYPE] == event_type]
+
+    def positive_type(self) -> str | None:
+        """Return the event that counts as relevant: redemption, else click, else nothing."""
+        seen = set(self.interactions[EVENT_TYPE].unique())
+        return next((kind for kind in (REDEMPTION, CLICK) if kind in seen), None)
+
+    def has_impressions(self) -> bool:
+        """Tell whether what was shown was logged."""
+        return bool((self.interactions[EVENT_TYPE] == IMPRESSION).any())
+
+
+def valid_at(offers: pd.DataFrame, at: pd.Timestamp) -> np.ndarray:
+    """Mask of the offers that are valid at a moment: valid_from ≤ at < valid_until."""
+    begun = offers["valid_from"].isna() | (offers["valid_from"] <= at)
+    running = offers["valid_until"].isna() | (offers["valid_until"] > at)
+    return np.array(begun & running, dtype=bool)
+
+
+def microseconds(times: pd.Series[pd.Timestamp]) -> pd.Series[int]:
+    """Turn UTC times into whole microseconds since 1970; missing stays missing."""
+    whole = times.dt.tz_localize(None).astype("datetime64[us]").astype("int64").astype("Int64")
+    return whole.mask(times.isna())

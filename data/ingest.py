@@ -1,0 +1,267 @@
+"""A dataset folder in: files found, read, checked; what cannot be used goes to quarantine."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from data.checks import Checked, check_rows
+from data.dataset import Dataset
+from data.errors import DataError, UsageError
+from data.schema import MALL_COLUMNS, MALL_FILE, OFFER_ID, TABLES, Table
+
+ENDINGS = (".parquet", ".csv", ".csv.gz")
+MAX_BAD = 0.01
+QUARANTINE = "quarantine"
+
+
+@dataclass
+class Intake:
+    """A dataset as read, with the rows that were rejected per table and remarks for the reader."""
+
+    dataset: Dataset
+    rows: dict[str, int] = field(default_factory=dict)
+    rejected: dict[str, pd.DataFrame] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, checked: Mapping[str, Checked]) -> Intake:
+        """Collect checked tables, by name."""
+        intake = cls(Dataset.of({name: table.frame for name, table in checked.items()}))
+        for name, table in checked.items():
+            intake.rows[name] = len(table.frame) + len(table.rejected)
+            intake.notes += table.notes
+            if not intake.rows[name]:
+                intake.notes.append(f"The table {name} has a header but no rows.")
+            if len(table.rejected):
+                intake.rejected[name] = table.rejected
+        return intake
+
+    def write_quarantine(self, folder: Path) -> None:
+        """Write the rejected rows to quarantine/NAME.csv; files of an earlier run are dropped."""
+        for name in TABLES:
+            (folder / QUARANTINE / f"{name}.csv").unlink(missing_ok=True)
+        for name, rows in self.rejected.items():
+            (folder / QUARANTINE).mkdir(exist_ok=True)
+            rows.to_csv(folder / QUARANTINE / f"{name}.csv", index=False)
+
+
+def read_folder(
+    folder: Path, *, max_bad: float = MAX_BAD, write_quarantine: bool = False
+) -> Intake:
+    """Read and check every table of a dataset folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds NAME.parquet, NAME.csv or NAME.csv.gz per table, or a Mall_Customers.csv.
+    max_bad : float
+        Largest share of rejected rows that a table may have.
+    write_quarantine : bool
+        Write the rejected rows to quarantine/NAME.csv. Only commands that take data in do.
+
+    Raises
+    ------
+    DataError
+        No table is there, a file is unreadable, a required column is missing, or more than
+        `max_bad` of a table was rejected.
+    """
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder} is not a folder.",
+            "Name a dataset folder, or make one with `python -m data generate DIR`.",
+        )
+    paths = {name: path for name in TABLES if (path := find_table(folder, name)) is not None}
+    if not paths:
+        raise DataError(
+            f"{folder} holds no table.",
+            f"Put files such as customers.csv there; known tables: {', '.join(TABLES)}.",
+        )
+    checked = {name: read_table(path, TABLES[name]) for name, path in paths.items()}
+    _check_references(checked)
+    intake = Intake.of(checked)
+    where = ""
+    if write_quarantine:
+        intake.write_quarantine(folder)
+        where = f"All are in {folder / QUARANTINE}."
+    for name, table in checked.items():
+        table.refuse_too_bad(paths[name].name, max_bad, where)
+    return intake
+
+
+def find_table(folder: Path, name: str) -> Path | None:
+    """Return the one file that holds a table, or None.
+
+    Raises
+    ------
+    DataError
+        Two files claim to be the table.
+    """
+    names = [f"{name}{ending}" for ending in ENDINGS]
+    if name == "customers":
+        names.append(MALL_FILE)
+    there = [folder / file for file in names if (folder / file).is_file()]
+    if len(there) > 1:
+        raise DataError(
+            f"{folder} holds both {there[0].name} and {there[1].name}.", "Keep one of them."
+        )
+    return there[0] if there else None
+
+
+def read_table(path: Path, table: Table) -> Checked:
+    """Read and check one table file.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read, or lacks a required column.
+    """
+    if not path.is_file():
+        raise DataError(f"{path} is not there.", "Check the path.")
+    ragged: list[tuple[int, str]] = []
+    if path.suffix == ".parquet":
+        raw = _read_parquet(path)
+    elif path.name.endswith((".csv", ".csv.gz")):
+        raw, ragged = _read_csv(path)
+    else:
+        raise DataError(f"{path.name}: unknown kind of file.", "Use .parquet, .csv or .csv.gz.")
+    if table.name == "customers":
+        # Mall_Customers.csv is accepted wherever a customers table is.
+        raw = raw.rename(columns=lambda name: MALL_COLUMNS.get(str(name).strip(), str(name)))
+    checked = check_rows(raw, table, path.name)
+    if ragged:
+        checked.rejected = _with_ragged(checked.rejected, ragged)
+    return checked
+
+
+def write_folder(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
+    """Write tables as Parquet into a new folder, whole or not at all.
+
+    A name may hold one slash (``truth/segments``).
+
+    Raises
+    ------
+    UsageError
+        The folder is already there and not empty.
+    """
+    refuse_existing(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        for name, frame in tables.items():
+            target = beside / f"{name}.parquet"
+            target.parent.mkdir(exist_ok=True)
+            frame.to_parquet(target, index=False)
+        if folder.is_dir():
+            folder.rmdir()
+        beside.chmod(0o755)
+        beside.rename(folder)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+
+
+def refuse_existing(folder: Path) -> None:
+    """Raise a UsageError if a folder to be made is there already and not empty."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} is already there.", "Remove it or name another folder.")
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        problem = f"{path.name}: is not a readable Parquet file."
+        raise DataError(problem, "Write it anew.") from error
+
+
+def _read_csv(path: Path) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
+    """Read a CSV as strings; rows with too many fields come back as (row, text)."""
+    try:
+        content = path.read_bytes()
+        content = gzip.decompress(content) if path.suffix == ".gz" else content
+        text = content.decode("utf-8-sig")
+    except (OSError, EOFError) as error:
+        raise DataError(f"{path.name}: cannot be read ({error}).", "Write it anew.") from error
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise DataError(
+            f"{path.name}: line {line} is not UTF-8 (byte {error.object[error.start]:#04x}).",
+            "Save the file as UTF-8.",
+        ) from error
+    if not text.strip():
+        raise DataError(f"{path.name}: is empty.", "Give it a header and rows, or remove it.")
+    header = next(csv.reader(io.StringIO(text)))
+    if len(header) > len(set(header)):
+        twice = next(name for name in header if header.count(name) > 1)
+        raise DataError(f"{path.name}: the column {twice!r} stands there twice.", "Remove one.")
+    try:
+        frame = pd.read_csv(
+            io.StringIO(text),
+            dtype="str",
+            keep_default_na=False,
+            index_col=False,
+            on_bad_lines="error",
+        )
+    except pd.errors.ParserError:
+        return _read_ragged(text)
+    frame.columns = frame.columns.str.strip()
+    return frame, []
+
+
+def _read_ragged(text: str) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
+    rows = list(csv.reader(io.StringIO(text)))
+    header, body = [name.strip() for name in rows[0]], [row for row in rows[1:] if row]
+    ragged = [(n, ",".join(row)) for n, row in enumerate(body, 1) if len(row) > len(header)]
+    # A ragged row stays in place, empty, so that the row numbers of the others are true.
+    fitted = [
+        row + [""] * (len(header) - len(row)) if len(row) <= len(header) else [""] * len(header)
+        for row in body
+    ]
+    return pd.DataFrame(fitted, columns=header, dtype="str"), ragged
+
+
+def _with_ragged(rejected: pd.DataFrame, ragged: list[tuple[int, str]]) -> pd.DataFrame:
+    extra = pd.DataFrame(
+        {
+            "row": [row for row, _ in ragged],
+            "column": "",
+            "reason": "has more fields than the header",
+            "text": [text for _, text in ragged],
+        }
+    )
+    others = rejected[~rejected["row"].isin(extra["row"])]
+    return pd.concat([others, extra], ignore_index=True).sort_values("row", ignore_index=True)
+
+
+def _check_references(checked: dict[str, Checked]) -> None:
+    """Reject rows that name an offer which the offers table does not have."""
+    if "offers" not in checked:
+        return
+    offers = checked["offers"].frame[OFFER_ID]
+    for name in ("offer_items", "interactions"):
+        if name not in checked:
+            continue
+        table = checked[name]
+        unknown = ~table.frame[OFFER_ID].isin(offers)
+        if not unknown.any():
+            continue
+        total = len(table.frame) + len(table.rejected)
+        rows = np.setdiff1d(np.arange(1, total + 1), table.rejected["row"].to_numpy(dtype=int))
+        bad = table.frame[unknown].reset_index(drop=True)
+        reason = pd.DataFrame(
+            {"row": rows[np.asarray(unknown)], "column": OFFER_ID, "reason": "is not in offers"}
+        )
+        table.rejected = pd.concat(
+            [table.rejected, reason.join(bad, rsuffix="_value")], ignore_index=True
+        ).sort_values("row", ignore_index=True)
+        table.frame = table.frame[~unknown].reset_index(drop=True)

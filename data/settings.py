@@ -1,0 +1,58 @@
+"""Settings, read from the environment once at an entry point and handed down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from data.errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """Where things are made, from variables that start with ``NBO_``."""
+
+    model_config = SettingsConfigDict(env_prefix="NBO_", extra="ignore", frozen=True)
+
+    home: Path = Field(default=Path("var"), description="Folder in which everything is made.")
+    database: str | None = Field(default=None, description="Database URL; SQLite in home if unset.")
+
+    @property
+    def data_folder(self) -> Path:
+        """Folder of the default dataset."""
+        return self.home / "data"
+
+    @property
+    def model_folder(self) -> Path:
+        """Folder of the trained bundles."""
+        return self.home / "model"
+
+    @property
+    def report_folder(self) -> Path:
+        """Folder of the default report."""
+        return self.home / "report"
+
+    @property
+    def database_url(self) -> str:
+        """URL of the service's database."""
+        return self.database or f"sqlite:///{self.home / 'nbo.db'}"
+
+
+def read_settings() -> Settings:
+    """Read the settings of this process.
+
+    Raises
+    ------
+    SettingsError
+        A variable has a value that cannot be used.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "NBO_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise SettingsError(
+            f"The environment variable {name} cannot be used: {first['msg']}.",
+            "Correct it or unset it.",
+        ) from error

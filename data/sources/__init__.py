@@ -1,0 +1,1 @@
+"""Importers: public data sets become dataset folders."""

@@ -1,0 +1,293 @@
+"""The facts the service knows, in a database. Only this file speaks SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from data import tables as t
+from data.dataset import Dataset, microseconds
+from data.errors import SettingsError
+
+CHUNK = 10_000
+PROFILE = ("gender", "age", "annual_income", "spending_score", "city", "signup_at")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class CustomerState:
+    """What the database holds about one customer; times are microseconds since 1970, UTC."""
+
+    known: bool
+    profile: Row = field(default_factory=dict)
+    answers: dict[str, str] = field(default_factory=dict)
+    interactions: tuple[Row, ...] = ()
+    transactions: tuple[Row, ...] = ()
+
+
+@dataclass(frozen=True)
+class Written:
+    """How many rows of a batch were new and how many were there already."""
+
+    accepted: int
+    duplicates: int
+
+
+class Store:
+    """The store behind a small interface; one object serves all threads of a process."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
+
+    @classmethod
+    def open(cls, url: str) -> Store:
+        """Open a database and make its tables if they are not there.
+
+        Parameters
+        ----------
+        url : str
+            SQLAlchemy URL: ``sqlite:///path/to/file`` or ``postgresql+psycopg://…``.
+
+        Raises
+        ------
+        SettingsError
+            The URL cannot be used.
+        """
+        remedy = "Use sqlite:///path/to/file.db or a PostgreSQL URL with its driver installed."
+        try:
+            parsed = sa.make_url(url)
+            if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+                raise SettingsError("The database URL names neither SQLite nor PostgreSQL.", remedy)
+            if parsed.get_backend_name() == "sqlite" and parsed.database:
+                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            engine = sa.create_engine(parsed)
+            if engine.dialect.name == "sqlite":
+                sa.event.listen(engine, "connect", _prepare_sqlite)
+            t.metadata.create_all(engine)
+        except (ArgumentError, NoSuchModuleError, ImportError, OSError, SQLAlchemyError) as error:
+            # The URL may hold a password: it is not repeated.
+            raise SettingsError(
+                f"The database cannot be opened ({type(error).__name__}).", remedy
+            ) from error
+        return cls(engine)
+
+    @property
+    def name(self) -> str:
+        """The database's URL without its password."""
+        return self._engine.url.render_as_string(hide_password=True)
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._engine.dispose()
+
+    def ping(self) -> None:
+        """Raise SQLAlchemyError if the database does not answer."""
+        with self._engine.connect() as connection:
+            connection.execute(sa.select(1))
+
+    def counts(self) -> dict[str, int]:
+        """Count the rows of every table."""
+        with self._engine.connect() as connection:
+            return {
+                name: connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+                for name, table in t.metadata.tables.items()
+            }
+
+    def is_empty(self) -> bool:
+        """Tell whether the database holds no fact about anybody."""
+        with self._engine.connect() as connection:
+            return not any(
+                connection.execute(sa.select(table.c.customer_id).limit(1)).first()
+                for table in t.metadata.tables.values()
+            )
+
+    def load(self, dataset: Dataset, on_step: Callable[[str], None] = lambda _: None) -> None:
+        """Load a dataset whole or not at all; rows that are there already are left as they are."""
+        with self._engine.begin() as connection:
+            on_step("customers")
+            customers = dataset.customers.assign(
+                signup_at=microseconds(dataset.customers["signup_at"])
+            )
+            self._add(connection, t.customers, customers)
+            on_step("survey answers")
+            self._add(connection, t.survey_answers, dataset.survey_answers)
+            on_step("transactions")
+            self._add(connection, t.transactions, _as_recorded(dataset.transactions, _lines))
+            on_step("interactions")
+            self._add(connection, t.interactions, _as_recorded(dataset.interactions, _event_ids))
+
+    def customer_state(self, customer_id: str, since: int | None = None) -> CustomerState:
+        """Read what is known about one customer.
+
+        Parameters
+        ----------
+        customer_id : str
+            External id.
+        since : int, optional
+            Only interactions and transactions recorded at or after this moment (microseconds).
+        """
+        with self._engine.connect() as connection:
+            profile = connection.execute(_PROFILE, {"customer_id": customer_id}).mappings().first()
+            wanted = {"customer_id": customer_id, "since": -1 if since is None else since}
+            answers = connection.execute(_ANSWERS, {"customer_id": customer_id}).all()
+            interactions = connection.execute(_INTERACTIONS, wanted).mappings().all()
+            transactions = connection.execute(_TRANSACTIONS, wanted).mappings().all()
+        known = profile is not None or bool(answers or interactions or transactions)
+        return CustomerState(
+            known=known,
+            profile={
+                name: value for name, value in dict(profile or {}).items() if value is not None
+            },
+            answers={row.question: row.answer for row in answers},
+            interactions=tuple(dict(row) for row in interactions),
+            transactions=tuple(dict(row) for row in transactions),
+        )
+
+    def put_customer(
+        self, customer_id: str, profile: Mapping[str, Any], answers: Mapping[str, str]
+    ) -> bool:
+        """Add or update a customer; only what is given changes.
+
+        Returns
+        -------
+        bool
+            True if the customer is new to this table.
+        """
+        given = {name: profile[name] for name in PROFILE if profile.get(name) is not None}
+        with self._engine.begin() as connection:
+            statement = self._insert(t.customers).values(customer_id=customer_id, **given)
+            new = connection.execute(statement.on_conflict_do_nothing()).rowcount == 1
+            if given and not new:
+                connection.execute(
+                    sa.update(t.customers)
+                    .where(t.customers.c.customer_id == customer_id)
+                    .values(**given)
+                )
+            for question, answer in answers.items():
+                row = {"customer_id": customer_id, "question": question, "answer": answer}
+                statement = self._insert(t.survey_answers).values(**row)
+                connection.execute(
+                    statement.on_conflict_do_update(
+                        index_elements=["customer_id", "question"], set_={"answer": answer}
+                    )
+                )
+        return new
+
+    def add_events(self, rows: Sequence[Row]) -> Written:
+        """Add interactions; a row whose event_id is there already is a duplicate."""
+        accepted = 0
+        with self._engine.begin() as connection:
+            for row in rows:
+                statement = self._insert(t.interactions).values(**row)
+                accepted += connection.execute(statement.on_conflict_do_nothing()).rowcount
+        return Written(accepted, len(rows) - accepted)
+
+    def put_transactions(self, transactions: Sequence[Sequence[Row]]) -> Written:
+        """Add transactions, each a list of its lines; one that is there is replaced whole.
+
+        Returns
+        -------
+        Written
+            In lines; `duplicates` are those of transactions that were there already.
+        """
+        total = replaced = 0
+        with self._engine.begin() as connection:
+            for lines in transactions:
+                table = t.transactions.c
+                gone = connection.execute(
+                    sa.delete(t.transactions).where(
+                        table.customer_id == lines[0]["customer_id"],
+                        table.transaction_id == lines[0]["transaction_id"],
+                    )
+                ).rowcount
+                total += len(lines)
+                replaced += len(lines) if gone else 0
+                rows = [{**row, "line": line} for line, row in enumerate(lines)]
+                connection.execute(sa.insert(t.transactions), rows)
+        return Written(total - replaced, replaced)
+
+    def _add(self, connection: sa.Connection, table: sa.Table, frame: pd.DataFrame) -> None:
+        names = [column.name for column in table.columns if column.name in frame.columns]
+        statement = self._insert(table).on_conflict_do_nothing()
+        for rows in _chunks(frame[names]):
+            connection.execute(statement, rows)
+
+
+_PROFILE = sa.select(*(t.customers.c[name] for name in PROFILE)).where(
+    t.customers.c.customer_id == sa.bindparam("customer_id")
+)
+_ANSWERS = sa.select(t.survey_answers.c.question, t.survey_answers.c.answer).where(
+    t.survey_answers.c.customer_id == sa.bindparam("customer_id")
+)
+_INTERACTIONS = (
+    sa.select(t.interactions.c.offer_id, t.interactions.c.event_type, t.interactions.c.occurred_at)
+    .where(
+        t.interactions.c.customer_id == sa.bindparam("customer_id"),
+        t.interactions.c.recorded_at >= sa.bindparam("since"),
+    )
+    .order_by(t.interactions.c.occurred_at, t.interactions.c.row_id)
+)
+_TRANSACTIONS = (
+    sa.select(
+        *(
+            t.transactions.c[name]
+            for name in (
+                "transaction_id", "occurred_at", "amount", "item_id", "category", "merchant"
+            )
+        )
+    )
+    .where(
+        t.transactions.c.customer_id == sa.bindparam("customer_id"),
+        t.transactions.c.recorded_at >= sa.bindparam("since"),
+    )
+    .order_by(t.transactions.c.occurred_at, t.transactions.c.row_id)
+)  # fmt: skip
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    cursor = connection.cursor()
+    # A writer does not block readers; a commit is on disk before it returns; writers queue.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _as_recorded(
+    frame: pd.DataFrame, identify: Callable[[pd.DataFrame], dict[str, pd.Series]]
+) -> pd.DataFrame:
+    """Give loaded rows their moment in microseconds and an identity, so that a reload adds none."""
+    occurred = microseconds(frame["occurred_at"])
+    return frame.assign(occurred_at=occurred, recorded_at=occurred, **identify(frame))
+
+
+def _event_ids(frame: pd.DataFrame) -> dict[str, pd.Series]:
+    return {"event_id": frame["event_id"].where(frame["event_id"].notna(), _content_id(frame))}
+
+
+def _lines(frame: pd.DataFrame) -> dict[str, pd.Series]:
+    named = frame["transaction_id"]
+    transaction = named.where(named.notna(), _content_id(frame))
+    line = frame.assign(transaction_id=transaction).groupby(["customer_id", "transaction_id"])
+    return {"transaction_id": transaction, "line": line.cumcount()}
+
+
+def _content_id(frame: pd.DataFrame) -> pd.Series:
+    """Name rows by what they say; equal rows are numbered."""
+    hashes = pd.util.hash_pandas_object(frame, index=False)
+    nth = hashes.groupby(hashes).cumcount()
+    return hashes.map("load-{:016x}".format) + "-" + nth.astype("str")
+
+
+def _chunks(frame: pd.DataFrame) -> Iterator[list[Row]]:
+    for start in range(0, len(frame), CHUNK):
+        part = frame.iloc[start : start + CHUNK].astype("object")
+        rows: list[Row] = part.where(part.notna(), None).to_dict("records")  # type: ignore[assignment]
+        yield rows

@@ -1,0 +1,82 @@
+"""The tables of the service's database, for SQLite and PostgreSQL alike.
+
+Times are whole microseconds since 1970 in UTC, so that every database compares them the same way.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+ID_LENGTH = 128
+
+metadata = MetaData()
+
+customers = Table(
+    "customers",
+    metadata,
+    Column("customer_id", String(ID_LENGTH), primary_key=True),
+    Column("gender", String(64)),
+    Column("age", Float),
+    Column("annual_income", Float),
+    Column("spending_score", Float),
+    Column("city", String(128)),
+    Column("signup_at", BigInteger),
+)
+
+survey_answers = Table(
+    "survey_answers",
+    metadata,
+    Column("customer_id", String(ID_LENGTH), primary_key=True),
+    Column("question", String(200), primary_key=True),
+    Column("answer", String(64), nullable=False),
+)
+
+# `recorded_at` is when the fact reached us: a loaded row's is its occurrence, a posted row's now.
+# What a bundle was trained on and what came after it are told apart by it, late rows included.
+interactions = Table(
+    "interactions",
+    metadata,
+    Column("row_id", Integer, primary_key=True, autoincrement=True),
+    Column("event_id", String(ID_LENGTH), unique=True),
+    Column("customer_id", String(ID_LENGTH), nullable=False),
+    Column("offer_id", String(ID_LENGTH), nullable=False),
+    Column("event_type", String(16), nullable=False),
+    Column("occurred_at", BigInteger, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    Column("position", Float),
+    Column("propensity", Float),
+    Column("decision_id", String(ID_LENGTH)),
+    Column("policy", String(64)),
+    Column("value", Float),
+    Index("interactions_of_customer", "customer_id", "recorded_at"),
+)
+
+transactions = Table(
+    "transactions",
+    metadata,
+    Column("row_id", Integer, primary_key=True, autoincrement=True),
+    Column("customer_id", String(ID_LENGTH), nullable=False),
+    Column("transaction_id", String(ID_LENGTH)),
+    Column("line", Integer, nullable=False),
+    Column("occurred_at", BigInteger, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    Column("amount", Float, nullable=False),
+    Column("item_id", String(ID_LENGTH)),
+    Column("category", String(200)),
+    Column("merchant", String(200)),
+    Column("quantity", Float),
+    Column("discount", Float),
+    Column("channel", String(64)),
+    UniqueConstraint("customer_id", "transaction_id", "line"),
+    Index("transactions_of_customer", "customer_id", "recorded_at"),
+)

@@ -1,0 +1,162 @@
+"""`python -m evaluation`: whether it works."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from data.console import command_group, out, parse_moment, run, say, say_json, steps
+from data.errors import DataError, UsageError
+from data.ingest import MAX_BAD, Intake, read_folder, write_folder
+from data.schema import CUSTOMER_ID, OFFER_ID
+from data.settings import Settings, read_settings
+from data.sources.complete_journey import NAME as COMPLETE_JOURNEY
+from data.sources.complete_journey import read_complete_journey
+from data.synthetic import WorldParameters, generate
+from evaluation.metrics import find_hits, per_customer
+from evaluation.render import print_report, write_report
+from evaluation.report import STEPS, build_report
+from evaluation.splitting import PROTOCOLS, Protocol
+
+app = command_group("Measure whether recommendations, segments and alarms work.")
+
+SYNTHETIC = "synthetic"
+
+
+@app.command()
+def report(
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="DIR|synthetic|complete-journey", help="What to evaluate on."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder for index.html, report.json.")] = None,
+    at: Annotated[str | None, typer.Option(help="Moment of the lists, ISO 8601.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, help="Length of the test window.")] = None,
+    new_offers: Annotated[
+        bool, typer.Option(help="Rank only the offers that begin at the moment.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="The only source of chance.")] = 0,
+    max_bad: Annotated[float, typer.Option(help="Largest share of bad rows.")] = MAX_BAD,
+) -> None:
+    """Train on the past, rank, and report with intervals: terminal, index.html, report.json.
+
+    Without arguments the default synthetic world is made and evaluated.
+
+    Example: `python -m evaluation report --data complete-journey --output out/cj`
+    """
+    settings = read_settings()
+    name = data or SYNTHETIC
+    protocol = _protocol(name, at, days, new_offers)
+    folder = settings.report_folder if output is None else output
+    with steps(STEPS + 2) as step:
+        step("reading")
+        intake, truth = _read(name, settings, max_bad)
+        found = build_report(
+            intake.dataset, name=name, protocol=protocol, truth=truth, seed=seed, on_step=step
+        )
+        found.notes[:0] = intake.notes
+        step("writing")
+        write_report(found, folder)
+    print_report(found, out)
+    out.print(f"Written to {folder}: index.html (open it in a browser), report.json")
+
+
+@app.command()
+def metrics(
+    recommendations: Annotated[
+        Path, typer.Option(help="Lists: customer_id, offer_id, rank (or score).")
+    ],
+    truth: Annotated[Path, typer.Option(help="What is relevant: customer_id, offer_id.")],
+    k: Annotated[str, typer.Option(help="Cut-offs.")] = "5,10,20",
+) -> None:
+    """Score anybody's lists; prints one flat JSON object.
+
+    Example: `python -m evaluation metrics --recommendations lists.csv --truth truth.csv --k 10`
+    """
+    ks = _cut_offs(k)
+    relevant = _pairs(truth, ())
+    if relevant.empty:
+        raise DataError(
+            f"{truth.name}: nothing is relevant.", "Give it customer_id, offer_id rows."
+        )
+    hits = find_hits(_ranked(recommendations), relevant)
+    for why, n in hits.dropped.items():
+        say(f"Note: {n} {why}.")
+    values = per_customer(hits, ks)
+    found: dict[str, float] = {"customers": len(hits.customers)}
+    found |= {name: float(vector.mean()) for name, vector in values.items()}
+    say_json(found)
+
+
+def _protocol(name: str, at: str | None, days: int | None, new_offers: bool) -> Protocol:
+    moment = parse_moment(at)
+    if moment is None:
+        if days is not None or new_offers:
+            raise UsageError("--days and --new-offers need --at.", "Give the moment as well.")
+        return PROTOCOLS.get(name, Protocol())
+    until = None if days is None else moment + pd.Timedelta(days=days)
+    return Protocol(moment, until, new_offers)
+
+
+def _read(name: str, settings: Settings, max_bad: float) -> tuple[Intake, dict[str, pd.DataFrame]]:
+    """Read what is to be evaluated, and the truth where it is known."""
+    if name == COMPLETE_JOURNEY:
+        return read_complete_journey(), {}
+    folder = Path(name)
+    if name == SYNTHETIC:
+        folder = settings.data_folder
+        if not folder.exists():
+            write_folder(generate(WorldParameters()), folder)
+            say(f"The default world was made in {folder}.")
+        else:
+            say(f"The dataset in {folder} is used; remove it to make the default world anew.")
+    intake = read_folder(folder, max_bad=max_bad)
+    truth = {
+        part: pd.read_parquet(path)
+        for part in ("segments", "anomalies")
+        if (path := folder / "truth" / f"{part}.parquet").is_file()
+    }
+    return intake, truth
+
+
+def _cut_offs(text: str) -> list[int]:
+    parts = text.split(",")
+    if not all(part.strip().isdigit() and int(part) > 0 for part in parts):
+        raise UsageError(f"--k is {text!r}.", "Write it as 5,10,20.")
+    return [int(part) for part in parts]
+
+
+def _pairs(path: Path, more: tuple[str, ...]) -> pd.DataFrame:
+    if not path.is_file():
+        raise DataError(f"{path} is not there.", "Check the path.")
+    try:
+        if path.suffix == ".parquet":
+            table = pd.read_parquet(path)
+        else:
+            table = pd.read_csv(path, dtype={CUSTOMER_ID: "str", OFFER_ID: "str"})
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path.name}: cannot be read ({error}).", "Write it anew.") from error
+    for name in (CUSTOMER_ID, OFFER_ID, *more):
+        if name not in table.columns:
+            raise DataError(f"{path.name}: the column {name!r} is missing.", "Add it.")
+    return table.astype({CUSTOMER_ID: "str", OFFER_ID: "str"})
+
+
+def _ranked(path: Path) -> pd.DataFrame:
+    table = _pairs(path, ())
+    if "rank" not in table.columns:
+        if "score" not in table.columns:
+            raise DataError(f"{path.name}: has neither rank nor score.", "Add one of them.")
+        table = table.assign(rank=-table["score"])
+    bad = pd.to_numeric(table["rank"], errors="coerce").isna()
+    if bad.any():
+        row = int(bad.to_numpy().argmax()) + 1
+        raise DataError(f"{path.name}: row {row} has no usable rank or score.", "Correct it.")
+    return table
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,45 @@
+"""Charts of the report."""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+
+from evaluation.harness import HEADLINE, Trial
+
+LABELS = {"all": "All customers", "warm": "Warm customers", "cold": "Cold customers"}
+
+
+def policy_chart(trial: Trial, metric: str = HEADLINE) -> alt.HConcatChart:
+    """Draw what each policy achieved, with intervals, one panel per slice that has customers."""
+    panels = []
+    for name, policies in trial.ranking.items():
+        rows = [
+            {"policy": policy, "value": one.value, "low": one.low, "high": one.high, "n": one.n}
+            for policy, metrics in policies.items()
+            if (one := metrics[metric]).n
+        ]
+        if not rows:
+            continue
+        table = pd.DataFrame(rows)
+        base = alt.Chart(table).encode(
+            y=alt.Y("policy:N", sort=list(policies), title=None),
+            tooltip=[
+                "policy:N",
+                alt.Tooltip("value:Q", format=".4f"),
+                alt.Tooltip("low:Q", format=".4f"),
+                alt.Tooltip("high:Q", format=".4f"),
+                alt.Tooltip("n:Q", title="customers"),
+            ],
+        )
+        bars = base.mark_bar(height={"band": 0.65}).encode(
+            x=alt.X("value:Q", title=metric.upper().replace("@", " at ")),
+            color=alt.condition(
+                "datum.policy === 'hybrid'", alt.value("#2a6fb0"), alt.value("#a9c3dd")
+            ),
+        )
+        doubt = base.mark_rule(strokeWidth=2, color="#333").encode(x="low:Q", x2="high:Q")
+        title = f"{LABELS[name]} (n = {table['n'].iloc[0]:,})"
+        panels.append((bars + doubt).properties(width=250, height=200, title=title))
+    chart: alt.HConcatChart = alt.hconcat(*panels).resolve_scale(x="shared")
+    return chart

@@ -1,0 +1,167 @@
+"""Three renderings of a report: the terminal, a self-contained page, JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import vl_convert
+from jinja2 import Environment, PackageLoader, select_autoescape
+from rich.console import Console
+from rich.table import Table
+
+from data.console import write_json
+from evaluation.charts import LABELS, policy_chart
+from evaluation.harness import HEADLINE, KS, Trial
+from evaluation.report import Report, feature_table, labels_of
+from evaluation.significance import Estimate
+from segmentation.charts import choice_chart, segment_map
+
+SHOWN = ("ndcg", "precision", "recall", "f1", "map", "mrr", "hit_rate")
+# What the charts' script gives to the page.
+EMBED = "window.vegaEmbed = vegaEmbed;"
+LIMITS = (
+    "Offline figures reward what the old policy showed: an offer nobody was shown could not be "
+    "redeemed.",
+    "A redemption is not an increase: some customers would have bought without the offer.",
+    "Intervals say how far other customers could move a figure, not how far another season could.",
+)
+
+
+def write_report(report: Report, folder: Path) -> None:
+    """Write index.html and report.json into a folder, making it if needed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(report.as_json(), folder / "report.json")
+    (folder / "index.html").write_text(render_page(report), encoding="utf-8")
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Print the report to a terminal of 100 columns."""
+    if report.trial is not None:
+        for name in report.trial.ranking:
+            _print_slice(report.trial, name, console)
+    for name, label in (("ctr", "CTR"), ("conversion", "Conversion")):
+        console.print(f"{label}: {_told(report.online[name], percent=True)}")
+    segments, anomalies = report.segments, report.anomalies
+    if segments["k"]:
+        text = f"Segments: {segments['k']}, silhouette {_figure(segments['silhouette'])}"
+        if "bootstrap_ari" in segments:
+            text += f", bootstrap ARI {_figure(segments['bootstrap_ari'])}"
+        if "ari_to_truth" in segments:
+            text += f", ARI to the truth {_figure(segments['ari_to_truth'])}"
+        console.print(text)
+    kinds = ", ".join(f"{n} {kind}" for kind, n in anomalies["kinds"].items())
+    text = f"Anomalies: {anomalies['flagged']} of {anomalies['customers']} customers ({kinds})"
+    if "truth" in anomalies:
+        truth = anomalies["truth"]
+        text += (
+            f"; of {truth['planted']} planted {truth['recall']:.0%} found, false alarms "
+            f"{truth['false_alarm_rate']:.1%}"
+        )
+    console.print(text)
+    for note in report.notes:
+        console.print(f"Note: {note}", style="dim")
+
+
+def render_page(report: Report) -> str:
+    """Render the report as one HTML page that needs no network."""
+    environment = Environment(
+        loader=PackageLoader("evaluation"), autoescape=select_autoescape(), trim_blocks=True
+    )
+    environment.filters["figure"] = _figure
+    environment.filters["told"] = _told
+    return environment.get_template("report.html").render(
+        report=report,
+        charts=_charts(report),
+        script=vl_convert.javascript_bundle(EMBED),
+        slices=[] if report.trial is None else _slices(report.trial),
+        ks=KS,
+        shown=SHOWN,
+        headline=HEADLINE,
+        labels=LABELS,
+        limits=LIMITS,
+        verdict=_verdict(report.trial),
+    )
+
+
+def _charts(report: Report) -> dict[str, str]:
+    """Return chart definitions as JSON, by the id of the element that shows them."""
+    charts: dict[str, alt.TopLevelMixin] = {}
+    if report.trial is not None:
+        charts["policies"] = policy_chart(report.trial)
+    bundle = report.bundle
+    if bundle.segments is not None:
+        charts["segments"] = segment_map(feature_table(bundle), labels_of(bundle), bundle.segments)
+        if not bundle.choice.empty:
+            choice = bundle.choice.set_index("k")
+            charts["choice"] = choice_chart(choice, bundle.segments.n_segments)
+    # A "</" inside a script would end it.
+    return {
+        name: json.dumps(chart.to_dict()).replace("</", "<\\/") for name, chart in charts.items()
+    }
+
+
+def _slices(trial: Trial) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "label": LABELS[name],
+            "n": next(iter(policies.values()))[HEADLINE].n,
+            "policies": policies,
+            "against": trial.against[name],
+        }
+        for name, policies in trial.ranking.items()
+    ]
+
+
+def _verdict(trial: Trial | None) -> str:
+    """Say in one sentence how the hybrid did against the best other policy."""
+    if trial is None:
+        return "Ranking was not measured."
+    others = {name: one for name, one in trial.ranking["all"].items() if name != "hybrid"}
+    best = max(others, key=lambda name: others[name][HEADLINE].value)
+    ours, gap = trial.ranking["all"]["hybrid"][HEADLINE], trial.against["all"][best]
+    sure = "a difference that chance explains badly" if gap.p_value < 0.05 else "within chance"
+    popular = others["popularity"][HEADLINE]
+    return (
+        f"The hybrid reaches {HEADLINE.upper().replace('@', ' at ')} of {ours.value:.3f} "
+        f"({ours.low:.3f} to {ours.high:.3f}); popularity {popular.value:.3f}. The best single "
+        f"policy is {best} with {others[best][HEADLINE].value:.3f}: {gap.value:+.3f}, {sure} "
+        f"(p = {gap.p_value:.3f})."
+    )
+
+
+def _print_slice(trial: Trial, name: str, console: Console) -> None:
+    policies = trial.ranking[name]
+    n = next(iter(policies.values()))[HEADLINE].n
+    if not n:
+        console.print(f"{LABELS[name]}: none in the test window")
+        return
+    table = Table(title=f"{LABELS[name]} (n = {n:,}), lists of 10", title_justify="left")
+    table.add_column("policy")
+    table.add_column("ndcg, 95% interval", justify="right")
+    for metric in SHOWN[1:]:
+        table.add_column(metric.replace("_", " "), justify="right")
+    for policy, metrics in policies.items():
+        cells = [_figure(metrics[f"{metric}@10"].value) for metric in SHOWN[1:]]
+        table.add_row(policy, _told(metrics[HEADLINE]), *cells)
+    console.print(table)
+
+
+def _told(one: Estimate | str, percent: bool = False) -> str:
+    if isinstance(one, str):
+        return one
+    if not one.n:
+        return "-"
+    if percent:
+        return f"{one.value:.2%} ({one.low:.2%} to {one.high:.2%}, {one.n:,} impressions)"
+    return f"{one.value:.3f} ({one.low:.3f}-{one.high:.3f})"
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, float):
+        return "-" if math.isnan(value) else f"{value:.3f}"
+    return "-" if value is None else str(value)

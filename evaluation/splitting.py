@@ -1,0 +1,166 @@
+"""Splits by time: what was known at a moment, and what was redeemed after it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from data.dataset import Dataset, valid_at
+from data.errors import DataError
+from data.schema import CUSTOMER_ID, OCCURRED_AT, OFFER_ID
+
+TEST_SHARE = 1 / 6
+SHORTEST, LONGEST = pd.Timedelta(days=7), pd.Timedelta(days=60)
+HELD_OUT = 0.2
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How to split.
+
+    Attributes
+    ----------
+    at : Timestamp, optional
+        The moment the lists are for; by default the last sixth of the history is test.
+    until : Timestamp, optional
+        End of the test window; by default the end of the data.
+    new_offers : bool
+        Rank only the offers that begin at the moment.
+    """
+
+    at: pd.Timestamp | None = None
+    until: pd.Timestamp | None = None
+    new_offers: bool = False
+
+
+# Campaign 18 is the largest, with most of a year before it: history before its start, its coupons.
+PROTOCOLS: Mapping[str, Protocol] = {
+    "complete-journey": Protocol(
+        at=pd.Timestamp("2017-10-30", tz="UTC"),
+        until=pd.Timestamp("2017-12-25T05:00Z"),
+        new_offers=True,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Split:
+    """A split dataset.
+
+    Attributes
+    ----------
+    train : Dataset
+        What was known.
+    at, until : Timestamp
+        The moment of the lists and the end of the test window.
+    candidates : frozenset of str
+        Offers that may be listed.
+    truth : DataFrame
+        customer_id and offer_id of what is relevant.
+    relevant : str
+        The event that counts: redemption, or click where nothing is redeemed.
+    cold : frozenset of str
+        Evaluated customers without any transaction or interaction before the moment.
+    set_aside : dict of str to int
+        What was redeemed in the window but could not be listed, by reason.
+    by_time : bool
+        False where time gives no cut and interactions were held out at random.
+    """
+
+    train: Dataset
+    at: pd.Timestamp
+    until: pd.Timestamp
+    candidates: frozenset[str]
+    truth: pd.DataFrame
+    relevant: str
+    cold: frozenset[str]
+    set_aside: dict[str, int] = field(default_factory=dict)
+    by_time: bool = True
+
+    @property
+    def customers(self) -> list[str]:
+        """The evaluated customers, sorted."""
+        return sorted(self.truth[CUSTOMER_ID].unique())
+
+
+def split_dataset(dataset: Dataset, protocol: Protocol, seed: int = 0) -> Split:
+    """Split a dataset by time, or at random where time gives no cut.
+
+    Raises
+    ------
+    DataError
+        Nothing can be evaluated: no offers, or nothing redeemed or clicked in the window.
+    """
+    kind = dataset.positive_type()
+    if dataset.offers.empty or kind is None:
+        raise DataError(
+            "There are no offers with redemptions or clicks to evaluate on.",
+            "Bring offers and interactions, or evaluate segments with python -m segmentation.",
+        )
+    times = pd.concat([dataset.interactions[OCCURRED_AT], dataset.transactions[OCCURRED_AT]])
+    span = times.max() - times.min()
+    until = protocol.until or dataset.moment_after()
+    at = protocol.at or until - min(max(span * TEST_SHARE, SHORTEST), LONGEST)
+    events = dataset.events(kind)
+    past = events[OCCURRED_AT] < at
+    if protocol.at is None and (span < 2 * SHORTEST or not past.any() or past.all()):
+        return _random_split(dataset, events, kind, until, seed)
+    window = events[~past & (events[OCCURRED_AT] < until)]
+    train = dataset.before(at)
+    mask = valid_at(dataset.offers, at)
+    if protocol.new_offers:
+        mask &= (dataset.offers["valid_from"] == at).to_numpy(dtype=bool)
+    candidates = frozenset(dataset.offers.loc[mask, OFFER_ID])
+    truth = window[[CUSTOMER_ID, OFFER_ID]].drop_duplicates()
+    listed = truth[OFFER_ID].isin(candidates)
+    truth_listed = truth[listed]
+    again = _already_redeemed(train, truth_listed, kind)
+    set_aside = {
+        "not on offer at the moment": int((~listed).sum()),
+        "redeemed before and not repeatable": int(again.sum()),
+    }
+    truth = truth_listed[~again].reset_index(drop=True)
+    if truth.empty:
+        raise DataError(
+            f"No {kind} between {at.isoformat()} and {until.isoformat()} is of an offer that was "
+            "valid at the start.",
+            "Choose another --at or a longer --days.",
+        )
+    return Split(
+        train, at, until, candidates, truth, kind, _cold(train, truth),
+        {why: n for why, n in set_aside.items() if n},
+    )  # fmt: skip
+
+
+def _cold(train: Dataset, truth: pd.DataFrame) -> frozenset[str]:
+    active = pd.concat([train.transactions[CUSTOMER_ID], train.interactions[CUSTOMER_ID]])
+    evaluated = truth[CUSTOMER_ID].drop_duplicates()
+    return frozenset(evaluated[~evaluated.isin(active.unique())])
+
+
+def _already_redeemed(train: Dataset, truth: pd.DataFrame, kind: str) -> np.ndarray:
+    once = train.offers.loc[~train.offers["repeatable"].fillna(False).astype(bool), OFFER_ID]
+    before = train.events(kind)[[CUSTOMER_ID, OFFER_ID]]
+    done = pd.MultiIndex.from_frame(before[before[OFFER_ID].isin(once)])
+    return np.asarray(pd.MultiIndex.from_frame(truth[[CUSTOMER_ID, OFFER_ID]]).isin(done))
+
+
+def _random_split(
+    dataset: Dataset, events: pd.DataFrame, kind: str, until: pd.Timestamp, seed: int
+) -> Split:
+    pairs = events[[CUSTOMER_ID, OFFER_ID]].drop_duplicates()
+    chosen = np.random.default_rng(seed).random(len(pairs)) < HELD_OUT
+    truth = pairs[chosen].reset_index(drop=True)
+    if truth.empty:
+        raise DataError(
+            f"{len(pairs)} pairs of customer and offer are too few to hold some out.",
+            "Bring more interactions.",
+        )
+    here = pd.MultiIndex.from_frame(dataset.interactions[[CUSTOMER_ID, OFFER_ID]])
+    left = dataset.interactions[~here.isin(pd.MultiIndex.from_frame(truth))]
+    train = replace(dataset, interactions=left)
+    candidates = frozenset(dataset.offers[OFFER_ID])
+    return Split(train, until, until, candidates, truth, kind, _cold(train, truth), by_time=False)

@@ -1,0 +1,245 @@
+"""`python -m recommender`: train a model, make lists, explain them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from data.checks import Checked
+from data.console import command_group, out, parse_moment, run, say, say_json, steps
+from data.dataset import Dataset
+from data.errors import UsageError
+from data.ingest import MAX_BAD, read_folder, read_table
+from data.schema import CUSTOMER_ID, CUSTOMERS, INTERACTIONS, OFFER_ID, SURVEY_ANSWERS, TABLES
+from data.schema import TRANSACTIONS as TRANSACTIONS_TABLE
+from data.settings import read_settings
+from recommender.batch import recommend_batch
+from recommender.bundle import load, save
+from recommender.service import Listed, Service, Wish
+from recommender.training import STEPS
+from recommender.training import train as train_bundle
+
+app = command_group("Train a model, make lists of offers, and explain them.")
+
+Model = Annotated[Path | None, typer.Option("--model", help="Model folder (default: var/model).")]
+At = Annotated[str | None, typer.Option("--at", help="Moment, ISO 8601.")]
+MaxBad = Annotated[float, typer.Option(help="Largest share of bad rows tolerated in a table.")]
+Folder = Annotated[
+    str | None, typer.Option("--data", metavar="DIR", help="Dataset folder (default: var/data).")
+]
+
+
+class Engine(StrEnum):
+    """What computes over all rows."""
+
+    LOCAL = "local"
+
+
+class Policy(StrEnum):
+    """What ranks the offers."""
+
+    HYBRID = "hybrid"
+    COLLABORATIVE = "collaborative"
+    CONTENT = "content"
+    SEGMENT = "segment"
+    DEMOGRAPHIC = "demographic"
+    SURVEY = "survey"
+    POPULARITY = "popularity"
+    RANDOM = "random"
+
+
+@app.command()
+def train(
+    data: Folder = None,
+    model: Model = None,
+    engine: Annotated[Engine, typer.Option(help="What computes over all rows.")] = Engine.LOCAL,
+    at: At = None,
+    seed: Annotated[int, typer.Option(help="The only source of chance.")] = 0,
+    max_bad: MaxBad = MAX_BAD,
+) -> None:
+    """Train a model from a dataset folder and make it the current one.
+
+    Example: `python -m recommender train --data out/world --model out/model`
+    """
+    del engine  # there is one; the option is part of the contract
+    settings = read_settings()
+    folder = settings.data_folder if data is None else _folder(data)
+    target = settings.model_folder if model is None else model
+    moment = parse_moment(at)
+    with steps(STEPS + 2) as step:
+        step("reading")
+        intake = read_folder(folder, max_bad=max_bad)
+        bundle = train_bundle(intake.dataset, at=moment, seed=seed, on_step=step)
+        step("writing")
+        bundle = save(bundle, target)
+    for name, rows in intake.rejected.items():
+        say(f"Left out {len(rows)} bad rows of {name}; python -m data validate names them.")
+    for note in (*intake.notes, *bundle.notes):
+        say(f"Note: {note}")
+    if bundle.segments is not None:
+        out.print(f"{bundle.segments.n_segments} segments: {'; '.join(bundle.segments.names)}")
+    out.print(
+        f"Model {bundle.version}: {len(bundle.customers.ids):,} customers, "
+        f"{len(bundle.offers):,} offers, as of {bundle.at}. Written to {target}."
+    )
+
+
+@app.command()
+def recommend(
+    output: Annotated[Path, typer.Option(help="File to write, .parquet or .csv.")],
+    model: Model = None,
+    customers: Annotated[
+        Path | None, typer.Option(help="Customers table; all of the model's if not given.")
+    ] = None,
+    history: Annotated[Path | None, typer.Option(help="Interactions of unknown customers.")] = None,
+    purchases: Annotated[Path | None, typer.Option(help="Their transactions.")] = None,
+    answers: Annotated[Path | None, typer.Option(help="Their survey answers.")] = None,
+    offers: Annotated[
+        Path | None, typer.Option(help="Table whose offer_id are candidates.")
+    ] = None,
+    at: At = None,
+    n: Annotated[int, typer.Option(min=1, max=1000, help="Length of a list.")] = 10,
+    include_seen: Annotated[bool, typer.Option(help="List redeemed offers again.")] = False,
+    policy: Annotated[Policy, typer.Option(help="What ranks the offers.")] = Policy.HYBRID,
+    seed: Annotated[int, typer.Option(help="Seed of the random policy.")] = 0,
+    max_bad: MaxBad = MAX_BAD,
+) -> None:
+    """Make the lists of many customers at once.
+
+    Example: `python -m recommender recommend --model out/model --output out/lists.csv --n 5`
+    """
+    if output.suffix not in (".csv", ".parquet"):
+        raise UsageError(f"--output is {output}.", "Let it end in .csv or .parquet.")
+    if customers is None and (history or purchases or answers):
+        raise UsageError(
+            "--history, --purchases and --answers speak of customers that --customers names.",
+            "Give --customers as well.",
+        )
+    bundle = load(model or read_settings().model_folder)
+    service = Service(bundle)
+    given = None
+    if customers is not None:
+        paths = {
+            CUSTOMERS.name: customers,
+            INTERACTIONS.name: history,
+            TRANSACTIONS_TABLE.name: purchases,
+            SURVEY_ANSWERS.name: answers,
+        }
+        given = Dataset.of(
+            {name: _read(path, name, max_bad) for name, path in paths.items() if path is not None}
+        )
+    wish = Wish(
+        at=parse_moment(at) or bundle.moment,
+        n=n,
+        policy=str(policy),
+        offers=None if offers is None else frozenset(_offer_ids(offers)),
+        include_seen=include_seen,
+        seed=seed,
+    )
+    candidates = int(service.candidates(wish).sum())
+    if not candidates:
+        say(f"Warning: no offer is a candidate at {wish.at.isoformat()}; every list is empty.")
+    with steps(2) as step:
+        step("scoring")
+        lists = recommend_batch(service, given, wish)
+        step("writing")
+        output.parent.mkdir(parents=True, exist_ok=True)
+        if output.suffix == ".csv":
+            lists.to_csv(output, index=False)
+        else:
+            lists.to_parquet(output, index=False)
+    out.print(
+        f"{lists[CUSTOMER_ID].nunique():,} lists from {candidates:,} candidates. "
+        f"Written to {output}."
+    )
+
+
+@app.command()
+def explain(
+    customer: Annotated[str, typer.Argument(help="A customer the model knows.")],
+    offer: Annotated[str | None, typer.Argument(help="An offer; else the top of the list.")] = None,
+    model: Model = None,
+    at: At = None,
+    n: Annotated[int, typer.Option(min=1, max=100, help="Length of the list.")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say why a customer is shown an offer, with every part of its score.
+
+    Example: `python -m recommender explain c0000042 --model out/model`
+    """
+    bundle = load(model or read_settings().model_folder)
+    service = Service(bundle)
+    row, known = bundle.customer_ids.row(customer), bundle.customers.query
+    if row is None or known is None:
+        raise UsageError(f"The model does not know the customer {customer!r}.", "Check the id.")
+    if offer is not None and offer not in set(bundle.offers[OFFER_ID]):
+        raise UsageError(f"The model does not know the offer {offer!r}.", "Check the id.")
+    query = known.take(pd.Series([row]).to_numpy())
+    wish = Wish(
+        at=parse_moment(at) or bundle.moment,
+        n=n if offer is None else 1,
+        offers=None if offer is None else (offer,),
+        include_seen=offer is not None,
+    )
+    listed = service.recommend(query, wish)[0]
+    if not listed:
+        raise UsageError("No offer is a candidate at that moment.", "Choose another --at.")
+    told = [
+        {
+            "offer_id": str(bundle.offers[OFFER_ID].iloc[one.row]),
+            "score": one.score,
+            "calibrated": service.calibrated,
+            "source": one.source,
+            "contributions": one.contributions,
+            "reasons": service.explainer.reasons(query, one.row, one.contributions),
+        }
+        for one in listed
+    ]
+    if as_json:
+        say_json({"customer_id": customer, "offers": told})
+        return
+    for one in listed:
+        reasons = service.explainer.reasons(query, one.row, one.contributions)
+        _print_explained(service, one, reasons)
+
+
+def _print_explained(service: Service, one: Listed, reasons: list[str]) -> None:
+    offer = service.bundle.offers.iloc[one.row]
+    kind = "probability of redemption if shown" if service.calibrated else "relative score"
+    out.print(f"{offer[OFFER_ID]}  {offer['title'] or ''}  {kind} {one.score:.4f}")
+    for reason in reasons:
+        out.print(f"  - {reason}")
+    parts = sorted(one.contributions.items(), key=lambda part: -abs(part[1]))
+    scale = "log-odds" if service.calibrated else "score"
+    out.print(f"  {scale}: " + " ".join(f"{name} {value:+.3f}" for name, value in parts))
+
+
+def _folder(text: str) -> Path:
+    if "://" in text:
+        raise UsageError(
+            "Training from a database is not there yet.", "Give --data a dataset folder."
+        )
+    return Path(text)
+
+
+def _read(path: Path, name: str, max_bad: float) -> pd.DataFrame:
+    checked: Checked = read_table(path, TABLES[name])
+    total = len(checked.frame) + len(checked.rejected)
+    checked.refuse_too_bad(path.name, max_bad)
+    if len(checked.rejected):
+        say(f"Left out {len(checked.rejected)} of {total} rows of {path.name}.")
+    for note in checked.notes:
+        say(f"Note: {note}")
+    return checked.frame
+
+
+def _offer_ids(path: Path) -> list[str]:
+    return [str(name) for name in read_table(path, TABLES["offers"]).frame[OFFER_ID]]
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,98 @@
+"""What the parts of the recommender promise each other: queries in, scores out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+import scipy.sparse as sp
+
+
+class Source(StrEnum):
+    """The closed vocabulary of where a score comes from."""
+
+    COLLABORATIVE = "collaborative"
+    CONTENT = "content"
+    SEGMENT = "segment"
+    DEMOGRAPHIC = "demographic"
+    SURVEY = "survey"
+    POPULARITY = "popularity"
+
+
+HYBRID, RANDOM = "hybrid", "random"
+POLICIES = (HYBRID, *(str(source) for source in Source), RANDOM)
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is known of n customers at one moment, as arrays over a bundle's rows.
+
+    Attributes
+    ----------
+    history : csr_matrix, shape (n, offers)
+        Weight of the interactions with each offer.
+    redeemed : csr_matrix, shape (n, offers)
+        One where the customer redeemed the offer.
+    purchases : csr_matrix, shape (n, keys)
+        Money spent per purchase key (see `recommender.keys`).
+    segment : csr_matrix, shape (n, segments)
+        One in the customer's segment; an empty row where it is not known.
+    demographic : csr_matrix, shape (n, groups)
+        One in each demographic group the customer is known to be in.
+    answers : csr_matrix, shape (n, 2 · questions)
+        One for each answer given; a question's "yes" and "no" stand side by side.
+    """
+
+    history: sp.csr_matrix
+    redeemed: sp.csr_matrix
+    purchases: sp.csr_matrix
+    segment: sp.csr_matrix
+    demographic: sp.csr_matrix
+    answers: sp.csr_matrix
+
+    def __len__(self) -> int:
+        return int(self.history.shape[0])
+
+    def take(self, rows: np.ndarray) -> Query:
+        """Return the queries of some rows."""
+        return Query(*(part[rows] for part in self.parts()))
+
+    def parts(self) -> tuple[sp.csr_matrix, ...]:
+        """Return the matrices in the order of the fields."""
+        return (
+            self.history,
+            self.redeemed,
+            self.purchases,
+            self.segment,
+            self.demographic,
+            self.answers,
+        )
+
+    def evidence(self) -> np.ndarray:
+        """Say how much is known: shape (n, 2), history and purchases, each n / (n + 5)."""
+        events = np.diff(self.history.indptr)
+        keys = np.diff(self.purchases.indptr)
+        return np.column_stack([events / (events + 5.0), keys / (keys + 5.0)])
+
+
+class Scorer(Protocol):
+    """Anything that can score every offer for a query.
+
+    A score says nothing about other sources' scores; NaN says "cannot say". Every scorer passes
+    tests/contract/test_scorers.py.
+    """
+
+    @property
+    def source(self) -> Source:
+        """Where the score comes from."""
+
+    def score(self, query: Query) -> np.ndarray:
+        """Score every offer: shape (n, offers), NaN where nothing can be said."""
+
+
+def stack(queries: list[Query]) -> Query:
+    """Put queries on top of each other."""
+    columns = zip(*(query.parts() for query in queries), strict=True)
+    return Query(*(sp.csr_matrix(sp.vstack(column)) for column in columns))

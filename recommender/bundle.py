@@ -1,0 +1,274 @@
+"""The bundle: everything that training concluded, as one versioned folder on disk.
+
+A model folder holds ``versions/<version>/`` and a file ``CURRENT`` that names one of them. Bundles
+are written beside, synced and renamed, so that a reader sees a whole bundle or none. The version is
+a hash of the content: the same data and seed give the same version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import platform
+import shutil
+import tempfile
+import zipfile
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from data.errors import BundleError
+from data.idmap import IdMap
+from recommender.base import Query
+from recommender.codec import decode, encode
+from recommender.model import Recommender
+from segmentation.segments import SegmentModel
+
+FORMAT = 1
+CURRENT, VERSIONS, MANIFEST = "CURRENT", "versions", "manifest.json"
+RETRAIN = "Train again: python -m recommender train --data DIR --model DIR"
+
+
+@dataclass(frozen=True)
+class Customers:
+    """The rows of people, in a file of their own so that a person can be taken out.
+
+    Attributes
+    ----------
+    ids : ndarray of str, shape (customers,)
+    features : ndarray of float, shape (customers, 6)
+    query : Query or None
+        What is known of each; None where the model recommends nothing.
+    """
+
+    ids: np.ndarray
+    features: np.ndarray
+    query: Query | None
+
+
+@dataclass(frozen=True)
+class Core:
+    """What holds for everybody."""
+
+    segments: SegmentModel | None
+    recommender: Recommender | None
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A trained model.
+
+    Attributes
+    ----------
+    at : str
+        The moment it was trained for, ISO 8601: facts recorded from then on are new to it.
+    offers : DataFrame
+        The offers table in the order of the model's rows.
+    anomalies : DataFrame
+        customer_id, score, p_value, flagged, kind, reasons.
+    choice : DataFrame
+        The indices by which the number of segments was chosen.
+    silhouette : float
+        Of the segments.
+    """
+
+    at: str
+    seed: int
+    notes: tuple[str, ...]
+    offers: pd.DataFrame
+    anomalies: pd.DataFrame
+    choice: pd.DataFrame
+    silhouette: float
+    segments: SegmentModel | None
+    recommender: Recommender | None
+    customers: Customers
+    version: str = ""
+    created_at: str = ""
+
+    @property
+    def moment(self) -> pd.Timestamp:
+        """The moment it was trained for."""
+        return pd.Timestamp(self.at)
+
+    @cached_property
+    def customer_ids(self) -> IdMap:
+        """The customers it knows."""
+        return IdMap(str(name) for name in self.customers.ids)
+
+
+def save(bundle: Bundle, folder: Path) -> Bundle:
+    """Write a bundle into a model folder and make it the current one.
+
+    Returns
+    -------
+    Bundle
+        The same with its version.
+    """
+    files = _files(bundle)
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    identity = json.dumps([FORMAT, bundle.at, bundle.seed, sorted(hashes.items())])
+    version = hashlib.sha256(identity.encode()).hexdigest()[:12]
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    manifest = {
+        "format": FORMAT,
+        "version": version,
+        "created_at": created,
+        "at": bundle.at,
+        "seed": bundle.seed,
+        "silhouette": None if np.isnan(bundle.silhouette) else bundle.silhouette,
+        "notes": list(bundle.notes),
+        "python": platform.python_version(),
+        "customers": len(bundle.customers.ids),
+        "offers": len(bundle.offers),
+        "weights": _weights(bundle.recommender),
+        "files": hashes,
+    }
+    target = folder / VERSIONS / version
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.is_dir() or not _is_whole(target):
+        beside = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
+        try:
+            for name, content in files.items():
+                _write(beside / name, content)
+            _write(beside / MANIFEST, json.dumps(manifest, indent=2).encode())
+            if target.is_dir():
+                shutil.rmtree(target)  # damaged: nobody could read it
+            beside.chmod(0o755)
+            beside.rename(target)
+        except BaseException:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise
+    pointer = folder / f".{CURRENT}-{os.getpid()}"
+    _write(pointer, version.encode())
+    pointer.replace(folder / CURRENT)
+    _sync_folder(folder)
+    return replace(bundle, version=version, created_at=created)
+
+
+def load(folder: Path) -> Bundle:
+    """Read the current bundle of a model folder.
+
+    Raises
+    ------
+    BundleError
+        There is none, it is damaged or half written, or of another format.
+    """
+    pointer = folder / CURRENT
+    if not pointer.is_file():
+        raise BundleError(f"{folder} holds no model.", RETRAIN)
+    version = pointer.read_text(encoding="utf-8").strip()
+    home = folder / VERSIONS / version
+    if not version.isalnum() or not home.is_dir():
+        raise BundleError(f"{pointer} names the version {version!r}, which is not there.", RETRAIN)
+    manifest = _manifest(home)
+    files = {name: _verified(home / name, digest) for name, digest in manifest["files"].items()}
+    try:
+        core = _unpack(Core, files, "core")
+        customers = _unpack(Customers, files, "customers")
+        frames = {
+            name: pd.read_parquet(io.BytesIO(files[f"{name}.parquet"]))
+            for name in ("offers", "anomalies", "choice")
+        }
+    except (KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile) as error:
+        raise BundleError(f"{home} cannot be understood ({error}).", RETRAIN) from error
+    return Bundle(
+        at=manifest["at"],
+        seed=manifest["seed"],
+        notes=tuple(manifest["notes"]),
+        silhouette=float("nan") if manifest["silhouette"] is None else manifest["silhouette"],
+        segments=core.segments,
+        recommender=core.recommender,
+        customers=customers,
+        version=version,
+        created_at=manifest["created_at"],
+        **frames,
+    )
+
+
+def _files(bundle: Bundle) -> dict[str, bytes]:
+    files = {}
+    for name, value in (
+        ("core", Core(bundle.segments, bundle.recommender)),
+        ("customers", bundle.customers),
+    ):
+        arrays, plain = encode(value)
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **arrays)
+        files[f"{name}.npz"] = buffer.getvalue()
+        files[f"{name}.json"] = json.dumps(plain).encode()
+    for name in ("offers", "anomalies", "choice"):
+        buffer = io.BytesIO()
+        getattr(bundle, name).to_parquet(buffer, index=False)
+        files[f"{name}.parquet"] = buffer.getvalue()
+    return files
+
+
+def _unpack(kind: type[Any], files: dict[str, bytes], name: str) -> Any:
+    with np.load(io.BytesIO(files[f"{name}.npz"]), allow_pickle=False) as archive:
+        arrays = {key: archive[key] for key in archive.files}
+    return decode(kind, arrays, json.loads(files[f"{name}.json"]))
+
+
+def _weights(recommender: Recommender | None) -> dict[str, list[float]]:
+    if recommender is None:
+        return {}
+    hybrid = recommender.hybrid
+    return {
+        source: [round(float(value), 4) for value in row]
+        for source, row in zip(hybrid.sources, hybrid.weight, strict=True)
+    }
+
+
+def _manifest(home: Path) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads((home / MANIFEST).read_text(encoding="utf-8"))
+        if manifest["format"] != FORMAT:
+            raise BundleError(
+                f"{home} has format {manifest['format']}, this program reads {FORMAT}.", RETRAIN
+            )
+        for name in ("at", "seed", "notes", "silhouette", "created_at", "files"):
+            manifest[name]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{home / MANIFEST} is damaged or missing.", RETRAIN) from error
+    return manifest
+
+
+def _verified(path: Path, digest: str) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{path} is missing or unreadable.", RETRAIN) from error
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise BundleError(f"{path} is damaged: its checksum is wrong.", RETRAIN)
+    return content
+
+
+def _is_whole(home: Path) -> bool:
+    try:
+        for name, digest in _manifest(home)["files"].items():
+            _verified(home / name, digest)
+    except BundleError:
+        return False
+    return True
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,163 @@
+"""The hybrid: one sum over sources whose weights depend on how much is known of the customer.
+
+Each source has a weight at the four corners of what can be known (nothing, history only, purchases
+only, both); between the corners the weights are interpolated, so that a cold customer becomes a
+warm one without a step. Contributions add up to the score exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recommender.base import Query, Source
+
+# Weights believed before any data, per source: nothing known, history, purchases, both.
+PRIOR = {
+    Source.COLLABORATIVE: (0.0, 0.5, 0.0, 0.4),
+    Source.CONTENT: (0.0, 0.4, 1.0, 0.8),
+    Source.SEGMENT: (0.5, 0.2, 0.2, 0.1),
+    Source.DEMOGRAPHIC: (0.4, 0.1, 0.1, 0.1),
+    Source.SURVEY: (0.6, 0.3, 0.3, 0.2),
+    Source.POPULARITY: (0.5, 0.3, 0.3, 0.3),
+}
+
+
+GROUPS = (Source.SEGMENT, Source.DEMOGRAPHIC, Source.SURVEY)
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Scores of n customers for every offer, and where they come from.
+
+    Attributes
+    ----------
+    score : ndarray of float, shape (n, offers)
+        A log-odds where calibrated, else relative.
+    contributions : ndarray of float, shape (n, offers, sources)
+        With `intercept` they add up to `score`.
+    leading : ndarray of int, shape (n, offers)
+        Place of the source that speaks most for the offer, among those that can speak.
+    intercept : float
+        What everybody starts from.
+    """
+
+    score: np.ndarray
+    contributions: np.ndarray
+    leading: np.ndarray
+    intercept: float
+
+
+@dataclass(frozen=True)
+class Hybrid:
+    """The fitted hybrid.
+
+    Attributes
+    ----------
+    sources : tuple of str
+        The sources, in the order of the arrays.
+    centre, scale : ndarray of float, shape (sources,)
+        A score s becomes (s - centre) / scale.
+    weight : ndarray of float, shape (sources, 4)
+        Weights at the corners, none negative.
+    slope, intercept : float
+        From the relative score to the log-odds of redemption; 1 and 0 where not calibrated.
+    calibrated : bool
+        Whether scores are log-odds of a redemption if shown.
+    """
+
+    sources: tuple[str, ...]
+    centre: np.ndarray
+    scale: np.ndarray
+    weight: np.ndarray
+    slope: float = 1.0
+    intercept: float = 0.0
+    calibrated: bool = False
+
+    def blend(self, scores: np.ndarray, query: Query) -> Blend:
+        """Blend the sources' scores, shape (n, offers, sources), NaN where one cannot say.
+
+        What a silent group source would have weighed is popularity's: everyone is the group that
+        everybody is in.
+        """
+        weight = corner_shares(query) @ self.weight.T
+        parts = self.slope * weight[:, None, :] * self.standardise(scores)
+        silent = np.isnan(scores)
+        for place in self._groups:
+            moved = np.where(silent[:, :, place], parts[:, :, place], 0.0)
+            parts[:, :, self._popularity] += moved
+            parts[:, :, place] -= moved
+        leading = np.where(silent, -np.inf, parts).argmax(axis=2)
+        return Blend(self.intercept + parts.sum(axis=2), parts, leading, self.intercept)
+
+    def standardise(self, scores: np.ndarray) -> np.ndarray:
+        """Put the sources on one scale, with something in every place.
+
+        A silent group source repeats popularity, with which it shares the scale; the others stay at
+        their average, zero.
+        """
+        z = np.asarray((scores - self.centre) / self.scale)
+        for place in self._groups:
+            z[:, :, place] = np.where(
+                np.isnan(z[:, :, place]), z[:, :, self._popularity], z[:, :, place]
+            )
+        return np.asarray(np.nan_to_num(z, nan=0.0))
+
+    @property
+    def _popularity(self) -> int:
+        return self.sources.index(Source.POPULARITY)
+
+    @property
+    def _groups(self) -> tuple[int, ...]:
+        return tuple(self.sources.index(source) for source in GROUPS)
+
+    def features(self, scores: np.ndarray, query: Query) -> np.ndarray:
+        """Return what the weights multiply: shape (n, offers, sources · 4)."""
+        z = self.standardise(scores)
+        spread = z[:, :, :, None] * corner_shares(query)[:, None, None, :]
+        return np.asarray(spread.reshape(*z.shape[:2], -1))
+
+
+def corner_shares(query: Query) -> np.ndarray:
+    """Say how near each customer is to the four corners: shape (n, 4), rows add up to one."""
+    history, purchases = query.evidence().T
+    return np.column_stack(
+        [
+            (1 - history) * (1 - purchases),
+            history * (1 - purchases),
+            (1 - history) * purchases,
+            history * purchases,
+        ]
+    )
+
+
+def prior_hybrid(log_rate: np.ndarray, collaborative: np.ndarray, content: np.ndarray) -> Hybrid:
+    """Build the hybrid believed before any data.
+
+    The four sources that are log rates share one scale, so that a lift means the same in each.
+
+    Parameters
+    ----------
+    log_rate : ndarray of float, shape (offers,)
+        Everyone's log rates.
+    collaborative, content : ndarray of float, shape (n, offers)
+        Scores of a sample of customers, for their scales.
+    """
+    scale = {Source.COLLABORATIVE: _scale(collaborative), Source.CONTENT: _scale(content)}
+    rates = _scale(log_rate)
+    pairs = [scale.get(source, rates) for source in Source]
+    return Hybrid(
+        sources=tuple(str(source) for source in Source),
+        centre=np.array([centre for centre, _ in pairs]),
+        scale=np.array([spread for _, spread in pairs]),
+        weight=np.array([PRIOR[source] for source in Source]),
+    )
+
+
+def _scale(scores: np.ndarray) -> tuple[float, float]:
+    finite = scores[np.isfinite(scores)]
+    if not finite.size:
+        return 0.0, 1.0
+    spread = float(finite.std())
+    return float(finite.mean()), spread if spread > 1e-9 else 1.0

@@ -1,0 +1,150 @@
+"""Popularity among everyone, a segment, demographic groups or people who answered alike.
+
+One scorer, several group keys. A rate is how often an offer was redeemed per chance to redeem it,
+shrunk (empirical Bayes) to what is expected: a group's rate to everyone's, everyone's to what
+people spend on the items behind the offer, so that an offer nobody has seen has a rate as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.special import xlogy
+
+from recommender.base import Query, Source
+
+OFFER_STRENGTH = 2.0  # redemptions that the expectation of an offer counts for
+GROUP_STRENGTH = 5.0  # redemptions that everyone's rate counts for in a group
+MEMBERSHIP = {
+    Source.SEGMENT: "segment",
+    Source.DEMOGRAPHIC: "demographic",
+    Source.SURVEY: "answers",
+}
+
+
+@dataclass(frozen=True)
+class RateScorer:
+    """Everyone's log rate, plus the mean lift of the groups a customer is in.
+
+    Attributes
+    ----------
+    name : str
+        The source this scorer stands for.
+    base : ndarray of float, shape (offers,)
+        Everyone's log rate.
+    lift : ndarray of float, shape (groups, offers)
+        Log rate in each group less everyone's; no rows for plain popularity.
+    """
+
+    name: str
+    base: np.ndarray
+    lift: np.ndarray
+
+    @property
+    def source(self) -> Source:
+        """Where the score comes from."""
+        return Source(self.name)
+
+    def score(self, query: Query) -> np.ndarray:
+        """Score every offer; NaN for a customer who is in none of the groups."""
+        if self.source is Source.POPULARITY:
+            return np.tile(self.base, (len(query), 1))
+        member: sp.csr_matrix = getattr(query, MEMBERSHIP[self.source])
+        groups = np.diff(member.indptr)
+        # Groups overlap (young people, students): lifts add up like correlated evidence.
+        lift = (member @ self.lift) / np.sqrt(np.maximum(groups, 1))[:, None]
+        return np.where(groups[:, None] > 0, self.base + lift, np.nan)
+
+
+@dataclass(frozen=True)
+class Chances:
+    """What redemption rates are estimated from; all matrices have shape (customers, offers).
+
+    Attributes
+    ----------
+    events : csr_matrix
+        Redemptions (or clicks where nothing is redeemed).
+    shown : csr_matrix or None
+        Impressions, where what was shown is logged; else everyone could redeem at any time.
+    live : ndarray of float, shape (offers,)
+        Share of the history in which each offer was valid.
+    spend : csr_matrix
+        Money spent on the items behind the offers, in multiples of a typical amount.
+    """
+
+    events: sp.csr_matrix
+    shown: sp.csr_matrix | None
+    live: np.ndarray
+    spend: sp.csr_matrix
+
+    def of(self, member: sp.csr_matrix) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Sum by group: redemptions, chances and log mean spend, each of shape (groups, offers)."""
+        groups = sp.csr_matrix(member.T)
+        size = np.asarray(groups.sum(axis=1)).reshape(-1, 1)
+        events = np.asarray((groups @ self.events).todense())
+        if self.shown is None:
+            chances = size * self.live[None, :]
+        else:
+            chances = np.asarray((groups @ self.shown).todense())
+        spend = np.asarray((groups @ self.spend).todense()) / np.maximum(size, 1.0)
+        return events, np.maximum(chances, events), np.log(spend + 0.01)
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Everyone's rates and what is needed to estimate a group's."""
+
+    log_rate: np.ndarray
+    log_spend: np.ndarray
+    slope: float
+    chances: Chances
+
+    def lift(self, member: sp.csr_matrix) -> np.ndarray:
+        """Estimate log rates of groups less everyone's: shape (groups, offers).
+
+        Parameters
+        ----------
+        member : csr_matrix, shape (customers, groups)
+            One where a customer is in a group.
+        """
+        events, chances, log_spend = self.chances.of(member)
+        # A group that buys more of what is behind an offer is expected to redeem it more.
+        expected = self.slope * np.clip(log_spend - self.log_spend, -2.0, 2.0)
+        size = np.asarray(member.sum(axis=0)).reshape(-1, 1)
+        trust = size / (size + 50.0)
+        expected = np.exp(self.log_rate + trust * expected)
+        rate = (events + GROUP_STRENGTH) / (chances + GROUP_STRENGTH / expected)
+        return np.asarray(np.log(rate) - self.log_rate)
+
+
+def estimate_rates(chances: Chances) -> Rates:
+    """Estimate everyone's rates; new offers get what the spend on their items lets expect."""
+    everyone = sp.csr_matrix(np.ones((chances.events.shape[0], 1)))
+    events, exposed, log_spend = (part[0] for part in chances.of(everyone))
+    slope = 0.0
+    total, exposure = events.sum(), exposed.sum()
+    if chances.spend.nnz:
+        # Without any redemption the spend itself is the best guess of interest.
+        slope = _poisson_slope(events, exposed, log_spend) if total > 0 else 1.0
+    mean = np.log((total + 0.5) / (exposure + 1.0))
+    weight = exposed if exposure > 0 else np.ones_like(exposed)
+    centred = slope * log_spend
+    shift = np.log(np.average(np.exp(centred), weights=np.maximum(weight, 1e-9)))
+    expected = np.exp(mean + centred - shift)
+    rate = (events + OFFER_STRENGTH) / (exposed + OFFER_STRENGTH / expected)
+    return Rates(np.log(rate), log_spend, slope, chances)
+
+
+def _poisson_slope(events: np.ndarray, exposed: np.ndarray, x: np.ndarray) -> float:
+    """Fit log rate = a + b·x to counts over a grid of b, 0 to 2, with the best a in closed form."""
+    grid = np.linspace(0.0, 2.0, 81)
+    ridge = 1.0 * grid**2
+    best = []
+    for b in grid:
+        expected = exposed * np.exp(b * (x - x.max()))
+        a = events.sum() / max(float(expected.sum()), 1e-12)
+        best.append(float(xlogy(events, a * expected).sum() - (a * expected).sum()))
+    # Offers differ for reasons of their own, so the counts are overdispersed: tempered likelihood.
+    return float(grid[int(np.argmax(np.array(best) / 10.0 - ridge))])

@@ -1,0 +1,155 @@
+"""The onboarding survey: its questions, what answers mean, what to ask next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from data.dataset import Dataset
+from data.idmap import IdMap
+from data.schema import CUSTOMER_ID, NO, OFFER_ID, YES
+
+MOST_CATEGORIES, MOST_OFFERS = 24, 30
+CATEGORY, OFFER = "category:", "offer:"
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The questions; question q has its "yes" in column 2q and its "no" in column 2q + 1.
+
+    Attributes
+    ----------
+    questions : tuple of str
+        ``category:<name>`` or ``offer:<offer_id>``.
+    texts : tuple of str
+        What a person is asked.
+    """
+
+    questions: tuple[str, ...]
+    texts: tuple[str, ...]
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """Number of each question."""
+        return {question: row for row, question in enumerate(self.questions)}
+
+    @property
+    def n_columns(self) -> int:
+        """How many answers there are."""
+        return 2 * len(self.questions)
+
+    def columns(self, answers: Mapping[str, str]) -> list[int]:
+        """Return the columns of the answers given; other questions and answers say nothing."""
+        found = []
+        for question, answer in answers.items():
+            row = self.rows.get(question)
+            if row is not None and answer in (YES, NO):
+                found.append(2 * row + (answer == NO))
+        return sorted(found)
+
+    def membership(self, answers: pd.DataFrame, customers: IdMap) -> sp.csr_matrix:
+        """Turn a survey_answers table into one row per customer."""
+        question = answers["question"].map(self.rows)
+        usable = question.notna() & answers["answer"].isin((YES, NO))
+        rows = customers.rows(answers.loc[usable, CUSTOMER_ID])
+        no = (answers.loc[usable, "answer"] == NO).to_numpy()
+        columns = 2 * question[usable].to_numpy(dtype=np.int64) + no
+        shape = (len(customers), self.n_columns)
+        matrix = sp.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=shape)
+        matrix.data[:] = 1.0
+        return matrix
+
+
+def build_survey(dataset: Dataset, popularity: np.ndarray) -> Survey:
+    """Ask about the categories with the most offers and about the most popular offers.
+
+    Parameters
+    ----------
+    popularity : ndarray of float, shape (offers,)
+        How popular each offer is, in the order of `dataset.offer_ids`.
+    """
+    offers = dataset.offers.set_index(OFFER_ID).reindex(dataset.offer_ids.ids)
+    counts = offers["category"].value_counts()
+    # Equal counts are settled by name, so that the same data ask the same questions.
+    counts = counts.sort_index().sort_values(ascending=False, kind="stable")
+    categories = [str(name) for name in counts.index[:MOST_CATEGORIES]]
+    popular = np.argsort(-popularity, kind="stable")[:MOST_OFFERS]
+    popular = popular[popularity[popular] > 0]
+    titles = offers["title"].fillna(pd.Series(offers.index, index=offers.index))
+    return Survey(
+        questions=(
+            *(CATEGORY + name for name in categories),
+            *(f"{OFFER}{offers.index[row]}" for row in popular),
+        ),
+        texts=(
+            *(f"Are offers on {name.lower()} for you?" for name in categories),
+            *(f"Is this for you: {titles.iloc[row]}?" for row in popular),
+        ),
+    )
+
+
+def behave_as_answers(
+    survey: Survey, dataset: Dataset, history: sp.csr_matrix, spend: sp.csr_matrix
+) -> sp.csr_matrix:
+    """Let what customers did stand for answers they never gave.
+
+    A category is a "yes" where a customer's share of it, in money and in taken offers, is above
+    everyone's; an offer is a "yes" where the customer took it. Who did nothing answers nothing.
+
+    Parameters
+    ----------
+    history : csr_matrix, shape (customers, offers)
+        Interaction weights.
+    spend : csr_matrix, shape (customers, offers)
+        Money spent on the items behind each offer.
+
+    Returns
+    -------
+    csr_matrix, shape (customers, 2 · questions)
+    """
+    offers = dataset.offers.set_index(OFFER_ID).reindex(dataset.offer_ids.ids)
+    active = np.asarray((np.diff(history.indptr) > 0) | (np.diff(spend.indptr) > 0))
+    answers = np.zeros((history.shape[0], survey.n_columns), dtype=bool)
+    liking = sp.csr_matrix(_shares(history) + _shares(spend))
+    for row, question in enumerate(survey.questions):
+        if question.startswith(CATEGORY):
+            inside = (offers["category"] == question.removeprefix(CATEGORY)).to_numpy()
+            share = np.asarray(liking[:, np.flatnonzero(inside)].sum(axis=1)).ravel()
+            yes = share > share[active].mean() if active.any() else share > 0
+        else:
+            column = dataset.offer_ids.row(question.removeprefix(OFFER))
+            yes = np.asarray(history[:, [column]].todense()).ravel() > 0
+        answers[:, 2 * row] = active & yes
+        answers[:, 2 * row + 1] = active & ~yes
+    return sp.csr_matrix(answers, dtype=np.float64)
+
+
+def information(lift: np.ndarray, base: np.ndarray) -> np.ndarray:
+    """Say how much the answer to each question moves the ranking of likely offers.
+
+    Parameters
+    ----------
+    lift : ndarray of float, shape (2 · questions, offers)
+        Log lift of each answer.
+    base : ndarray of float, shape (offers,)
+        Log rate of each offer.
+
+    Returns
+    -------
+    ndarray of float, shape (questions,)
+        Variance, over offers weighted by their rates, of the gap between "yes" and "no".
+    """
+    likely = np.exp(base - base.max())
+    gap = lift[0::2] - lift[1::2]
+    centre = (gap * likely).sum(axis=1, keepdims=True) / likely.sum()
+    return np.asarray(((gap - centre) ** 2 * likely).sum(axis=1) / likely.sum())
+
+
+def _shares(matrix: sp.csr_matrix) -> sp.csr_matrix:
+    total = np.asarray(matrix.sum(axis=1)).ravel()
+    return sp.csr_matrix(sp.diags_array(1.0 / np.maximum(total, 1e-9)) @ matrix)

@@ -1,0 +1,128 @@
+"""Moments in the past at which a list can be judged by what was redeemed after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from data.dataset import Dataset
+from data.schema import CUSTOMER_ID, IMPRESSION, OCCURRED_AT, OFFER_ID
+
+FOLDS = 2
+FEWEST_EVENTS = 20
+SHORTEST, LONGEST = pd.Timedelta(days=7), pd.Timedelta(days=60)
+HELD_OUT = 0.2
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What was known at a moment and what happened after it.
+
+    Attributes
+    ----------
+    past : Dataset
+        Rows before `at`.
+    at : Timestamp
+        The moment.
+    taken : DataFrame
+        Distinct pairs customer_id, offer_id redeemed (or clicked) after it.
+    shown : DataFrame
+        The same pairs' and others' showings after it, with their number `n`; empty where showing is
+        not logged.
+    by_time : bool
+        False where pairs were held out at random because time gives no cut.
+    """
+
+    past: Dataset
+    at: pd.Timestamp
+    taken: pd.DataFrame
+    shown: pd.DataFrame
+    by_time: bool = True
+
+
+def make_folds(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
+    """Choose validation moments before `at`.
+
+    A moment is judged best where most of what was redeemed afterwards was already on offer, so the
+    moments with the most such redemptions are taken, without overlap.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Rows before `at`.
+
+    Returns
+    -------
+    list of Fold
+        Oldest first; empty where nothing was redeemed or clicked.
+    """
+    kind = dataset.positive_type()
+    if kind is None:
+        return []
+    events = dataset.events(kind)
+    first = pd.concat([dataset.interactions[OCCURRED_AT], dataset.transactions[OCCURRED_AT]]).min()
+    span = at - first
+    horizon = min(max(span / 6, SHORTEST), LONGEST)
+    moments = _moments(dataset, first, at, horizon)
+    coverage = [len(_covered(dataset, events, moment, horizon)) for moment in moments]
+    chosen: list[pd.Timestamp] = []
+    for place in np.argsort(-np.array(coverage), kind="stable"):
+        moment = moments[place]
+        apart = all(abs(moment - other) >= horizon for other in chosen)
+        if coverage[place] >= FEWEST_EVENTS and apart and len(chosen) < FOLDS:
+            chosen.append(moment)
+    if not chosen:
+        return _random_fold(dataset, events, at, seed)
+    return [_fold(dataset, events, moment, horizon) for moment in sorted(chosen)]
+
+
+def _moments(
+    dataset: Dataset, first: pd.Timestamp, at: pd.Timestamp, horizon: pd.Timedelta
+) -> list[pd.Timestamp]:
+    """List candidate moments: a grid over the later two thirds, and the starts of offers there."""
+    begin, end = first + (at - first) / 3, at - horizon / 2
+    if begin >= end:
+        return []
+    grid = [at - horizon * step / 4 for step in range(2, 40)]
+    starts = list(dataset.offers["valid_from"].dropna().unique())
+    return sorted({moment for moment in (*grid, *starts) if begin <= moment <= end}, reverse=True)
+
+
+def _covered(
+    dataset: Dataset, events: pd.DataFrame, moment: pd.Timestamp, horizon: pd.Timedelta
+) -> pd.DataFrame:
+    inside = (events[OCCURRED_AT] >= moment) & (events[OCCURRED_AT] < moment + horizon)
+    offers = dataset.offers
+    valid = offers.loc[
+        (offers["valid_from"].isna() | (offers["valid_from"] <= moment))
+        & (offers["valid_until"].isna() | (offers["valid_until"] > moment)),
+        OFFER_ID,
+    ]
+    return events[inside & events[OFFER_ID].isin(valid)]
+
+
+def _fold(
+    dataset: Dataset, events: pd.DataFrame, moment: pd.Timestamp, horizon: pd.Timedelta
+) -> Fold:
+    pair = [CUSTOMER_ID, OFFER_ID]
+    taken = _covered(dataset, events, moment, horizon)[pair].drop_duplicates()
+    shown = dataset.events(IMPRESSION)
+    inside = (shown[OCCURRED_AT] >= moment) & (shown[OCCURRED_AT] < moment + horizon)
+    counts = shown[inside].groupby(pair).size().rename("n").reset_index()
+    return Fold(dataset.before(moment), moment, taken, counts)
+
+
+def _random_fold(dataset: Dataset, events: pd.DataFrame, at: pd.Timestamp, seed: int) -> list[Fold]:
+    """Hold out some of the pairs at random: for data whose times are all alike or too few."""
+    pairs = events[[CUSTOMER_ID, OFFER_ID]].drop_duplicates()
+    if len(pairs) < FEWEST_EVENTS:
+        return []
+    chosen = np.random.default_rng(seed).random(len(pairs)) < HELD_OUT
+    taken = pairs[chosen]
+    # Everything between the customer and a held-out offer is held out, or clicks would tell.
+    gone = pd.MultiIndex.from_frame(taken)
+    here = pd.MultiIndex.from_frame(dataset.interactions[[CUSTOMER_ID, OFFER_ID]])
+    past = replace(dataset, interactions=dataset.interactions[~here.isin(gone)])
+    return [Fold(past, at, taken, taken.iloc[:0].assign(n=0), by_time=False)]

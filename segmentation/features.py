@@ -1,0 +1,148 @@
+"""The one feature engineering: what a customer's attributes and transactions say, as numbers.
+
+Definitions follow the dataset contract: rows that share (customer_id, transaction_id) are one
+transaction, a negative amount is a refund (it counts in spend, not as a transaction), and
+transaction frequency is transactions per month since the first one, at least one month.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from data.dataset import Dataset, microseconds
+from data.schema import (
+    AGE,
+    AMOUNT,
+    ANNUAL_INCOME,
+    CUSTOMER_ID,
+    OCCURRED_AT,
+    SPENDING_SCORE,
+    TRANSACTION_ID,
+)
+
+TRANSACTIONS, AVERAGE_VALUE, FREQUENCY = (
+    "number_of_transactions",
+    "average_transaction_value",
+    "transaction_frequency",
+)
+FEATURES = (AGE, ANNUAL_INCOME, SPENDING_SCORE, TRANSACTIONS, AVERAGE_VALUE, FREQUENCY)
+# Counts and money are skewed: their logarithm is what compares.
+LOGGED = frozenset({TRANSACTIONS, AVERAGE_VALUE, FREQUENCY})
+DAYS_PER_MONTH = 365.25 / 12
+DAY = 86_400_000_000  # microseconds
+
+
+@dataclass(frozen=True)
+class CustomerFeatures:
+    """Features of customers at one moment.
+
+    Attributes
+    ----------
+    values : DataFrame
+        Indexed by customer id. The six `FEATURES`; missing where nothing is known, transaction
+        features also for a customer without transactions.
+    activity : DataFrame
+        Same index: spend, refunds, recency_days, tenure_days, active_days (with a transaction),
+        largest_day (most transactions in a day), largest_value, smallest_value; money in the
+        dataset's currency.
+    notes : tuple of str
+        What was derived or set aside, for the reader.
+    """
+
+    values: pd.DataFrame
+    activity: pd.DataFrame
+    notes: tuple[str, ...] = ()
+
+
+def customer_features(dataset: Dataset, at: pd.Timestamp) -> CustomerFeatures:
+    """Compute the features of every customer of a dataset.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Rows at or after `at` are not read.
+    at : Timestamp
+        The moment the features are for.
+    """
+    dataset = dataset.before(at)
+    ids = pd.Index(dataset.customer_ids.ids, dtype="str", name=CUSTOMER_ID)
+    customers = dataset.customers.set_index(CUSTOMER_ID)
+    activity = _activity(dataset.transactions, at).reindex(ids)
+    count, months = activity.pop("transactions"), activity["tenure_days"] / DAYS_PER_MONTH
+    values = customers[[AGE, ANNUAL_INCOME, SPENDING_SCORE]].reindex(ids)
+    values[TRANSACTIONS] = count
+    values[AVERAGE_VALUE] = activity.pop("gross") / count.where(count > 0)
+    values[FREQUENCY] = count / months.clip(lower=1.0)
+    notes = []
+    refunds = int((dataset.transactions[AMOUNT] < 0).sum())
+    if refunds:
+        notes.append(f"{refunds} refunds count in spend, not as transactions.")
+    derived = values[SPENDING_SCORE].isna() & activity["spend"].notna()
+    if derived.any():
+        score = np.ceil(100 * activity["spend"].rank(pct=True)).clip(1, 100)
+        values.loc[derived, SPENDING_SCORE] = score[derived]
+        notes.append(
+            f"The spending score of {int(derived.sum())} of {len(ids)} customers is missing and "
+            "derived from their spend percentile."
+        )
+    return CustomerFeatures(values[list(FEATURES)].astype("float64"), activity, tuple(notes))
+
+
+def _activity(transactions: pd.DataFrame, at: pd.Timestamp) -> pd.DataFrame:
+    """Aggregate lines to transactions and transactions to customers."""
+    columns = ["transactions", "gross", "spend", "refunds", "recency_days", "tenure_days"]
+    columns += ["active_days", "largest_day", "largest_value", "smallest_value"]
+    if transactions.empty:
+        return pd.DataFrame(columns=columns, dtype="float64")
+    amount = transactions[AMOUNT]
+    named = transactions[TRANSACTION_ID]
+    # A row without an id is a transaction of its own.
+    basket = pd.factorize(named)[0].astype(np.int64)
+    alone = basket < 0
+    basket[alone] = basket.max(initial=0) + 1 + np.arange(int(alone.sum()))
+    customer, ids = pd.factorize(transactions[CUSTOMER_ID], sort=True)
+    lines = pd.DataFrame(
+        {
+            "customer": customer,
+            "basket": basket,
+            "gross": amount.clip(lower=0).to_numpy(),
+            "amount": amount.to_numpy(),
+            "bought": (amount >= 0).to_numpy(),
+            "at": microseconds(transactions[OCCURRED_AT]).to_numpy(dtype=np.int64),
+        }
+    )
+    whole = (
+        lines.groupby(["customer", "basket"], sort=True)
+        .agg(gross=("gross", "sum"), amount=("amount", "sum"), bought=("bought", "any"),
+             at=("at", "min"))
+        .reset_index()
+    )  # fmt: skip
+    spend = whole.groupby("customer")["amount"].sum()
+    refunds = lines[~lines["bought"]].groupby("customer").size()
+    bought = whole[whole["bought"]]
+    day = bought["at"] // DAY
+    per_day = bought.groupby([bought["customer"], day]).size()
+    grouped = bought.groupby("customer")
+    # Timestamp.value is in nanoseconds whatever its unit.
+    now = at.value // 1000
+    frame = pd.DataFrame(
+        {
+            "transactions": grouped.size(),
+            "gross": grouped["gross"].sum(),
+            "recency_days": (now - grouped["at"].max()) / DAY,
+            "tenure_days": (now - grouped["at"].min()) / DAY,
+            "active_days": per_day.groupby(level=0).size(),
+            "largest_day": per_day.groupby(level=0).max(),
+            "largest_value": grouped["gross"].max(),
+            "smallest_value": grouped["gross"].quantile(0.1),
+        }
+    )
+    frame = frame.reindex(np.arange(len(ids)))
+    frame["spend"] = spend
+    frame["refunds"] = refunds.reindex(frame.index).fillna(0)
+    frame["transactions"] = frame["transactions"].fillna(0)
+    frame.index = pd.Index(ids, dtype="str")
+    return frame[columns].astype("float64")
