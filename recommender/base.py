@@ -71,10 +71,10 @@ class Query:
         )
 
     def evidence(self) -> np.ndarray:
-        """Say how much is known: shape (n, 2), history and purchases, each n / (n + 5)."""
+        """Say how much is known: shape (n, 2), history and purchases, each n / (n + 2)."""
         events = np.diff(self.history.indptr)
         keys = np.diff(self.purchases.indptr)
-        return np.column_stack([events / (events + 5.0), keys / (keys + 5.0)])
+        return np.column_stack([events / (events + 2.0), keys / (keys + 2.0)])
 
 
 class Scorer(Protocol):

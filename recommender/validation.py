@@ -13,6 +13,7 @@ from data.schema import CUSTOMER_ID, IMPRESSION, OCCURRED_AT, OFFER_ID
 FOLDS = 2
 FEWEST_EVENTS = 20
 SHORTEST, LONGEST = pd.Timedelta(days=7), pd.Timedelta(days=60)
+NEARLY = 0.8  # of the most redemptions that any moment has
 HELD_OUT = 0.2
 
 
@@ -45,8 +46,9 @@ class Fold:
 def make_folds(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
     """Choose validation moments before `at`.
 
-    A moment is judged best where most of what was redeemed afterwards was already on offer, so the
-    moments with the most such redemptions are taken, without overlap.
+    A moment is judged best where most of what was redeemed afterwards was already on offer. Of the
+    moments that have nearly as many such redemptions as any, the latest is taken; then the next,
+    without overlap.
 
     Parameters
     ----------
@@ -67,12 +69,13 @@ def make_folds(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
     horizon = min(max(span / 6, SHORTEST), LONGEST)
     moments = _moments(dataset, first, at, horizon)
     coverage = [len(_covered(dataset, events, moment, horizon)) for moment in moments]
+    covered = dict(zip(moments, coverage, strict=True))
     chosen: list[pd.Timestamp] = []
-    for place in np.argsort(-np.array(coverage), kind="stable"):
-        moment = moments[place]
-        apart = all(abs(moment - other) >= horizon for other in chosen)
-        if coverage[place] >= FEWEST_EVENTS and apart and len(chosen) < FOLDS:
-            chosen.append(moment)
+    while covered and len(chosen) < FOLDS and max(covered.values()) >= FEWEST_EVENTS:
+        enough = NEARLY * max(covered.values())
+        latest = max(moment for moment, events_there in covered.items() if events_there >= enough)
+        chosen.append(latest)
+        covered = {m: n for m, n in covered.items() if abs(m - latest) >= horizon}
     if not chosen:
         return _random_fold(dataset, events, at, seed)
     return [_fold(dataset, events, moment, horizon) for moment in sorted(chosen)]

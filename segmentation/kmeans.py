@@ -106,11 +106,12 @@ def segment_customers(
     logged = np.array([name in LOGGED for name in names])
     raw = table.to_numpy(dtype=np.float64)
     moved = np.where(logged, np.log1p(np.maximum(raw, 0.0)), raw)
-    for column, name in enumerate(names):
-        missing = np.isnan(moved[:, column])
-        if missing.any():
-            moved[missing, column] = np.nanmedian(moved[:, column])
-            notes.append(f"{int(missing.sum())} missing values of {name} stand at its median.")
+    missing = np.isnan(moved)
+    moved = np.where(missing, np.nanmedian(moved, axis=0), moved)
+    if missing.any():
+        counts = zip(names, missing.sum(axis=0), strict=True)
+        told = ", ".join(f"{name} {count}" for name, count in counts if count)
+        notes.append(f"Values missing in the fit of segments stand at their median: {told}.")
     mean, scale = moved.mean(axis=0), moved.std(axis=0)
     weight = np.array([weights[name] for name in names])
     z = np.sqrt(weight) * (moved - mean) / scale

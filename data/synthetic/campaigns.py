@@ -40,7 +40,7 @@ def make_offers(
     category = random.integers(0, len(CATEGORIES), n)
     kind = random.integers(0, len(KINDS), n)
     begin = np.where(random.random(n) < 0.4, 0.0, random.uniform(0, world.days, n))
-    length = random.uniform(30, 120, n)
+    length = random.uniform(45, 180, n)
     # What still runs when the history ends often has no end set, as evergreen offers do.
     evergreen = (begin + length >= world.days) & (random.random(n) < 0.6)
     pairs, merchants = [], []

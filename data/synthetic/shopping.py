@@ -72,7 +72,7 @@ def _towards_weekend(
     """Move some transactions within their week so that weekdays get their weights."""
     share = WEEKDAY_WEIGHT / WEEKDAY_WEIGHT.sum()
     weekday = random.choice(7, size=len(day), p=share)
-    now = (np.floor(day).astype(int) + world.start.dayofweek) % 7
+    now = (np.floor(day).astype(int) + world.start.day_of_week) % 7
     moved = np.floor(day) + (weekday - now)
     kept = (moved < np.floor(day.min(initial=0))) | (moved >= world.days) | (moved < 0)
     return np.where(kept, day, moved)

@@ -1,0 +1,49 @@
+"""Worlds and models that many tests share; small, so that they cost a second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from data.dataset import Dataset
+from data.ingest import read_folder, write_folder
+from data.synthetic import WorldParameters, generate
+from recommender.bundle import Bundle
+from recommender.service import Service
+from recommender.training import train
+
+
+@pytest.fixture(scope="session")
+def small_world() -> dict[str, pd.DataFrame]:
+    """Every table of a small world, with its truth."""
+    return generate(WorldParameters(customers=150, offers=40, days=90, seed=1))
+
+
+@pytest.fixture(scope="session")
+def small_folder(
+    small_world: dict[str, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The small world as a dataset folder; tests do not write into it."""
+    folder = tmp_path_factory.mktemp("small") / "world"
+    write_folder(small_world, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_dataset(small_folder: Path) -> Dataset:
+    """The small world as read."""
+    return read_folder(small_folder).dataset
+
+
+@pytest.fixture(scope="session")
+def small_bundle(small_dataset: Dataset) -> Bundle:
+    """A model of the small world."""
+    return train(small_dataset)
+
+
+@pytest.fixture(scope="session")
+def small_service(small_bundle: Bundle) -> Service:
+    """The verb of serving over that model."""
+    return Service(small_bundle)

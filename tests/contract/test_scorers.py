@@ -1,0 +1,163 @@
+"""One behaviour suite for every scorer, on a checkerboard whose answer is known.
+
+Even customers are women with high incomes, buy even items and take even offers; odd ones the odd.
+Scorers are found in the fitted model, so a new one cannot dodge the suite.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+from data.dataset import Dataset
+from recommender.base import Query, Scorer, Source, stack
+from recommender.sources import Fitted, fit_sources
+from segmentation.features import customer_features
+from segmentation.kmeans import segment_customers
+
+N = 40
+AT = pd.Timestamp("2025-03-01", tz="UTC")
+SOURCES = [str(source) for source in Source]
+PERSONAL = [name for name in SOURCES if name != Source.POPULARITY]
+
+
+def checkerboard() -> Dataset:
+    rows = np.arange(N)
+    even = rows % 2 == 0
+    when = pd.Timestamp("2025-02-01", tz="UTC")
+    pairs = [(c, o) for c in rows for o in rows if c % 2 == o % 2 and (c + 2 * o) % 3]
+    customer, offer = np.array(pairs).T
+    names = pd.DataFrame(
+        {
+            "customer_id": [f"c{row:02d}" for row in rows],
+            "gender": np.where(even, "Female", "Male"),
+            "annual_income": np.where(even, 90.0, 20.0) + rows / 10,
+            "age": 40.0,
+        }
+    )
+    return Dataset.of(
+        {
+            "customers": names,
+            "offers": pd.DataFrame(
+                {
+                    "offer_id": [f"o{row:02d}" for row in rows],
+                    "category": np.where(even, "even", "odd"),
+                }
+            ),
+            "offer_items": pd.DataFrame(
+                {
+                    "offer_id": [f"o{row:02d}" for row in rows],
+                    "item_id": np.where(even, "even item", "odd item"),
+                }
+            ),
+            "transactions": pd.DataFrame(
+                {
+                    "customer_id": names["customer_id"],
+                    "occurred_at": when,
+                    "amount": 10.0,
+                    "item_id": np.where(even, "even item", "odd item"),
+                }
+            ),
+            "interactions": pd.DataFrame(
+                {
+                    "customer_id": [f"c{row:02d}" for row in customer],
+                    "offer_id": [f"o{row:02d}" for row in offer],
+                    "event_type": "redemption",
+                    "occurred_at": when,
+                }
+            ),
+            "survey_answers": pd.DataFrame(
+                {
+                    "customer_id": names["customer_id"],
+                    "question": "category:even",
+                    "answer": np.where(even, "yes", "no"),
+                }
+            ),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Fitted:
+    dataset = checkerboard()
+    features = customer_features(dataset, AT).values
+    segments = segment_customers(features, features={"annual_income": 1.0}, k=2).model
+    return fit_sources(dataset, AT, features, segments)
+
+
+def scorer_of(fitted: Fitted, name: str) -> Scorer:
+    return next(part for part in fitted.recommender.scorers if part.source == name)
+
+
+def test_every_source_has_exactly_one_scorer(fitted: Fitted) -> None:
+    assert [str(part.source) for part in fitted.recommender.scorers] == SOURCES
+
+
+@pytest.mark.parametrize("name", PERSONAL)
+def test_own_colour_ranks_above_the_other(fitted: Fitted, name: str) -> None:
+    score = scorer_of(fitted, name).score(fitted.query)
+    same = (np.arange(N)[:, None] % 2) == (np.arange(N)[None, :] % 2)
+    assert np.isfinite(score).all()
+    for row in range(N):
+        assert score[row, same[row]].min() > score[row, ~same[row]].max()
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_score_has_a_row_per_customer_and_a_column_per_offer(fitted: Fitted, name: str) -> None:
+    assert scorer_of(fitted, name).score(fitted.query.take(np.arange(7))).shape == (7, N)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_score_depends_on_nobody_else_in_the_batch(fitted: Fitted, name: str) -> None:
+    scorer = scorer_of(fitted, name)
+    whole = scorer.score(fitted.query)
+    alone = np.vstack([scorer.score(fitted.query.take(np.array([row]))) for row in range(N)])
+    np.testing.assert_allclose(alone, whole, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_scoring_changes_nothing(fitted: Fitted, name: str) -> None:
+    before = [part.copy() for part in fitted.query.parts()]
+    scorer = scorer_of(fitted, name)
+    first = scorer.score(fitted.query)
+    np.testing.assert_array_equal(first, scorer.score(fitted.query))
+    for old, now in zip(before, fitted.query.parts(), strict=True):
+        assert (old != now).nnz == 0
+
+
+@pytest.mark.parametrize("name", PERSONAL)
+def test_of_a_stranger_nothing_can_be_said(fitted: Fitted, name: str) -> None:
+    stranger = Query(*(sp.csr_matrix((1, part.shape[1])) for part in fitted.query.parts()))
+    assert np.isnan(scorer_of(fitted, name).score(stranger)).all()
+
+
+def test_popularity_speaks_to_everybody(fitted: Fitted) -> None:
+    stranger = Query(*(sp.csr_matrix((2, part.shape[1])) for part in fitted.query.parts()))
+    assert np.isfinite(scorer_of(fitted, Source.POPULARITY).score(stranger)).all()
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_no_customers_no_scores(fitted: Fitted, name: str) -> None:
+    nobody = fitted.query.take(np.array([], dtype=np.int64))
+    assert scorer_of(fitted, name).score(nobody).shape == (0, N)
+
+
+def test_collaborative_says_nothing_of_an_offer_without_interactions(fitted: Fitted) -> None:
+    scorer = fitted.recommender.collaborative
+    trained = scorer.trained.copy()
+    trained[3] = False
+    score = replace(scorer, trained=trained).score(fitted.query)
+    assert np.isnan(score[:, 3]).all()
+    assert np.isfinite(np.delete(score, 3, axis=1)).all()
+
+
+def test_stacked_queries_keep_their_rows(fitted: Fitted) -> None:
+    parts = [fitted.query.take(np.array([5, 6])), fitted.query.take(np.array([0]))]
+    joined = stack(parts)
+    expected = fitted.query.take(np.array([5, 6, 0]))
+    for ours, theirs in zip(joined.parts(), expected.parts(), strict=True):
+        assert (ours != theirs).nnz == 0

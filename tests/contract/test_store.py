@@ -1,0 +1,351 @@
+"""What every database behind the store has to keep: parametrised over engines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from sqlalchemy.exc import SQLAlchemyError
+
+from data.dataset import Dataset
+from data.errors import SettingsError
+from data.store import Store, Written
+
+EARLY, LATE = 1_000_000, 2_000_000  # microseconds since 1970
+
+
+def sqlite_file(folder: Path) -> str:
+    return f"sqlite:///{folder / 'deeper' / 'nbo.db'}"
+
+
+# Another engine joins the suite here: a name and what gives the URL of an empty database.
+ENGINES: dict[str, Callable[[Path], str]] = {"sqlite": sqlite_file}
+
+
+@pytest.fixture(params=sorted(ENGINES))
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return ENGINES[request.param](tmp_path)
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    opened = Store.open(url)
+    yield opened
+    opened.close()
+
+
+def event(event_id: str, customer_id: str = "a", at: int = EARLY, **more: Any) -> dict[str, Any]:
+    return {
+        "event_id": event_id,
+        "customer_id": customer_id,
+        "offer_id": "o1",
+        "event_type": "click",
+        "occurred_at": at,
+        "recorded_at": at,
+        **more,
+    }
+
+
+def line(
+    transaction_id: str, customer_id: str = "a", at: int = EARLY, **more: Any
+) -> dict[str, Any]:
+    return {
+        "customer_id": customer_id,
+        "transaction_id": transaction_id,
+        "occurred_at": at,
+        "recorded_at": at,
+        "amount": 1.0,
+        **more,
+    }
+
+
+def small_dataset() -> Dataset:
+    """Facts with and without ids of their own, and two rows that are alike."""
+    times = pd.to_datetime(["2025-03-01T10:00:00Z"] * 3 + ["2025-03-02T11:00:00Z"])
+    return Dataset.of(
+        {
+            "customers": pd.DataFrame(
+                {"customer_id": ["a", "b"], "age": [30.0, None], "city": ["Ulm", None]}
+            ),
+            "survey_answers": pd.DataFrame(
+                {"customer_id": ["a"], "question": ["category:home"], "answer": ["yes"]}
+            ),
+            "transactions": pd.DataFrame(
+                {
+                    "customer_id": ["a", "a", "a", "c"],
+                    "occurred_at": times,
+                    "amount": [5.0, 6.0, 5.0, 7.0],
+                    "transaction_id": ["t1", "t1", None, None],
+                }
+            ),
+            "interactions": pd.DataFrame(
+                {
+                    "customer_id": ["a", "a", "a", "b"],
+                    "offer_id": ["o1", "o1", "o1", "o2"],
+                    "event_type": ["click", "click", "click", "redemption"],
+                    "occurred_at": times,
+                    "event_id": ["e1", None, None, "e2"],
+                }
+            ),
+        }
+    )
+
+
+COUNTS = {"customers": 2, "survey_answers": 1, "transactions": 4, "interactions": 4}
+
+
+def test_a_new_database_is_empty(store: Store) -> None:
+    assert set(store.counts().values()) == {0}
+    assert store.is_empty()
+    store.ping()
+
+
+def test_loading_twice_gives_the_same_counts(store: Store) -> None:
+    store.load(small_dataset())
+    assert store.counts() == COUNTS
+    assert not store.is_empty()
+    store.load(small_dataset())
+    assert store.counts() == COUNTS
+
+
+@pytest.mark.parametrize("only", sorted(COUNTS))
+def test_a_dataset_with_one_table_can_be_loaded(store: Store, only: str) -> None:
+    store.load(Dataset.of({only: small_dataset().tables()[only]}))
+    assert store.counts() == {**dict.fromkeys(COUNTS, 0), only: COUNTS[only]}
+
+
+def test_a_whole_world_can_be_loaded_twice(
+    store: Store, small_world: dict[str, pd.DataFrame]
+) -> None:
+    dataset = Dataset.of(small_world)
+    for _ in range(2):
+        store.load(dataset)
+        assert store.counts() == {name: len(small_world[name]) for name in COUNTS}
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 4])
+def test_loading_is_whole_or_nothing(store: Store, step: int) -> None:
+    told: list[str] = []
+
+    def fail(name: str) -> None:
+        told.append(name)
+        if len(told) == step:
+            raise RuntimeError(name)
+
+    with pytest.raises(RuntimeError):
+        store.load(small_dataset(), on_step=fail)
+    assert store.is_empty()
+    store.load(small_dataset())
+    assert store.counts() == COUNTS
+
+
+def test_facts_stay_when_the_database_is_opened_again(url: str) -> None:
+    first = Store.open(url)
+    first.load(small_dataset())
+    first.close()
+    second = Store.open(url)
+    assert second.counts() == COUNTS
+    second.close()
+
+
+def test_loading_does_not_undo_what_was_put(store: Store) -> None:
+    store.put_customer("a", {"age": 50.0}, {"category:home": "no"})
+    store.load(small_dataset())
+    state = store.customer_state("a")
+    assert state.profile["age"] == 50.0
+    assert state.answers == {"category:home": "no"}
+
+
+def test_the_state_of_a_loaded_customer(store: Store) -> None:
+    store.load(small_dataset())
+    state = store.customer_state("a")
+    assert state.known
+    assert state.profile == {"age": 30.0, "city": "Ulm"}
+    assert state.answers == {"category:home": "yes"}
+    moment = pd.Timestamp("2025-03-01T10:00:00Z").value // 1000
+    assert {row["occurred_at"] for row in state.interactions} == {moment}
+    assert len(state.interactions) == 3
+    assert sorted(row["amount"] for row in state.transactions) == [5.0, 5.0, 6.0]
+
+
+def test_a_customer_is_known_by_any_table(store: Store) -> None:
+    store.load(small_dataset())
+    assert store.customer_state("c").known  # bought something, is in no customers table
+    store.put_customer("only answers", {}, {"q": "yes"})
+    assert store.customer_state("only answers").known
+
+
+def test_an_unknown_customer_has_an_empty_state(store: Store) -> None:
+    store.load(small_dataset())
+    state = store.customer_state("nobody'; --")
+    assert not state.known
+    assert (state.profile, state.answers) == ({}, {})
+    assert (state.interactions, state.transactions) == ((), ())
+
+
+def test_a_fact_before_1970_is_a_fact(store: Store) -> None:
+    times = pd.to_datetime(["1960-01-01T00:00:00Z"])
+    frame = pd.DataFrame({"customer_id": ["a"], "occurred_at": times, "amount": [1.0]})
+    store.load(Dataset.of({"transactions": frame, "interactions": small_dataset().interactions}))
+    assert len(store.customer_state("a").transactions) == 1
+
+
+def test_events_are_added_once_by_their_id(store: Store) -> None:
+    assert store.add_events([event("e1"), event("e2"), event("e1")]) == Written(2, 1)
+    assert store.add_events([event("e2"), event("e3")]) == Written(1, 1)
+    assert store.add_events([]) == Written(0, 0)
+    assert store.counts()["interactions"] == 3
+
+
+def test_the_first_of_two_events_with_one_id_stays(store: Store) -> None:
+    store.add_events([event("e1")])
+    store.add_events([event("e1", event_type="redemption", customer_id="b")])
+    (row,) = store.customer_state("a").interactions
+    assert row == {"offer_id": "o1", "event_type": "click", "occurred_at": EARLY}
+    assert not store.customer_state("b").known
+
+
+def test_events_that_cannot_be_written_leave_none(store: Store) -> None:
+    with pytest.raises(SQLAlchemyError):
+        store.add_events([event("e1"), event("e2", event_type=None)])
+    assert store.counts()["interactions"] == 0
+
+
+def test_a_transaction_is_replaced_whole(store: Store) -> None:
+    lines = [line("t1", amount=1.0), line("t1", amount=2.0), line("t1", amount=3.0)]
+    assert store.put_transactions([lines]) == Written(3, 0)
+    assert store.put_transactions([[line("t1", amount=9.0)]]) == Written(0, 1)
+    assert [row["amount"] for row in store.customer_state("a").transactions] == [9.0]
+
+
+def test_a_transaction_is_named_by_customer_and_id(store: Store) -> None:
+    store.put_transactions([[line("t1")], [line("t1", customer_id="b")], [line("t2")]])
+    assert store.put_transactions([[line("t1", amount=9.0)]]) == Written(0, 1)
+    assert [row["amount"] for row in store.customer_state("b").transactions] == [1.0]
+    assert sorted(row["amount"] for row in store.customer_state("a").transactions) == [1.0, 9.0]
+
+
+def test_a_loaded_transaction_can_be_replaced(store: Store) -> None:
+    store.load(small_dataset())
+    store.put_transactions([[line("t1", amount=9.0)]])
+    assert sorted(row["amount"] for row in store.customer_state("a").transactions) == [5.0, 9.0]
+
+
+def test_transactions_that_cannot_be_written_change_nothing(store: Store) -> None:
+    store.put_transactions([[line("t1")]])
+    with pytest.raises(SQLAlchemyError):
+        store.put_transactions([[line("t1", amount=9.0)], [line("t2", amount=None)]])
+    assert [row["amount"] for row in store.customer_state("a").transactions] == [1.0]
+
+
+def test_history_is_in_the_order_of_time(store: Store) -> None:
+    store.add_events([event("e1", at=LATE), event("e2", at=EARLY)])
+    store.put_transactions([[line("t1", at=LATE)], [line("t2", at=EARLY)]])
+    state = store.customer_state("a")
+    assert [row["occurred_at"] for row in state.interactions] == [EARLY, LATE]
+    assert [row["transaction_id"] for row in state.transactions] == ["t2", "t1"]
+
+
+def test_a_customer_is_new_once(store: Store) -> None:
+    assert store.put_customer("a", {"age": 30.0}, {}) is True
+    assert store.put_customer("a", {"age": 31.0}, {}) is False
+    assert store.put_customer("b", {}, {}) is True
+    assert store.counts()["customers"] == 2
+
+
+def test_only_what_is_given_of_a_customer_changes(store: Store) -> None:
+    store.put_customer("a", {"age": 30.0, "city": "Ulm"}, {"q1": "yes", "q2": "no"})
+    store.put_customer("a", {"age": 31.0, "city": None}, {"q2": "yes"})
+    store.put_customer("a", {}, {})
+    state = store.customer_state("a")
+    assert state.profile == {"age": 31.0, "city": "Ulm"}
+    assert state.answers == {"q1": "yes", "q2": "yes"}
+
+
+def test_one_customer_does_not_change_another(store: Store) -> None:
+    store.put_customer("a", {"age": 30.0}, {"q": "yes"})
+    store.put_customer("b", {"age": 40.0}, {"q": "no"})
+    assert store.customer_state("a").profile == {"age": 30.0}
+    assert store.customer_state("a").answers == {"q": "yes"}
+
+
+def test_since_leaves_out_what_was_recorded_before(store: Store) -> None:
+    store.put_customer("a", {"age": 30.0}, {"q": "yes"})
+    # A late row: it happened early and was recorded late.
+    store.add_events([event("e1"), event("e2", at=EARLY, recorded_at=LATE, offer_id="late")])
+    store.put_transactions([[line("t1")], [line("t2", at=LATE)]])
+    state = store.customer_state("a", since=LATE)
+    assert [row["offer_id"] for row in state.interactions] == ["late"]
+    assert [row["transaction_id"] for row in state.transactions] == ["t2"]
+    assert state.profile == {"age": 30.0}
+    assert state.answers == {"q": "yes"}
+    assert store.customer_state("a", since=LATE + 1).interactions == ()
+    assert len(store.customer_state("a", since=EARLY).interactions) == 2
+
+
+def test_concurrent_writers_lose_nothing(store: Store) -> None:
+    def write(worker: int) -> list[Written]:
+        done = []
+        for turn in range(10):
+            mine = f"{worker}-{turn}"
+            done.append(store.add_events([event(f"e{mine}"), event(f"shared-{turn}")]))
+            done.append(store.put_transactions([[line(f"t{mine}"), line(f"t{mine}")]]))
+            store.put_customer("a", {"age": float(turn)}, {f"q{worker}": str(turn)})
+            assert store.customer_state("a").known
+        return done
+
+    with ThreadPoolExecutor(6) as pool:
+        written = [one for part in pool.map(write, range(6)) for one in part]
+    counts = store.counts()
+    assert counts["interactions"] == 6 * 10 + 10  # each writer's own and the shared ones once
+    assert counts["transactions"] == 6 * 10 * 2
+    assert sum(one.accepted for one in written) == 70 + 120
+    assert counts["customers"] == 1
+    assert store.customer_state("a").answers == {f"q{worker}": "9" for worker in range(6)}
+
+
+def test_concurrent_writers_of_one_transaction_leave_one(store: Store) -> None:
+    def write(worker: int) -> None:
+        store.put_transactions([[line("t1", amount=float(worker))] * 3])
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(write, range(24)))
+    amounts = [row["amount"] for row in store.customer_state("a").transactions]
+    assert len(amounts) == 3
+    assert len(set(amounts)) == 1
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "nonsense with secret",
+        "",
+        "mysql://user:secret@localhost/nbo",
+        "oracle+nodriver://user:secret@localhost/nbo",
+        "postgresql+nodriver://user:secret@localhost/nbo",
+        "postgresql://user:secret@localhost:port/nbo",
+        "postgresql://user:p@ss:secret@localhost/nbo",
+    ],
+)
+def test_a_bad_url_is_a_settings_error_that_keeps_the_password(bad: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Store.open(bad)
+    assert "secret" not in str(caught.value)
+    assert caught.value.remedy
+    assert caught.value.exit_code == 3
+
+
+def test_a_database_where_none_can_be_is_a_settings_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a database, whatever its name may say" * 20)
+    for path in (tmp_path, tmp_path / "file", tmp_path / "file" / "nbo.db"):
+        with pytest.raises(SettingsError):
+            Store.open(f"sqlite:///{path}")
+    assert (tmp_path / "file").read_text().startswith("not a database")
+
+
+def test_the_name_of_a_store_is_its_url(url: str, store: Store) -> None:
+    assert store.name == url

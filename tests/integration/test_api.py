@@ -1,0 +1,312 @@
+"""The HTTP contract: every route, every kind of bad input, and lists that follow what happens."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from fastapi.testclient import TestClient
+
+from api.app import LARGEST_BODY, create_app
+from api.dependencies import House
+from data.dataset import Dataset
+from data.store import Store
+from recommender.bundle import Bundle, load, save
+from recommender.service import Service
+from recommender.training import train
+
+
+@pytest.fixture(scope="module")
+def bundle(small_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    folder = tmp_path_factory.mktemp("model")
+    save(small_bundle, folder)
+    return load(folder)
+
+
+@pytest.fixture
+def client(bundle: Bundle, small_dataset: Dataset, tmp_path: Path) -> Iterator[TestClient]:
+    store = Store.open(f"sqlite:///{tmp_path / 'facts.db'}")
+    store.load(small_dataset)
+    home = House(bundle, Service(bundle), store, at=bundle.moment)
+    with TestClient(create_app(home), raise_server_exceptions=False) as made:
+        yield made
+
+
+@pytest.fixture
+def known(bundle: Bundle) -> str:
+    return str(bundle.customers.ids[3])
+
+
+def offers_of(answer: Any) -> list[str]:
+    return [offer["offer_id"] for offer in answer["offers"]]
+
+
+def test_a_list_has_the_fields_of_the_contract(client: TestClient, known: str) -> None:
+    answer = client.get(f"/recommend/{known}").json()
+    assert set(answer) == {
+        "request_id", "decision_id", "model_version", "generated_at", "customer_id", "known",
+        "segment", "strategy", "calibrated", "offers",
+    }  # fmt: skip
+    assert answer["known"] is True
+    assert answer["customer_id"] == known
+    assert len(answer["offers"]) == 10
+    for rank, offer in enumerate(answer["offers"], 1):
+        assert set(offer) == {
+            "rank", "offer_id", "title", "category", "score", "source", "contributions", "reasons",
+        }  # fmt: skip
+        assert offer["rank"] == rank
+        assert offer["reasons"]
+        total = sum(offer["contributions"].values())
+        score = offer["score"]
+        expected = math.log(score / (1 - score)) if answer["calibrated"] else score
+        assert total == pytest.approx(expected, abs=1e-9)
+
+
+def test_an_unknown_customer_gets_the_fallback(client: TestClient) -> None:
+    answer = client.get("/recommend/nobody-knows-me")
+    assert answer.status_code == 200
+    assert answer.json()["known"] is False
+    assert answer.json()["strategy"] == "popularity"
+    assert len(answer.json()["offers"]) == 10
+
+
+def test_the_wishes_of_a_request(client: TestClient, known: str) -> None:
+    whole = client.get(f"/recommend/{known}", params={"n": 5}).json()
+    assert len(whole["offers"]) == 5
+    first = offers_of(whole)[0]
+    rest = client.get(f"/recommend/{known}", params={"exclude": f"{first},o9999"}).json()
+    assert first not in offers_of(rest)
+    category = whole["offers"][0]["category"]
+    inside = client.get(f"/recommend/{known}", params={"category": category}).json()
+    assert {offer["category"] for offer in inside["offers"]} == {category}
+    short = client.get(f"/recommend/{known}", params={"explain": "false"}).json()
+    assert short["offers"][0]["contributions"] == {}
+    assert short["offers"][0]["reasons"] == []
+
+
+@pytest.mark.parametrize("n", ["0", "101", "-1", "many", "1.5"])
+def test_a_bad_length_is_refused(client: TestClient, known: str, n: str) -> None:
+    answer = client.get(f"/recommend/{known}", params={"n": n})
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "VALIDATION_FAILED"
+    assert answer.json()["errors"][0]["at"] == "query.n"
+
+
+@pytest.mark.parametrize("name", ["ünïcode", "a b", "%00", "'; drop table customers", "x" * 128])
+def test_any_id_is_just_an_id(client: TestClient, name: str) -> None:
+    answer = client.get("/recommend/" + name)
+    assert answer.status_code == 200
+    assert answer.json()["known"] is False
+
+
+def test_an_endless_id_is_refused(client: TestClient) -> None:
+    assert client.get("/recommend/" + "x" * 129).status_code == 422
+
+
+def test_a_redeemed_offer_leaves_the_next_list(
+    client: TestClient, bundle: Bundle, known: str
+) -> None:
+    repeatable = bundle.offers.set_index("offer_id")["repeatable"]
+    before = offers_of(client.get(f"/recommend/{known}").json())
+    offer = next(name for name in before if not repeatable[name])
+    event = {"event_id": "mine", "customer_id": known, "offer_id": offer}
+    body = {"events": [{**event, "event_type": "redemption"}]}
+    first = client.post("/events", json=body)
+    assert first.status_code == 202
+    assert first.json() == {"accepted": 1, "duplicates": 0, "rejected": []}
+    assert client.post("/events", json=body).json()["duplicates"] == 1
+    assert offer not in offers_of(client.get(f"/recommend/{known}", params={"n": 100}).json())
+
+
+def test_a_purchase_moves_the_next_list(client: TestClient) -> None:
+    client.post("/onboarding", json={"customer_id": "fresh"})
+    before = client.get("/recommend/fresh", params={"n": 100}).json()
+    last = before["offers"][-1]
+    line = {"customer_id": "fresh", "amount": 4000, "category": last["category"]}
+    answer = client.post("/transactions", json={"transactions": [line]})
+    assert answer.status_code == 202
+    assert answer.json()["accepted"] == 1
+    after = client.get("/recommend/fresh", params={"n": 100}).json()
+    place = offers_of(after).index(last["offer_id"])
+    assert place < offers_of(before).index(last["offer_id"])
+    reasons = after["offers"][place]["reasons"]
+    assert f"You spent 4,000.00 on {last['category']} (category)." in reasons
+
+
+def test_a_transaction_sent_again_replaces_all_its_lines(client: TestClient) -> None:
+    line = {"customer_id": "fresh", "transaction_id": "t1", "amount": 1000, "category": "travel"}
+    first = client.post("/transactions", json={"transactions": [line, {**line, "amount": 500}]})
+    assert first.json() == {"accepted": 2, "duplicates": 0, "rejected": []}
+    again = client.post("/transactions", json={"transactions": [line]})
+    assert again.json() == {"accepted": 0, "duplicates": 1, "rejected": []}
+    reasons = [
+        reason
+        for offer in client.get("/recommend/fresh", params={"n": 100}).json()["offers"]
+        for reason in offer["reasons"]
+    ]
+    assert any("You spent 1,000.00 on travel" in reason for reason in reasons)
+    assert not any("1,500.00" in reason for reason in reasons)
+
+
+def test_rows_are_judged_one_by_one(client: TestClient, bundle: Bundle) -> None:
+    offer = str(bundle.offers["offer_id"].iloc[0])
+    good = {"customer_id": "a", "offer_id": offer, "event_type": "click"}
+    rows: list[Any] = [
+        good,
+        {**good, "offer_id": "o9999"},
+        {**good, "event_type": "wink"},
+        {"offer_id": offer},
+        {**good, "occurred_at": "2999-01-01T00:00:00Z"},
+        {**good, "extra": 1},
+        {**good, "occurred_at": "2025-01-01T00:00:00"},
+    ]
+    answer = client.post("/events", json={"events": rows}).json()
+    assert answer["accepted"] == 2
+    assert [(one["index"], one["code"]) for one in answer["rejected"]] == [
+        (1, "UNKNOWN_OFFER"),
+        (2, "INVALID_ROW"),
+        (3, "INVALID_ROW"),
+        (4, "IN_THE_FUTURE"),
+        (5, "INVALID_ROW"),
+    ]
+
+
+def test_onboarding_from_nothing_to_a_list(client: TestClient) -> None:
+    answer = client.post("/onboarding", json={})
+    assert answer.status_code == 201
+    body = answer.json()
+    assert set(body) == {"customer_id", "segment", "next_questions", "recommendations"}
+    assert body["segment"] is None
+    assert len(body["next_questions"]) == 3
+    assert len(body["recommendations"]["offers"]) == 10
+    assert client.get(f"/recommend/{body['customer_id']}").json()["known"] is True
+
+
+def test_onboarding_places_answers_and_updates(client: TestClient) -> None:
+    profile = {"age": 25, "annual_income": 25, "spending_score": 80, "gender": "Female"}
+    first = client.post("/onboarding", json={"customer_id": "eve", "profile": profile})
+    assert first.status_code == 201
+    assert first.json()["segment"]["name"]
+    question = first.json()["next_questions"][0]["question"]
+    second = client.post("/onboarding", json={"customer_id": "eve", "answers": {question: "yes"}})
+    assert second.status_code == 200
+    assert second.json()["segment"] == first.json()["segment"]
+    assert question not in [one["question"] for one in second.json()["next_questions"]]
+    assert second.json()["recommendations"]["strategy"] == "hybrid"
+
+
+def test_onboarding_a_known_customer_answers_200(client: TestClient, known: str) -> None:
+    answer = client.post("/onboarding", json={"customer_id": known, "profile": {"age": 33}})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"profile": {"age": 500}},
+        {"profile": {"agee": 5}},
+        {"profile": {"age": "NaN"}},
+        {"answers": {"category:travel": "perhaps"}},
+        {"answers": {"favourite colour": "yes"}},
+        {"customer_id": ""},
+        [],
+        None,
+    ],
+)
+def test_a_bad_onboarding_is_refused(client: TestClient, body: object) -> None:
+    answer = client.post("/onboarding", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "VALIDATION_FAILED"
+
+
+def test_segments_are_told(client: TestClient, bundle: Bundle) -> None:
+    told = client.get("/segments").json()
+    assert bundle.segments is not None
+    assert [one["name"] for one in told] == list(bundle.segments.names)
+    assert sum(one["share"] for one in told) == pytest.approx(1)
+    assert {"annual_income", "spending_score"} <= set(told[0]["centroid"])
+
+
+def test_health(client: TestClient, bundle: Bundle) -> None:
+    assert client.get("/health/live").json() == {"status": "live"}
+    ready = client.get("/health/ready").json()
+    assert ready["model_version"] == bundle.version
+    assert ready["candidates"] > 0
+
+
+def test_errors_have_one_form(client: TestClient) -> None:
+    for answer in (
+        client.get("/nothing/here"),
+        client.delete("/recommend/x"),
+        client.post("/events", content=b"{not json", headers={"content-type": "application/json"}),
+    ):
+        assert {"detail", "code"} <= set(answer.json())
+        assert answer.status_code in (404, 405, 422)
+
+
+def test_a_large_body_is_refused_unread(client: TestClient) -> None:
+    answer = client.post("/events", content=b"x" * (LARGEST_BODY + 1))
+    assert answer.status_code == 413
+    assert answer.json()["code"] == "BODY_TOO_LARGE"
+
+
+def test_a_database_that_is_away_is_said_so(bundle: Bundle, tmp_path: Path) -> None:
+    path = tmp_path / "gone" / "facts.db"
+    store = Store.open(f"sqlite:///{path}")
+    home = House(bundle, Service(bundle), store, at=bundle.moment)
+    with TestClient(create_app(home), raise_server_exceptions=False) as client:
+        store.close()
+        for part in path.parent.iterdir():
+            part.unlink()
+        path.parent.rmdir()
+        answer = client.post("/onboarding", json={})
+        assert answer.status_code == 503
+        assert answer.json()["code"] == "DATABASE_AWAY"
+        assert answer.headers["Retry-After"]
+        assert "sqlite" not in answer.text
+
+
+def test_many_at_once(client: TestClient, bundle: Bundle) -> None:
+    offer = str(bundle.offers["offer_id"].iloc[0])
+
+    def send(row: int) -> int:
+        event = {"customer_id": f"p{row % 7}", "offer_id": offer, "event_type": "click"}
+        wrote = client.post("/events", json={"events": [{**event, "event_id": f"e{row}"}]})
+        read = client.get(f"/recommend/p{row % 7}")
+        return int(wrote.status_code == 202 and read.status_code == 200)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(send, range(60))) == 60
+
+
+def test_a_model_without_offers_still_tells_segments(
+    small_world: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
+    bundle = train(Dataset.of({"customers": small_world["customers"]}))
+    store = Store.open(f"sqlite:///{tmp_path / 'facts.db'}")
+    with TestClient(create_app(House(bundle, None, store))) as client:
+        assert client.get("/segments").json()
+        answer = client.get("/recommend/x")
+        assert answer.status_code == 503
+        assert answer.json()["code"] == "NO_RECOMMENDER"
+
+
+def test_the_openapi_examples_run(client: TestClient, bundle: Bundle) -> None:
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    offer = str(bundle.offers["offer_id"].iloc[0])
+    for name, path in (
+        ("Onboarding", "/onboarding"),
+        ("Events", "/events"),
+        ("Transactions", "/transactions"),
+    ):
+        example = schemas[name]["examples"][0]
+        for event in example.get("events", ()):
+            event["offer_id"] = offer
+        answer = client.post(path, json=example)
+        assert answer.status_code in (201, 202)
+        assert not answer.json().get("rejected")

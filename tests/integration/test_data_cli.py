@@ -1,0 +1,163 @@
+"""`python -m data` from outside: exit codes, what is written, and messages that help."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MALL_HEADER = "CustomerID,Gender,Age,Annual Income (k$),Spending Score (1-100)\n"
+
+
+def run(
+    *arguments: str | Path, cwd: Path, home: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run one command as a user would; a traceback is never an answer."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("NBO_")}
+    environment["PYTHONPATH"] = str(ROOT)
+    environment["COLUMNS"] = "200"
+    if home is not None:
+        environment["NBO_HOME"] = str(home)
+    done = subprocess.run(
+        [sys.executable, "-m", "data", *map(str, arguments)],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A world made by the command itself."""
+    parent = tmp_path_factory.mktemp("made")
+    size = ("--customers", "40", "--offers", "10", "--days", "30", "--seed", "2")
+    done = run("generate", "world", *size, cwd=parent)
+    assert done.returncode == 0, done.stderr
+    assert "customers" in done.stdout
+    assert "40 rows" in done.stdout
+    return parent / "world"
+
+
+def test_generate_makes_a_folder_and_leaves_nothing_beside(world: Path) -> None:
+    assert [path.name for path in world.parent.iterdir()] == ["world"]
+    names = {path.relative_to(world).as_posix() for path in world.rglob("*.parquet")}
+    assert {"customers.parquet", "interactions.parquet", "truth/segments.parquet"} <= names
+    assert len(pd.read_parquet(world / "customers.parquet")) == 40
+
+
+def test_generate_refuses_a_folder_that_is_there(world: Path) -> None:
+    before = sorted(world.rglob("*"))
+    done = run("generate", world, cwd=world.parent)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "world is already there" in done.stderr
+    assert "Remedy: Remove it or name another folder." in done.stderr
+    assert sorted(world.rglob("*")) == before
+
+
+def test_generate_refuses_an_impossible_world(tmp_path: Path) -> None:
+    done = run("generate", "new", "--customers", "2", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--customers 5" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_generate_under_a_file_is_a_usage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    size = ("--customers", "10", "--offers", "2", "--days", "5")
+    done = run("generate", "file/new", *size, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "file/new" in done.stderr
+
+
+def test_validate_speaks_json(world: Path) -> None:
+    done = run("validate", world, "--json", cwd=world.parent)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["rows"]["customers"] == 40
+    assert answer["rejected"] == {}
+    assert not (world / "quarantine").exists()
+
+
+def test_validate_says_what_it_set_aside(tmp_path: Path) -> None:
+    rows = "".join(f"c{row},40\n" for row in range(99))
+    (tmp_path / "customers.csv").write_text(f"customer_id,age\nold,999\n{rows}")
+    done = run("validate", tmp_path, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Quarantined 1 rows of customers (age is above 120: 1)." in done.stderr
+    assert "100 rows" in done.stdout
+    written = pd.read_csv(tmp_path / "quarantine" / "customers.csv")
+    assert written[["row", "column"]].to_numpy().tolist() == [[1, "age"]]
+
+
+def test_validate_refuses_bad_data_and_names_file_and_remedy(tmp_path: Path) -> None:
+    (tmp_path / "customers.csv").write_text("customer_id,age\na,old\nb,40\n")
+    done = run("validate", tmp_path, cwd=tmp_path)
+    assert done.returncode == 4
+    assert "customers.csv: 1 of 2 rows" in done.stderr
+    assert "row 1, age is not a number" in done.stderr
+    assert "quarantine" in done.stderr
+    assert "--max-bad" in done.stderr
+    assert "can be used" not in done.stdout
+
+
+def test_validate_of_nothing(tmp_path: Path) -> None:
+    done = run("validate", tmp_path / "nowhere", "--json", cwd=tmp_path)
+    assert done.returncode == 4
+    assert done.stdout == ""
+    assert "nowhere is not a folder" in done.stderr
+    assert "Remedy:" in done.stderr
+
+
+def test_a_share_below_nothing_is_no_crash(world: Path) -> None:
+    done = run("validate", world, "--max-bad", "-1", cwd=world.parent)
+    assert done.returncode in (0, 2)
+
+
+def test_load_into_the_default_database_is_repeatable(world: Path, tmp_path: Path) -> None:
+    first = run("load", world, cwd=tmp_path, home=tmp_path / "home")
+    assert first.returncode == 0, first.stderr
+    assert (tmp_path / "home" / "nbo.db").is_file()
+    second = run("load", world, cwd=tmp_path, home=tmp_path / "home")
+    assert second.returncode == 0
+    assert second.stdout == first.stdout
+
+
+def test_load_with_an_unusable_home_is_a_settings_error(world: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run("load", world, cwd=tmp_path, home=tmp_path / "file")
+    assert done.returncode == 3
+    assert "database cannot be opened" in done.stderr
+    assert "Remedy:" in done.stderr
+
+
+def test_import_mall_then_load_what_was_made(tmp_path: Path) -> None:
+    rows = "".join(f"{n},{'Male' if n % 2 else 'Female'},{20 + n},{n},{n}\n" for n in range(1, 31))
+    (tmp_path / "Mall_Customers.csv").write_text(MALL_HEADER + rows)
+    done = run("import", "mall", "made", cwd=tmp_path)  # the file of that name is the default
+    assert done.returncode == 0, done.stderr
+    assert "Mall_Customers.csv is not the known-good mall table" in done.stderr
+    assert "30 rows instead of 200" in done.stderr
+    assert "generated" in done.stderr
+    loaded = run("load", "made", "--database", "sqlite:///mall.db", cwd=tmp_path)
+    assert loaded.returncode == 0, loaded.stderr
+    assert "30 rows" in loaded.stdout
+
+
+def test_import_mall_without_the_file(tmp_path: Path) -> None:
+    missing = run("import", "mall", "made", cwd=tmp_path)
+    assert missing.returncode == 4
+    assert "Mall_Customers.csv is not there" in missing.stderr
+    assert "Remedy:" in missing.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,346 @@
+"""`python -m evaluation` from outside: the report of a small world, and anybody's lists."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from data.console import run
+from evaluation.__main__ import app
+from evaluation.metrics import NAMES
+
+ROOT = Path(__file__).resolve().parents[2]
+POLICIES = {
+    "hybrid",
+    "collaborative",
+    "content",
+    "segment",
+    "demographic",
+    "survey",
+    "popularity",
+    "random",
+}
+
+
+def command(module: str, *words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("NBO_")}
+    environment["PYTHONPATH"] = str(ROOT)
+    return subprocess.run(
+        [sys.executable, "-m", module, *map(str, words)],
+        cwd=cwd, env=environment, capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+
+
+def exit_code(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
+    """Run a command within this process, which saves its start, and return its exit code."""
+    monkeypatch.setattr(sys, "argv", ["evaluation", *map(str, words)])
+    with pytest.raises(SystemExit) as caught:
+        run(app)
+    return int(caught.value.code or 0)
+
+
+def strict_json(text: str) -> Any:
+    def refuse(token: str) -> None:
+        raise AssertionError(f"JSON knows no {token}")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("evaluation") / "world"
+    size = ("--customers", 250, "--offers", 60, "--days", 120)
+    done = command("data", "generate", folder, *size, cwd=folder.parent)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reported(world: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    before = {path: path.stat().st_mtime_ns for path in world.rglob("*")}
+    output = world.parent / "report"
+    done = command("evaluation", "report", "--data", world, "--output", output, cwd=world.parent)
+    assert done.returncode == 0, done.stderr
+    # Nothing is written into the dataset.
+    assert {path: path.stat().st_mtime_ns for path in world.rglob("*")} == before
+    return output, done
+
+
+@pytest.fixture(scope="module")
+def report(reported: tuple[Path, Any]) -> dict[str, Any]:
+    text = (reported[0] / "report.json").read_text(encoding="utf-8")
+    found: dict[str, Any] = strict_json(text)
+    return found
+
+
+def estimates(report: dict[str, Any]) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+    for part, policies in report["ranking"].items():
+        for policy, metrics in policies.items():
+            for metric, one in metrics.items():
+                yield part, policy, metric, one
+
+
+def test_every_slice_policy_and_metric_is_measured(report: dict[str, Any]) -> None:
+    assert {"all", "warm", "cold"} <= set(report["ranking"])
+    wanted = {f"{name}@{k}" for name in NAMES for k in (5, 10, 20)}
+    for policies in report["ranking"].values():
+        assert set(policies) >= POLICIES
+        for metrics in policies.values():
+            assert set(metrics) >= wanted
+
+
+def test_every_estimate_is_a_value_in_its_interval(report: dict[str, Any]) -> None:
+    for part, policy, metric, one in estimates(report):
+        assert set(one) == {"value", "low", "high", "n"}, (part, policy, metric)
+        if one["n"] == 0:
+            assert one["value"] is one["low"] is one["high"] is None
+        else:
+            assert -1e-12 <= one["low"] <= one["value"] + 1e-12
+            assert one["value"] <= one["high"] + 1e-12 <= 1 + 2e-12
+
+
+def test_warm_and_cold_are_all_customers(report: dict[str, Any]) -> None:
+    n = {part: report["ranking"][part]["hybrid"]["ndcg@10"]["n"] for part in report["ranking"]}
+    assert n["warm"] + n["cold"] == n["all"] == report["protocol"]["customers"] > 0
+    assert (n["warm"], n["cold"]) == (report["protocol"]["warm"], report["protocol"]["cold"])
+    for policy in POLICIES:
+        by_part = {part: report["ranking"][part][policy]["ndcg@10"] for part in n}
+        total = sum(n[part] * (by_part[part]["value"] or 0) for part in ("warm", "cold"))
+        assert by_part["all"]["value"] == pytest.approx(total / n["all"])
+
+
+def test_the_hybrid_beats_chance(report: dict[str, Any]) -> None:
+    everybody = report["ranking"]["all"]
+    assert everybody["hybrid"]["ndcg@10"]["low"] > everybody["random"]["ndcg@10"]["value"]
+
+
+def test_the_report_says_what_was_done_and_with_what(report: dict[str, Any]) -> None:
+    assert {"identity", "protocol", "online", "segments", "anomalies", "notes"} <= set(report)
+    assert report["protocol"]["relevant"] == "redemption"
+    assert report["protocol"]["candidates"] > 0
+    assert report["segments"]["k"] >= 2
+    assert report["anomalies"]["customers"] > 0
+
+
+def test_click_rate_and_conversion_are_measured_from_the_log(report: dict[str, Any]) -> None:
+    assert {"ctr", "conversion"} <= set(report["online"])
+    for name in ("ctr", "conversion"):
+        one = report["online"][name]
+        assert 0 < one["low"] < one["value"] < one["high"] < 1
+        assert one["n"] > 0
+    assert report["online"]["ctr"]["value"] > report["online"]["conversion"]["value"]
+
+
+def test_the_page_needs_no_network(reported: tuple[Path, Any]) -> None:
+    page = (reported[0] / "index.html").read_text(encoding="utf-8")
+    assert "<html" in page
+    assert not re.search(r"src\s*=\s*[\"']?https?:", page)
+    assert not re.search(r"<link[^>]*href\s*=\s*[\"']?https?:", page)
+    assert not re.search(r"@import\s+[\"'(]?\s*(url\()?[\"']?https?:", page)
+    for policy in POLICIES:
+        assert policy in page
+
+
+def test_the_terminal_shows_the_policies(reported: tuple[Path, Any]) -> None:
+    done = reported[1]
+    for word in (*POLICIES, "CTR", "Conversion", "Segments", "Anomalies"):
+        assert word in done.stdout
+    assert "Traceback" not in done.stderr
+    assert "Warning" not in done.stderr
+
+
+@pytest.mark.slow  # a second training
+def test_the_same_seed_gives_the_same_figures(world: Path, report: dict[str, Any]) -> None:
+    output = world.parent / "again"
+    done = command("evaluation", "report", "--data", world, "--output", output, cwd=world.parent)
+    assert done.returncode == 0, done.stderr
+    again = strict_json((output / "report.json").read_text(encoding="utf-8"))
+    for part in ("ranking", "hybrid_against", "online", "segments", "anomalies", "protocol"):
+        assert again[part] == report[part], part
+
+
+def test_customers_alone_still_give_a_report(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, output = tmp_path / "customers-only", tmp_path / "report"
+    folder.mkdir()
+    pd.read_parquet(world / "customers.parquet").to_csv(folder / "customers.csv", index=False)
+    assert exit_code(monkeypatch, "report", "--data", folder, "--output", output) == 0
+    report = strict_json((output / "report.json").read_text(encoding="utf-8"))
+    assert not report["ranking"]
+    assert any("not measured" in note for note in report["notes"])
+    for name in ("ctr", "conversion"):
+        assert report["online"][name].startswith("not measured")
+    assert report["segments"]["k"] >= 1
+    assert "not measured" in (output / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "words", [("--days", "7"), ("--new-offers",), ("--at", "soon"), ("--days", "0")]
+)
+def test_bad_options_of_report_are_usage_errors(
+    words: tuple[str, ...], world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("report", "--data", str(world), "--output", str(tmp_path / "out"), *words)
+    assert exit_code(monkeypatch, *words) == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_folder_is_bad_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("report", "--data", tmp_path / "nowhere", "--output", tmp_path / "out")
+    assert exit_code(monkeypatch, *words) == 4
+    assert "Remedy:" in capsys.readouterr().err
+
+
+LISTS = """customer_id,offer_id,rank
+007,x,1
+007,y,2
+b,n,1
+b,x,2
+stranger,x,1
+"""
+TRUTH = "customer_id,offer_id\n007,x\nb,x\nb,z\nlate,x\n"
+
+
+def lists_and_truth(folder: Path, lists: str = LISTS, truth: str = TRUTH) -> tuple[object, ...]:
+    (folder / "lists.csv").write_text(lists, encoding="utf-8")
+    (folder / "truth.csv").write_text(truth, encoding="utf-8")
+    return (
+        "metrics", "--recommendations", folder / "lists.csv", "--truth", folder / "truth.csv",
+    )  # fmt: skip
+
+
+def measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: object
+) -> dict[str, float]:
+    assert exit_code(monkeypatch, *words) == 0
+    found: dict[str, float] = strict_json(capsys.readouterr().out)
+    return found
+
+
+def test_metrics_print_one_flat_object_and_nothing_else(tmp_path: Path) -> None:
+    done = command("evaluation", *lists_and_truth(tmp_path), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = strict_json(done.stdout)
+    assert next(iter(found)) == "customers"
+    assert set(found) == {"customers", *(f"{name}@{k}" for name in NAMES for k in (5, 10, 20))}
+    assert all(isinstance(value, int | float) for value in found.values())
+    # 007 is served at once, b at the second place with one of two, late not at all.
+    assert found["customers"] == 3
+    assert found["recall@5"] == pytest.approx((1 + 1 / 2 + 0) / 3)
+    assert found["mrr@5"] == pytest.approx((1 + 1 / 2 + 0) / 3)
+    gain = 1 / math.log2(3)
+    assert found["ndcg@10"] == pytest.approx((1 + gain / (1 + gain) + 0) / 3)
+    # What was set aside is said where a machine does not read it.
+    assert "without relevant offers" in done.stderr
+    assert "without a list" in done.stderr
+
+
+def test_the_wanted_cut_offs_are_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = measured(monkeypatch, capsys, *lists_and_truth(tmp_path), "--k", "1, 3")
+    assert set(found) == {"customers", *(f"{name}@{k}" for name in NAMES for k in (1, 3))}
+    assert found["precision@1"] == pytest.approx(1 / 3)
+
+
+def test_scores_serve_as_well_as_ranks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ranked = measured(monkeypatch, capsys, *lists_and_truth(tmp_path))
+    scored = "customer_id,offer_id,score\nb,x,-0.5\n007,y,1e-3\nb,n,2.5\nstranger,x,1\n007,x,7\n"
+    found = measured(monkeypatch, capsys, *lists_and_truth(tmp_path, scored))
+    assert found == ranked
+
+
+def test_parquet_lists_are_read_and_numeric_ids_are_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lists, truth = tmp_path / "lists.parquet", tmp_path / "truth.csv"
+    table = pd.DataFrame({"customer_id": [1, 1], "offer_id": [5, 6], "rank": [1, 2]})
+    table.to_parquet(lists)
+    truth.write_text("customer_id,offer_id\n1,6\n", encoding="utf-8")
+    found = measured(monkeypatch, capsys, "metrics", "--recommendations", lists, "--truth", truth)
+    assert found["mrr@5"] == 0.5
+
+
+def test_ranks_written_as_text_count_as_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lists, truth = tmp_path / "lists.parquet", tmp_path / "truth.csv"
+    rows = [("a", f"o{i}", str(i)) for i in range(1, 12)]
+    pd.DataFrame(rows, columns=["customer_id", "offer_id", "rank"]).to_parquet(lists)
+    truth.write_text("customer_id,offer_id\na,o2\n", encoding="utf-8")
+    found = measured(monkeypatch, capsys, "metrics", "--recommendations", lists, "--truth", truth)
+    assert found["mrr@5"] == 0.5
+
+
+NO_RANK = "customer_id,offer_id\n007,x\n"
+BAD_RANK = "customer_id,offer_id,rank\n007,x,first\n"
+BAD_SCORE = "customer_id,offer_id,score\n007,x,high\n"
+NO_OFFER = "customer_id,rank\n007,1\n"
+
+
+@pytest.mark.parametrize(
+    ("lists", "truth", "told"),
+    [
+        (NO_OFFER, TRUTH, "offer_id"),
+        (NO_RANK, TRUTH, "rank"),
+        (BAD_RANK, TRUTH, "row 1"),
+        (BAD_SCORE, TRUTH, "row 1"),
+        ("", TRUTH, "lists.csv"),
+        (LISTS, "customer_id,item\n007,x\n", "offer_id"),
+        (LISTS, "customer_id,offer_id\n", "nothing is relevant"),
+        (LISTS, "customer_id,offer_id\n007,x\n,y\n", "truth.csv"),
+    ],
+)
+def test_unusable_tables_are_bad_data_with_a_remedy(
+    lists: str,
+    truth: str,
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert exit_code(monkeypatch, *lists_and_truth(tmp_path, lists, truth)) == 4
+    printed = capsys.readouterr()
+    assert told in printed.err
+    assert "Remedy:" in printed.err
+    assert printed.out == ""
+
+
+def test_ids_that_look_like_nothing_are_ids(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lists = "customer_id,offer_id,rank\nNA,None,1\n"
+    words = lists_and_truth(tmp_path, lists, "customer_id,offer_id\nNA,None\n")
+    assert measured(monkeypatch, capsys, *words)["mrr@5"] == 1.0
+
+
+@pytest.mark.parametrize("k", ["0", "five", "5,,10", "-1", "", "2.5", "²"])
+def test_bad_cut_offs_are_usage_errors(
+    k: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code(monkeypatch, *lists_and_truth(tmp_path), "--k", k) == 2
+    assert "Remedy:" in capsys.readouterr().err
+
+
+def test_a_missing_file_is_bad_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "truth.csv").write_text(TRUTH, encoding="utf-8")
+    words = ("metrics", "--recommendations", tmp_path / "no.csv", "--truth", tmp_path / "truth.csv")
+    assert exit_code(monkeypatch, *words) == 4
+    assert "no.csv" in capsys.readouterr().err

@@ -1,0 +1,92 @@
+"""The hybrid adds up, and silent sources leave their weight where it belongs."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from recommender.base import Query, Source
+from recommender.hybrid import Hybrid, corner_shares
+
+CORNERS = 4
+SOURCES = tuple(str(source) for source in Source)
+SEGMENT, POPULARITY = SOURCES.index("segment"), SOURCES.index("popularity")
+
+
+def query_of(events: int, keys: int) -> Query:
+    def row(n: int) -> sp.csr_matrix:
+        return sp.csr_matrix(np.r_[np.ones(n), np.zeros(30 - n)][None, :])
+
+    none = sp.csr_matrix((1, 0))
+    return Query(row(events), row(0), row(keys), none, none, none)
+
+
+def hybrid_of(weight: np.ndarray, slope: float = 1.0, intercept: float = 0.0) -> Hybrid:
+    return Hybrid(SOURCES, np.full(6, 0.1), np.full(6, 2.0), weight, slope, intercept, slope != 1.0)
+
+
+scores = hnp.arrays(
+    np.float64, (1, 5, 6), elements=st.one_of(st.floats(-5, 5), st.just(float("nan")))
+)
+weights = hnp.arrays(np.float64, (6, CORNERS), elements=st.floats(0, 3))
+
+
+@settings(deadline=None)
+@given(scores, weights, st.floats(0.1, 3), st.floats(-6, 2), st.integers(0, 30), st.integers(0, 30))
+def test_contributions_add_up_to_the_score(
+    score: np.ndarray, weight: np.ndarray, slope: float, intercept: float, events: int, keys: int
+) -> None:
+    # Popularity always speaks.
+    score[:, :, POPULARITY] = np.nan_to_num(score[:, :, POPULARITY])
+    blend = hybrid_of(weight, slope, intercept).blend(score, query_of(events, keys))
+    np.testing.assert_allclose(
+        blend.contributions.sum(axis=2) + blend.intercept, blend.score, atol=1e-9
+    )
+    assert np.isfinite(blend.score).all()
+    silent = np.isnan(score)
+    assert (blend.contributions[silent] == 0).all()
+
+
+@settings(deadline=None)
+@given(scores, weights, st.integers(0, 30), st.integers(0, 30))
+def test_features_times_weights_are_the_uncalibrated_score(
+    score: np.ndarray, weight: np.ndarray, events: int, keys: int
+) -> None:
+    score[:, :, POPULARITY] = np.nan_to_num(score[:, :, POPULARITY])
+    hybrid, query = hybrid_of(weight), query_of(events, keys)
+    np.testing.assert_allclose(
+        hybrid.features(score, query) @ weight.ravel(), hybrid.blend(score, query).score, atol=1e-9
+    )
+
+
+def test_a_silent_segment_leaves_its_weight_to_popularity() -> None:
+    weight = np.zeros((6, CORNERS))
+    weight[SEGMENT] = 1.0
+    score = np.full((1, 3, 6), np.nan)
+    score[0, :, POPULARITY] = [3.0, 1.0, 2.0]
+    blend = hybrid_of(weight).blend(score, query_of(0, 0))
+    assert blend.score.argsort()[0].tolist() == [1, 2, 0]
+    assert (blend.leading == POPULARITY).all()
+    assert (blend.contributions[:, :, SEGMENT] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("events", "keys", "corner"), [(0, 0, 0), (30, 0, 1), (0, 30, 2), (30, 30, 3)]
+)
+def test_what_is_known_moves_customers_towards_their_corner(
+    events: int, keys: int, corner: int
+) -> None:
+    shares = corner_shares(query_of(events, keys))[0]
+    assert shares.sum() == pytest.approx(1)
+    assert shares.argmax() == corner
+
+
+def test_one_more_event_moves_the_shares_a_little() -> None:
+    steps = [corner_shares(query_of(n, 5))[0] for n in range(30)]
+    assert max(np.abs(a - b).max() for a, b in pairwise(steps)) < 0.4

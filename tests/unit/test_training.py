@@ -1,0 +1,163 @@
+"""Training from whatever tables there are, and never from the future."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.dataset import Dataset
+from data.errors import DataError
+from evaluation.harness import run_trial
+from evaluation.splitting import Protocol, split_dataset
+from recommender.base import POLICIES
+from recommender.bundle import Bundle, save
+from recommender.service import Service, Wish
+from recommender.training import train
+
+Change = Callable[[dict[str, pd.DataFrame]], dict[str, pd.DataFrame]]
+
+
+def without(*names: str) -> Change:
+    return lambda tables: {name: frame for name, frame in tables.items() if name not in names}
+
+
+def only(*names: str) -> Change:
+    return lambda tables: {name: tables[name] for name in names}
+
+
+def one_customer(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    who = tables["interactions"]["customer_id"].value_counts().index[0]
+    return {
+        name: frame[frame["customer_id"] == who] if "customer_id" in frame else frame
+        for name, frame in tables.items()
+    }
+
+
+def one_offer(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    which = tables["interactions"]["offer_id"].value_counts().index[0]
+    return {
+        name: frame[frame["offer_id"] == which] if "offer_id" in frame else frame
+        for name, frame in tables.items()
+    }
+
+
+def alike(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    people = tables["customers"].assign(
+        gender="Female", age=40.0, annual_income=50.0, spending_score=50.0
+    )
+    return {**tables, "customers": people}
+
+
+def nothing_redeemed(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    log = tables["interactions"]
+    return {**tables, "interactions": log[log["event_type"] != "redemption"]}
+
+
+def one_moment(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    when = pd.Timestamp("2025-03-01", tz="UTC")
+    offers = tables["offers"].drop(columns=["valid_from", "valid_until"])
+    return {
+        **tables,
+        "offers": offers,
+        "interactions": tables["interactions"].assign(occurred_at=when),
+        "transactions": tables["transactions"].assign(occurred_at=when),
+    }
+
+
+def unknown_attributes(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    return {**tables, "customers": tables["customers"][["customer_id"]]}
+
+
+def doubled(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    log = tables["interactions"].drop(columns="event_id")
+    return {**tables, "interactions": pd.concat([log, log], ignore_index=True)}
+
+
+WORLDS: dict[str, Change] = {
+    "everything": without(),
+    "no transactions": without("transactions"),
+    "no interactions": without("interactions"),
+    "no items": without("items", "offer_items"),
+    "no offer items": without("offer_items"),
+    "no customers table": without("customers"),
+    "no answers": without("survey_answers"),
+    "nothing redeemed": nothing_redeemed,
+    "one customer": one_customer,
+    "one offer": one_offer,
+    "customers alike": alike,
+    "one moment": one_moment,
+    "unknown attributes": unknown_attributes,
+    "doubled interactions": doubled,
+}
+
+
+def changed(tables: dict[str, pd.DataFrame], change: Change) -> Dataset:
+    facts = {name: frame for name, frame in tables.items() if "/" not in name}
+    return Dataset.of(change(facts))
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_a_sensible_list_comes_from_what_there_is(
+    small_world: dict[str, pd.DataFrame], name: str
+) -> None:
+    dataset = changed(small_world, WORLDS[name])
+    bundle = train(dataset)
+    service = Service(bundle)
+    query = bundle.customers.query
+    assert query is not None
+    for policy in POLICIES:
+        lists = service.recommend(query, Wish(at=bundle.moment, policy=policy, n=5))
+        assert len(lists) == len(bundle.customers.ids)
+        for listed in lists:
+            scores = [one.score for one in listed]
+            assert np.isfinite(scores).all()
+            assert scores == sorted(scores, reverse=True)
+            assert len({one.row for one in listed}) == len(listed)
+    everybody = service.recommend(query, Wish(at=bundle.moment, n=3, include_seen=True))
+    assert all(everybody)
+
+
+def test_customers_only_give_segments(small_world: dict[str, pd.DataFrame]) -> None:
+    bundle = train(changed(small_world, only("customers")))
+    assert bundle.segments is not None
+    assert bundle.recommender is None
+    assert any("Offers are missing" in note for note in bundle.notes)
+
+
+def test_offers_without_anything_done_recommend_nothing(
+    small_world: dict[str, pd.DataFrame],
+) -> None:
+    bundle = train(changed(small_world, only("customers", "offers")))
+    assert bundle.recommender is None
+    assert any("recommends nothing" in note for note in bundle.notes)
+
+
+def test_before_all_data_there_is_nobody(small_world: dict[str, pd.DataFrame]) -> None:
+    dataset = changed(small_world, without("customers", "survey_answers"))
+    with pytest.raises(DataError, match="No customer is known before 1999"):
+        train(dataset, at=pd.Timestamp("1999-01-01", tz="UTC"))
+
+
+def test_the_future_changes_nothing(
+    small_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    at = small_dataset.moment_after() - pd.Timedelta(days=20)
+
+    def version(dataset: Dataset) -> str:
+        bundle: Bundle = train(dataset, at=at)
+        return save(bundle, tmp_path_factory.mktemp("model")).version
+
+    whole = version(small_dataset)
+    assert version(small_dataset.before(at)) == whole
+    assert version(small_dataset.before(at)) == whole  # and again: training is deterministic
+
+
+def test_shuffled_redemptions_teach_nothing(small_dataset: Dataset) -> None:
+    split = split_dataset(small_dataset, Protocol())
+    service = Service(train(split.train, at=split.at))
+    real = run_trial(service, split, policies=("hybrid", "random"))
+    ours = real.ranking["all"]["hybrid"]["ndcg@10"].value
+    assert ours > real.ranking["all"]["random"]["ndcg@10"].value
