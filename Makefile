@@ -32,10 +32,10 @@ serve: .venv/run-time
 	$(BIN)/python -m api
 
 test: .venv/development
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 test-all: .venv/development
-	$(BIN)/python -m pytest -q -m ""
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m ""
 
 check: .venv/development
 	$(BIN)/ruff format --check --quiet .

@@ -15,7 +15,7 @@ from api.app import create_app
 from api.dependencies import House
 from data.console import command_group, parse_moment, run, say, steps
 from data.errors import OfferError, SettingsError
-from data.ingest import read_folder
+from data.ingest import MAX_BAD, read_folder
 from data.settings import read_settings
 from data.store import Store
 from recommender.bundle import CURRENT, Bundle, load
@@ -35,6 +35,9 @@ def serve(
     at: Annotated[
         str | None, typer.Option(help="Moment that lists are for (default: the present).")
     ] = None,
+    max_bad: Annotated[
+        float, typer.Option(min=0, max=1, help="Largest share of bad rows.")
+    ] = MAX_BAD,
 ) -> None:
     """Serve; without a model, a default world is generated and a model trained first.
 
@@ -48,10 +51,8 @@ def serve(
     _make_missing(folder, home_model, made_by_us=folder == settings.data_folder)
     bundle = load(home_model)
     store = Store.open(url)
-    if folder.is_dir() and (store.is_empty() or data == str(folder)):
-        with steps(5) as step:
-            step("reading")
-            store.load(read_folder(folder).dataset, on_step=step)
+    if url != data and folder.is_dir():
+        _load_once(store, folder, max_bad)
     moment = parse_moment(at)
     home = House(bundle, _service(bundle), store, moment)
     if home.service is not None and not home.service.count_candidates(home.now()):
@@ -75,6 +76,22 @@ def _refuse_public(host: str) -> None:
             f"Without API keys the service listens on this machine only, not on {host}.",
             "Leave --host at 127.0.0.1 and put a proxy that checks keys before it.",
         )
+
+
+def _load_once(store: Store, folder: Path, max_bad: float) -> None:
+    """Bring a dataset's facts into an empty database; never mix two datasets unasked."""
+    with steps(5) as step:
+        step("reading")
+        dataset = read_folder(folder, max_bad=max_bad).dataset
+        if store.has_loaded(dataset):
+            return
+        if not store.is_empty():
+            raise SettingsError(
+                f"The database {store.name} holds other facts than {folder}.",
+                f"Add them with `python -m data load {folder} --database {store.name}`, or choose "
+                "another place with NBO_DATABASE or NBO_HOME.",
+            )
+        store.load(dataset, on_step=step)
 
 
 def _make_missing(folder: Path, model: Path, *, made_by_us: bool) -> None:

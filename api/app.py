@@ -51,19 +51,7 @@ def create_app(home: House) -> FastAPI:
     ) -> Response:
         """Name every request and refuse bodies past the limit before reading them."""
         request.state.request_id = uuid.uuid4().hex
-        length = request.headers.get("content-length", "")
-        if request.method in ("POST", "PUT"):
-            if not length.isdigit():
-                return problem(
-                    HTTPStatus.LENGTH_REQUIRED, "LENGTH_REQUIRED", "Send a Content-Length."
-                )
-            if int(length) > LARGEST_BODY:
-                return problem(
-                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                    "BODY_TOO_LARGE",
-                    f"A body may have {LARGEST_BODY} bytes.",
-                )
-        response = await call_next(request)
+        response = _refuse_body(request) or await call_next(request)
         response.headers["X-Request-ID"] = request.state.request_id
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
@@ -73,3 +61,16 @@ def create_app(home: House) -> FastAPI:
         return RedirectResponse("/docs")
 
     return app
+
+
+def _refuse_body(request: Request) -> Response | None:
+    """Refuse a body whose length is not told or past the limit."""
+    if request.method not in ("POST", "PUT", "PATCH"):
+        return None
+    length = request.headers.get("content-length", "")
+    if not length.isdecimal():
+        return problem(HTTPStatus.LENGTH_REQUIRED, "LENGTH_REQUIRED", "Send a Content-Length.")
+    if int(length) > LARGEST_BODY:
+        detail = f"A body may have {LARGEST_BODY:,} bytes."
+        return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "BODY_TOO_LARGE", detail)
+    return None

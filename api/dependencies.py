@@ -49,6 +49,17 @@ class House:
         """The offers there are."""
         return frozenset(self.bundle.offers[OFFER_ID])
 
+    @cached_property
+    def since(self) -> int:
+        """Microseconds from which on recorded facts are new to the model.
+
+        A model may have been trained for a later moment than it was made at.
+        """
+        made = (
+            pd.Timestamp(self.bundle.created_at) if self.bundle.created_at else self.bundle.moment
+        )
+        return int(min(self.bundle.moment, made).value // 1000)
+
     def now(self) -> pd.Timestamp:
         """Return the moment lists are for."""
         return pd.Timestamp.now(tz="UTC") if self.at is None else self.at
@@ -93,12 +104,13 @@ def find_person(home: House, service: Service, customer_id: str) -> Person:
     What the bundle was trained on is in its own row; the database adds what was recorded since.
     """
     in_bundle = customer_id in home.bundle.customer_ids
-    since = home.bundle.moment.value // 1000 if in_bundle else None
-    state = home.store.customer_state(customer_id, since)
+    state = home.store.customer_state(customer_id, home.since if in_bundle else None)
+    # A customer whose trained-on history was corrected is read afresh.
+    whole = state.whole and state.known
     return Person(
         customer_id=customer_id,
         known=in_bundle or state.known,
-        query=service.query(customer_id, facts_of(state)),
+        query=service.query(customer_id, facts_of(state), home.now(), whole=whole),
         answers=state.answers,
     )
 
@@ -126,9 +138,9 @@ def make_list(
 ) -> OfferList:
     """Make a list for a customer, with its reasons."""
     wish = Wish(at=home.now(), n=n, category=category, exclude=exclude)
-    listed = service.recommend(person.query, wish)[0]
+    listing = service.recommend(person.query, wish)[0]
     offers = []
-    for rank, one in enumerate(listed, 1):
+    for rank, one in enumerate(listing.offers, 1):
         offer_id, title, offer_category = service.shown(one.row)
         offers.append(
             ListedOffer(
@@ -152,7 +164,7 @@ def make_list(
         customer_id=person.customer_id,
         known=person.known,
         segment=segment_of(home.bundle, person.query),
-        strategy=service.strategy(person.query),
+        strategy=listing.strategy,
         calibrated=service.calibrated,
         offers=offers,
     )

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 MOST_ROWS = 1000
+EARLIEST, LATEST = 1900, 2200
+
+
+def as_utc(moment: datetime) -> datetime:
+    """Read a moment as UTC, where it names no zone as well; refuse what is not of our time."""
+    if not EARLIEST <= moment.year <= LATEST:
+        raise ValueError(f"is not between the years {EARLIEST} and {LATEST}")
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+Moment = Annotated[datetime, AfterValidator(as_utc)]
+Number = Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)]
 CustomerId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Answer = Literal["yes", "no"]
@@ -56,27 +68,27 @@ class Event(Strict):
     customer_id: CustomerId
     offer_id: ShortText
     event_type: Literal["impression", "click", "redemption"]
-    occurred_at: datetime | None = Field(default=None, description="Now if not given.")
+    occurred_at: Moment | None = Field(default=None, description="Now if not given.")
     event_id: ShortText | None = Field(default=None, description="Makes a repeat harmless.")
-    position: float | None = Field(default=None, ge=1)
+    position: Annotated[float, Field(ge=1, le=10_000)] | None = None
     propensity: float | None = Field(default=None, ge=0, le=1)
     decision_id: ShortText | None = None
     policy: Annotated[str, StringConstraints(max_length=64)] | None = None
-    value: float | None = None
+    value: Number | None = None
 
 
 class TransactionLine(Strict):
     """One line of a transaction; lines that share customer and transaction_id belong together."""
 
     customer_id: CustomerId
-    amount: float = Field(allow_inf_nan=False)
-    occurred_at: datetime | None = Field(default=None, description="Now if not given.")
+    amount: Number
+    occurred_at: Moment | None = Field(default=None, description="Now if not given.")
     transaction_id: ShortText | None = None
     item_id: ShortText | None = None
     category: Annotated[str, StringConstraints(max_length=200)] | None = None
     merchant: Annotated[str, StringConstraints(max_length=200)] | None = None
-    quantity: float | None = Field(default=None, allow_inf_nan=False)
-    discount: float | None = Field(default=None, allow_inf_nan=False)
+    quantity: Number | None = None
+    discount: Number | None = None
     channel: Annotated[str, StringConstraints(max_length=64)] | None = None
 
 

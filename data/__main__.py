@@ -21,7 +21,7 @@ from data.synthetic.world import STEPS as WORLD_STEPS
 
 app = command_group("Make, bring in, check and load dataset folders.")
 
-MaxBad = Annotated[float, typer.Option(help="Largest share of bad rows tolerated in a table.")]
+MaxBad = Annotated[float, typer.Option(min=0, max=1, help="Largest share of bad rows.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
@@ -38,7 +38,7 @@ def generate_command(
     customers: Annotated[int, typer.Option(help="How many customers.")] = 2000,
     offers: Annotated[int, typer.Option(help="How many offers.")] = 150,
     days: Annotated[int, typer.Option(help="Length of the history in days.")] = 180,
-    seed: Annotated[int, typer.Option(help="The only source of chance.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The only source of chance.")] = 0,
 ) -> None:
     """Make a synthetic world with known truth.
 
@@ -60,7 +60,7 @@ def import_command(
         list[Path], typer.Argument(metavar="[SOURCE] DIR", help="The file, if any; the new folder.")
     ],
     max_bad: MaxBad = MAX_BAD,
-    seed: Annotated[int, typer.Option(help="Seed of transactions generated for mall.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of transactions generated for mall.")] = 0,
 ) -> None:
     """Turn a public data set into a dataset folder.
 

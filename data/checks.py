@@ -28,7 +28,7 @@ class Checked:
     def refuse_too_bad(self, name: str, max_bad: float, where: str = "") -> None:
         """Raise a DataError if more than a share of the rows was rejected."""
         total = len(self.frame) + len(self.rejected)
-        if len(self.rejected) > max_bad * total:
+        if len(self.rejected) and len(self.rejected) > max_bad * total:
             row, column, reason = (self.rejected.iloc[0][part] for part in REJECT_COLUMNS)
             raise DataError(
                 f"{name}: {len(self.rejected)} of {total} rows "
@@ -51,7 +51,9 @@ def check_columns(found: list[str], table: Table, file: str) -> list[str]:
         raise DataError(f"{file}: the column {twice[0]!r} stands there twice.", "Remove one.")
     missing = [name for name in table.required if name not in found]
     if missing:
-        close = difflib.get_close_matches(missing[0], found, n=1, cutoff=0.6)
+        lower = {name.lower(): name for name in found}
+        near = difflib.get_close_matches(missing[0], lower, n=1, cutoff=0.6)
+        close = [lower[name] for name in near]
         hint = f"Rename {close[0]!r} to {missing[0]!r}." if close else f"Add it to {file}."
         raise DataError(
             f"{file}: the required column {missing[0]!r} is missing (found: {', '.join(found)}).",
@@ -109,9 +111,7 @@ def check_rows(raw: pd.DataFrame, table: Table, file: str) -> Checked:
         notes.append(f"{file}: every age is 1 or less; ages are years.")
     rejected = pd.concat(
         [
-            pd.DataFrame({"row": np.flatnonzero(bad) + 1, "column": column, "reason": reason}).join(
-                raw[bad].reset_index(drop=True), rsuffix="_value"
-            )
+            reject(raw[bad], np.flatnonzero(bad) + 1, column, reason)
             for bad, column, reason in reasons
             if bad.any()
         ]
@@ -121,6 +121,19 @@ def check_rows(raw: pd.DataFrame, table: Table, file: str) -> Checked:
     rejected = rejected.sort_values("row", kind="stable").drop_duplicates("row")
     frame = complete(typed[good].reset_index(drop=True), table)
     return Checked(frame, rejected.reset_index(drop=True), notes)
+
+
+def reject(rows: pd.DataFrame, numbers: np.ndarray, column: str, reason: str) -> pd.DataFrame:
+    """Put row number, column and reason before rows that cannot be used."""
+    why = pd.DataFrame({"row": numbers, "column": column, "reason": reason})
+    taken = {str(name) for name in rows.columns}
+    renamed = {}
+    for name in REJECT_COLUMNS:
+        new = name
+        while new in taken or new in REJECT_COLUMNS:
+            new += "_value"
+        renamed[name] = new
+    return pd.concat([why, rows.rename(columns=renamed).reset_index(drop=True)], axis=1)
 
 
 def _is_text(values: pd.Series) -> bool:
@@ -137,7 +150,7 @@ def _typed(
     """Type one column; add what is wrong with it to `reasons`, remarks to `notes`."""
     if column.kind in (Kind.ID, Kind.TEXT) and pd.api.types.is_float_dtype(raw):
         whole = raw.dropna()
-        if (whole == whole.round()).all():
+        if ((whole == whole.round()) & (whole.abs() < 2**53)).all():
             raw = raw.astype("Int64")  # 42.0 is how a reader writes 42 once a value is missing
     values = raw
     if _is_text(raw):
@@ -184,6 +197,8 @@ def _times(values: pd.Series) -> tuple[pd.Series, bool]:
         return pd.to_datetime(values, utc=True).astype("datetime64[us, UTC]"), unzoned
     if pd.api.types.is_numeric_dtype(values):
         return pd.Series(pd.NaT, index=values.index, dtype="datetime64[us, UTC]"), False
-    typed = pd.to_datetime(values, utc=True, errors="coerce", format="ISO8601")
-    zoned = values.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$", regex=True, na=True)
+    # "now" is no record of anything, nor is a year before Christ.
+    dated = values.where(values.str.contains(r"^\d{4}", regex=True, na=False))
+    typed = pd.to_datetime(dated.str.upper(), utc=True, errors="coerce", format="ISO8601")
+    zoned = values.str.contains(r"(?:[Zz]|T.*[+-]\d\d(?::?\d\d)?)$", regex=True, na=True)
     return typed.astype("datetime64[us, UTC]"), bool((~zoned.astype(bool) & typed.notna()).any())

@@ -14,9 +14,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from data.errors import OfferError, UsageError
+from data.errors import OfferError, SettingsError, UsageError
 
-out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+# Names of files and customers are text, never markup.
+EARLIEST, LATEST = 1900, 2200
+out = Console(
+    highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120
+)
 err = Console(stderr=True, highlight=False)
 
 
@@ -40,6 +44,13 @@ def run(app: typer.Typer) -> None:
         if error.remedy:
             err.print(f"[bold]Remedy:[/] {_escaped(error.remedy)}", soft_wrap=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        place = _escaped(str(error.filename))
+        err.print(f"[bold red]Error:[/] {place}: {error.strerror}.", soft_wrap=True)
+        err.print("[bold]Remedy:[/] Check the path and its permissions.", soft_wrap=True)
+        sys.exit(SettingsError.exit_code)
 
 
 def say(message: str) -> None:
@@ -97,6 +108,8 @@ def parse_moment(text: str | None) -> pd.Timestamp | None:
             raise ValueError(text)
     except ValueError as error:
         raise UsageError(f"{text!r} is not a moment.", "Write it as 2025-06-30T00:00Z.") from error
+    if not EARLIEST <= moment.year <= LATEST:
+        raise UsageError(f"{text!r} is not of our time.", f"Choose {EARLIEST} to {LATEST}.")
     return moment.tz_localize("UTC") if moment.tz is None else moment.tz_convert("UTC")
 
 

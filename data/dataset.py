@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -103,6 +104,15 @@ class Dataset:
         """Every item that is in any table."""
         sources = (self.items, self.offer_items, self.transactions)
         return IdMap(pd.concat([frame[ITEM_ID] for frame in sources]).dropna().unique())
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Twelve characters that are the same for the same tables."""
+        digest = hashlib.sha256()
+        for name, frame in self.tables().items():
+            digest.update(name.encode())
+            digest.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
+        return digest.hexdigest()[:12]
 
     def before(self, at: pd.Timestamp) -> Dataset:
         """Return the dataset as it was known just before a moment."""

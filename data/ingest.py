@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -14,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from data.checks import Checked, check_rows
+from data.checks import Checked, check_rows, reject
 from data.dataset import Dataset
 from data.errors import DataError, UsageError
+from data.files import read_raw
 from data.schema import MALL_COLUMNS, MALL_FILE, OFFER_ID, TABLES, Table
 
 ENDINGS = (".parquet", ".csv", ".csv.gz")
@@ -125,21 +123,14 @@ def read_table(path: Path, table: Table) -> Checked:
     DataError
         The file cannot be read, or lacks a required column.
     """
-    if not path.is_file():
-        raise DataError(f"{path} is not there.", "Check the path.")
-    ragged: list[tuple[int, str]] = []
-    if path.suffix == ".parquet":
-        raw = _read_parquet(path)
-    elif path.name.endswith((".csv", ".csv.gz")):
-        raw, ragged = _read_csv(path)
-    else:
-        raise DataError(f"{path.name}: unknown kind of file.", "Use .parquet, .csv or .csv.gz.")
+    raw = read_raw(path)
+    frame = raw.frame
     if table.name == "customers":
         # Mall_Customers.csv is accepted wherever a customers table is.
-        raw = raw.rename(columns=lambda name: MALL_COLUMNS.get(str(name).strip(), str(name)))
-    checked = check_rows(raw, table, path.name)
-    if ragged:
-        checked.rejected = _with_ragged(checked.rejected, ragged)
+        frame = frame.rename(columns=lambda name: MALL_COLUMNS.get(str(name).strip(), str(name)))
+    checked = check_rows(frame, table, path.name)
+    if raw.ragged:
+        checked.rejected = _with_ragged(checked.rejected, raw.ragged)
     return checked
 
 
@@ -154,8 +145,11 @@ def write_folder(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
         The folder is already there and not empty.
     """
     refuse_existing(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be made ({error}).", "Name another folder.") from error
     try:
         for name, frame in tables.items():
             target = beside / f"{name}.parquet"
@@ -176,61 +170,7 @@ def refuse_existing(folder: Path) -> None:
         raise UsageError(f"{folder} is already there.", "Remove it or name another folder.")
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        problem = f"{path.name}: is not a readable Parquet file."
-        raise DataError(problem, "Write it anew.") from error
-
-
-def _read_csv(path: Path) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
-    """Read a CSV as strings; rows with too many fields come back as (row, text)."""
-    try:
-        content = path.read_bytes()
-        content = gzip.decompress(content) if path.suffix == ".gz" else content
-        text = content.decode("utf-8-sig")
-    except (OSError, EOFError) as error:
-        raise DataError(f"{path.name}: cannot be read ({error}).", "Write it anew.") from error
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise DataError(
-            f"{path.name}: line {line} is not UTF-8 (byte {error.object[error.start]:#04x}).",
-            "Save the file as UTF-8.",
-        ) from error
-    if not text.strip():
-        raise DataError(f"{path.name}: is empty.", "Give it a header and rows, or remove it.")
-    header = next(csv.reader(io.StringIO(text)))
-    if len(header) > len(set(header)):
-        twice = next(name for name in header if header.count(name) > 1)
-        raise DataError(f"{path.name}: the column {twice!r} stands there twice.", "Remove one.")
-    try:
-        frame = pd.read_csv(
-            io.StringIO(text),
-            dtype="str",
-            keep_default_na=False,
-            index_col=False,
-            on_bad_lines="error",
-        )
-    except pd.errors.ParserError:
-        return _read_ragged(text)
-    frame.columns = frame.columns.str.strip()
-    return frame, []
-
-
-def _read_ragged(text: str) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
-    rows = list(csv.reader(io.StringIO(text)))
-    header, body = [name.strip() for name in rows[0]], [row for row in rows[1:] if row]
-    ragged = [(n, ",".join(row)) for n, row in enumerate(body, 1) if len(row) > len(header)]
-    # A ragged row stays in place, empty, so that the row numbers of the others are true.
-    fitted = [
-        row + [""] * (len(header) - len(row)) if len(row) <= len(header) else [""] * len(header)
-        for row in body
-    ]
-    return pd.DataFrame(fitted, columns=header, dtype="str"), ragged
-
-
-def _with_ragged(rejected: pd.DataFrame, ragged: list[tuple[int, str]]) -> pd.DataFrame:
+def _with_ragged(rejected: pd.DataFrame, ragged: tuple[tuple[int, str], ...]) -> pd.DataFrame:
     extra = pd.DataFrame(
         {
             "row": [row for row, _ in ragged],
@@ -257,11 +197,7 @@ def _check_references(checked: dict[str, Checked]) -> None:
             continue
         total = len(table.frame) + len(table.rejected)
         rows = np.setdiff1d(np.arange(1, total + 1), table.rejected["row"].to_numpy(dtype=int))
-        bad = table.frame[unknown].reset_index(drop=True)
-        reason = pd.DataFrame(
-            {"row": rows[np.asarray(unknown)], "column": OFFER_ID, "reason": "is not in offers"}
-        )
-        table.rejected = pd.concat(
-            [table.rejected, reason.join(bad, rsuffix="_value")], ignore_index=True
-        ).sort_values("row", ignore_index=True)
+        bad = reject(table.frame[unknown], rows[np.asarray(unknown)], OFFER_ID, "is not in offers")
+        table.rejected = pd.concat([table.rejected, bad], ignore_index=True)
+        table.rejected = table.rejected.sort_values("row", ignore_index=True)
         table.frame = table.frame[~unknown].reset_index(drop=True)

@@ -10,22 +10,28 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from data import tables as t
 from data.dataset import Dataset, microseconds
 from data.errors import SettingsError
+from data.schema import INTERACTIONS, TRANSACTIONS, Table
 
 CHUNK = 10_000
+ALWAYS = -(2**63)
 PROFILE = ("gender", "age", "annual_income", "spending_score", "city", "signup_at")
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class CustomerState:
-    """What the database holds about one customer; times are microseconds since 1970, UTC."""
+    """What the database holds about one customer; times are microseconds since 1970, UTC.
+
+    `whole` says that interactions and transactions are all there are, not those since a moment.
+    """
 
     known: bool
+    whole: bool
     profile: Row = field(default_factory=dict)
     answers: dict[str, str] = field(default_factory=dict)
     interactions: tuple[Row, ...] = ()
@@ -66,17 +72,19 @@ class Store:
             parsed = sa.make_url(url)
             if parsed.get_backend_name() not in ("sqlite", "postgresql"):
                 raise SettingsError("The database URL names neither SQLite nor PostgreSQL.", remedy)
-            if parsed.get_backend_name() == "sqlite" and parsed.database:
-                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            if parsed.get_backend_name() == "sqlite":
+                if parsed.database in (None, "", ":memory:"):
+                    raise SettingsError("A database in memory is seen by one thread only.", remedy)
+                Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
             engine = sa.create_engine(parsed)
             if engine.dialect.name == "sqlite":
                 sa.event.listen(engine, "connect", _prepare_sqlite)
             t.metadata.create_all(engine)
-        except (ArgumentError, NoSuchModuleError, ImportError, OSError, SQLAlchemyError) as error:
-            # The URL may hold a password: it is not repeated.
+        except (ImportError, OSError, SQLAlchemyError, TypeError, ValueError) as error:
+            # The URL may hold a password: neither it nor the cause, which quotes it, is shown.
             raise SettingsError(
                 f"The database cannot be opened ({type(error).__name__}).", remedy
-            ) from error
+            ) from None
         return cls(engine)
 
     @property
@@ -94,20 +102,25 @@ class Store:
             connection.execute(sa.select(1))
 
     def counts(self) -> dict[str, int]:
-        """Count the rows of every table."""
+        """Count the rows of every table of facts."""
         with self._engine.connect() as connection:
             return {
                 name: connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
-                for name, table in t.metadata.tables.items()
+                for name, table in t.FACTS.items()
             }
 
     def is_empty(self) -> bool:
         """Tell whether the database holds no fact about anybody."""
         with self._engine.connect() as connection:
             return not any(
-                connection.execute(sa.select(table.c.customer_id).limit(1)).first()
-                for table in t.metadata.tables.values()
+                connection.execute(sa.select(table).limit(1)).first() for table in t.FACTS.values()
             )
+
+    def has_loaded(self, dataset: Dataset) -> bool:
+        """Tell whether this very dataset was loaded before."""
+        with self._engine.connect() as connection:
+            row = sa.select(t.loads).where(t.loads.c.fingerprint == dataset.fingerprint)
+            return connection.execute(row).first() is not None
 
     def load(self, dataset: Dataset, on_step: Callable[[str], None] = lambda _: None) -> None:
         """Load a dataset whole or not at all; rows that are there already are left as they are."""
@@ -123,6 +136,8 @@ class Store:
             self._add(connection, t.transactions, _as_recorded(dataset.transactions, _lines))
             on_step("interactions")
             self._add(connection, t.interactions, _as_recorded(dataset.interactions, _event_ids))
+            mark = self._insert(t.loads).values(fingerprint=dataset.fingerprint)
+            connection.execute(mark.on_conflict_do_nothing())
 
     def customer_state(self, customer_id: str, since: int | None = None) -> CustomerState:
         """Read what is known about one customer.
@@ -132,20 +147,23 @@ class Store:
         customer_id : str
             External id.
         since : int, optional
-            Only interactions and transactions recorded at or after this moment (microseconds).
+            Only interactions and transactions recorded at or after this moment (microseconds),
+            unless something recorded before it was replaced after it: then all of them.
         """
         with self._engine.connect() as connection:
             profile = connection.execute(_PROFILE, {"customer_id": customer_id}).mappings().first()
-            wanted = {"customer_id": customer_id, "since": -1 if since is None else since}
+            revised = None if profile is None else profile["revised_at"]
+            whole = since is None or (revised is not None and revised >= since)
+            wanted = {"customer_id": customer_id, "since": ALWAYS if whole else since}
             answers = connection.execute(_ANSWERS, {"customer_id": customer_id}).all()
             interactions = connection.execute(_INTERACTIONS, wanted).mappings().all()
             transactions = connection.execute(_TRANSACTIONS, wanted).mappings().all()
+        stated = {name: profile[name] for name in PROFILE} if profile else {}
         known = profile is not None or bool(answers or interactions or transactions)
         return CustomerState(
             known=known,
-            profile={
-                name: value for name, value in dict(profile or {}).items() if value is not None
-            },
+            whole=whole,
+            profile={name: value for name, value in stated.items() if value is not None},
             answers={row.question: row.answer for row in answers},
             interactions=tuple(dict(row) for row in interactions),
             transactions=tuple(dict(row) for row in transactions),
@@ -200,7 +218,7 @@ class Store:
         """
         total = replaced = 0
         with self._engine.begin() as connection:
-            for lines in transactions:
+            for lines in filter(None, transactions):
                 table = t.transactions.c
                 gone = connection.execute(
                     sa.delete(t.transactions).where(
@@ -209,10 +227,20 @@ class Store:
                     )
                 ).rowcount
                 total += len(lines)
-                replaced += len(lines) if gone else 0
+                if gone:
+                    replaced += len(lines)
+                    self._revise(connection, lines[0]["customer_id"], lines[0]["recorded_at"])
                 rows = [{**row, "line": line} for line, row in enumerate(lines)]
                 connection.execute(sa.insert(t.transactions), rows)
         return Written(total - replaced, replaced)
+
+    def _revise(self, connection: sa.Connection, customer_id: str, moment: int) -> None:
+        statement = self._insert(t.customers).values(customer_id=customer_id, revised_at=moment)
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["customer_id"], set_={"revised_at": moment}
+            )
+        )
 
     def _add(self, connection: sa.Connection, table: sa.Table, frame: pd.DataFrame) -> None:
         names = [column.name for column in table.columns if column.name in frame.columns]
@@ -221,7 +249,7 @@ class Store:
             connection.execute(statement, rows)
 
 
-_PROFILE = sa.select(*(t.customers.c[name] for name in PROFILE)).where(
+_PROFILE = sa.select(*(t.customers.c[name] for name in (*PROFILE, "revised_at"))).where(
     t.customers.c.customer_id == sa.bindparam("customer_id")
 )
 _ANSWERS = sa.select(t.survey_answers.c.question, t.survey_answers.c.answer).where(
@@ -269,21 +297,22 @@ def _as_recorded(
 
 
 def _event_ids(frame: pd.DataFrame) -> dict[str, pd.Series]:
-    return {"event_id": frame["event_id"].where(frame["event_id"].notna(), _content_id(frame))}
+    named = frame["event_id"]
+    return {"event_id": named.where(named.notna(), _content_id(frame, INTERACTIONS))}
 
 
 def _lines(frame: pd.DataFrame) -> dict[str, pd.Series]:
     named = frame["transaction_id"]
-    transaction = named.where(named.notna(), _content_id(frame))
+    transaction = named.where(named.notna(), _content_id(frame, TRANSACTIONS))
     line = frame.assign(transaction_id=transaction).groupby(["customer_id", "transaction_id"])
     return {"transaction_id": transaction, "line": line.cumcount()}
 
 
-def _content_id(frame: pd.DataFrame) -> pd.Series:
+def _content_id(frame: pd.DataFrame, table: Table) -> pd.Series:
     """Name rows by what they say; equal rows are numbered."""
-    hashes = pd.util.hash_pandas_object(frame, index=False)
+    hashes = pd.util.hash_pandas_object(frame[list(table.names)], index=False)
     nth = hashes.groupby(hashes).cumcount()
-    return hashes.map("load-{:016x}".format) + "-" + nth.astype("str")
+    return hashes.map("load-{:016x}".format).astype("str") + "-" + nth.astype("str")
 
 
 def _chunks(frame: pd.DataFrame) -> Iterator[list[Row]]:

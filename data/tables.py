@@ -31,6 +31,8 @@ customers = Table(
     Column("spending_score", Float),
     Column("city", String(128)),
     Column("signup_at", BigInteger),
+    # When something recorded earlier was last replaced: what was learnt of it is then out of date.
+    Column("revised_at", BigInteger),
 )
 
 survey_answers = Table(
@@ -80,3 +82,8 @@ transactions = Table(
     UniqueConstraint("customer_id", "transaction_id", "line"),
     Index("transactions_of_customer", "customer_id", "recorded_at"),
 )
+
+# Datasets that were loaded whole, by fingerprint.
+loads = Table("loads", metadata, Column("fingerprint", String(64), primary_key=True))
+
+FACTS = {table.name: table for table in (customers, survey_answers, interactions, transactions)}

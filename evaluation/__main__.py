@@ -10,6 +10,7 @@ import typer
 
 from data.console import command_group, out, parse_moment, run, say, say_json, steps
 from data.errors import DataError, UsageError
+from data.files import read_raw
 from data.ingest import MAX_BAD, Intake, read_folder, write_folder
 from data.schema import CUSTOMER_ID, OFFER_ID
 from data.settings import Settings, read_settings
@@ -24,6 +25,7 @@ from evaluation.splitting import PROTOCOLS, Protocol
 app = command_group("Measure whether recommendations, segments and alarms work.")
 
 SYNTHETIC = "synthetic"
+MaxBad = Annotated[float, typer.Option(min=0, max=1, help="Largest share of bad rows.")]
 
 
 @app.command()
@@ -38,8 +40,10 @@ def report(
     new_offers: Annotated[
         bool, typer.Option(help="Rank only the offers that begin at the moment.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="The only source of chance.")] = 0,
-    max_bad: Annotated[float, typer.Option(help="Largest share of bad rows.")] = MAX_BAD,
+    seed: Annotated[int, typer.Option(min=0, help="The only source of chance.")] = 0,
+    max_bad: Annotated[
+        float, typer.Option(min=0, max=1, help="Largest share of bad rows.")
+    ] = MAX_BAD,
 ) -> None:
     """Train on the past, rank, and report with intervals: terminal, index.html, report.json.
 
@@ -77,7 +81,7 @@ def metrics(
     Example: `python -m evaluation metrics --recommendations lists.csv --truth truth.csv --k 10`
     """
     ks = _cut_offs(k)
-    relevant = _pairs(truth, ())
+    relevant = _pairs(truth)
     if relevant.empty:
         raise DataError(
             f"{truth.name}: nothing is relevant.", "Give it customer_id, offer_id rows."
@@ -124,38 +128,35 @@ def _read(name: str, settings: Settings, max_bad: float) -> tuple[Intake, dict[s
 
 def _cut_offs(text: str) -> list[int]:
     parts = text.split(",")
-    if not all(part.strip().isdigit() and int(part) > 0 for part in parts):
+    if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
         raise UsageError(f"--k is {text!r}.", "Write it as 5,10,20.")
     return [int(part) for part in parts]
 
 
-def _pairs(path: Path, more: tuple[str, ...]) -> pd.DataFrame:
-    if not path.is_file():
-        raise DataError(f"{path} is not there.", "Check the path.")
-    try:
-        if path.suffix == ".parquet":
-            table = pd.read_parquet(path)
-        else:
-            table = pd.read_csv(path, dtype={CUSTOMER_ID: "str", OFFER_ID: "str"})
-    except (ValueError, OSError) as error:
-        raise DataError(f"{path.name}: cannot be read ({error}).", "Write it anew.") from error
-    for name in (CUSTOMER_ID, OFFER_ID, *more):
+def _pairs(path: Path) -> pd.DataFrame:
+    """Read a table that has at least customer_id and offer_id."""
+    table = read_raw(path).frame
+    for name in (CUSTOMER_ID, OFFER_ID):
         if name not in table.columns:
             raise DataError(f"{path.name}: the column {name!r} is missing.", "Add it.")
+        missing = table[name].isna() | (table[name].astype("str") == "")
+        if missing.any():
+            row = int(missing.to_numpy().argmax()) + 1
+            raise DataError(f"{path.name}: row {row} has no {name}.", "Correct it.")
     return table.astype({CUSTOMER_ID: "str", OFFER_ID: "str"})
 
 
 def _ranked(path: Path) -> pd.DataFrame:
-    table = _pairs(path, ())
-    if "rank" not in table.columns:
-        if "score" not in table.columns:
-            raise DataError(f"{path.name}: has neither rank nor score.", "Add one of them.")
-        table = table.assign(rank=-table["score"])
-    bad = pd.to_numeric(table["rank"], errors="coerce").isna()
-    if bad.any():
-        row = int(bad.to_numpy().argmax()) + 1
-        raise DataError(f"{path.name}: row {row} has no usable rank or score.", "Correct it.")
-    return table
+    """Read lists; a score ranks them where no rank is given."""
+    table = _pairs(path)
+    name = next((name for name in ("rank", "score") if name in table.columns), None)
+    if name is None:
+        raise DataError(f"{path.name}: has neither rank nor score.", "Add one of them.")
+    number = pd.to_numeric(table[name], errors="coerce")
+    if number.isna().any():
+        row = int(number.isna().to_numpy().argmax()) + 1
+        raise DataError(f"{path.name}: row {row} has no usable {name}.", "Correct it.")
+    return table.assign(rank=number if name == "rank" else -number)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import platform
 import time
@@ -129,7 +128,7 @@ def build_report(
     return Report(
         identity={
             "data": name,
-            "fingerprint": _fingerprint(dataset),
+            "fingerprint": dataset.fingerprint,
             "rows": {table: len(frame) for table, frame in dataset.tables().items()},
             "model": _model_identity(bundle),
             "seed": seed,
@@ -248,15 +247,6 @@ def _anomalies(bundle: Bundle, truth: pd.DataFrame | None) -> dict[str, Any]:
             },
         }
     return found
-
-
-def _fingerprint(dataset: Dataset) -> str:
-    digest = hashlib.sha256()
-    for name, frame in dataset.tables().items():
-        hashes = pd.util.hash_pandas_object(frame, index=False).to_numpy()
-        digest.update(name.encode())
-        digest.update(hashes.tobytes())
-    return digest.hexdigest()[:12]
 
 
 def _plain(value: Any) -> Any:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from data.dataset import Dataset, valid_at
 from data.errors import DataError
-from data.schema import CUSTOMER_ID, OCCURRED_AT, OFFER_ID
+from data.schema import CLICK, CUSTOMER_ID, EVENT_TYPE, OCCURRED_AT, OFFER_ID, REDEMPTION
 
 TEST_SHARE = 1 / 6
 SHORTEST, LONGEST = pd.Timedelta(days=7), pd.Timedelta(days=60)
@@ -94,8 +94,7 @@ def split_dataset(dataset: Dataset, protocol: Protocol, seed: int = 0) -> Split:
     DataError
         Nothing can be evaluated: no offers, or nothing redeemed or clicked in the window.
     """
-    kind = dataset.positive_type()
-    if dataset.offers.empty or kind is None:
+    if dataset.offers.empty or dataset.positive_type() is None:
         raise DataError(
             "There are no offers with redemptions or clicks to evaluate on.",
             "Bring offers and interactions, or evaluate segments with python -m segmentation.",
@@ -104,11 +103,14 @@ def split_dataset(dataset: Dataset, protocol: Protocol, seed: int = 0) -> Split:
     span = times.max() - times.min()
     until = protocol.until or dataset.moment_after()
     at = protocol.at or until - min(max(span * TEST_SHARE, SHORTEST), LONGEST)
-    events = dataset.events(kind)
-    past = events[OCCURRED_AT] < at
+    log = dataset.interactions
+    past = log[OCCURRED_AT] < at
     if protocol.at is None and (span < 2 * SHORTEST or not past.any() or past.all()):
-        return _random_split(dataset, events, kind, until, seed)
-    window = events[~past & (events[OCCURRED_AT] < until)]
+        return _random_split(dataset, until, seed)
+    window = log[~past & (log[OCCURRED_AT] < until)]
+    # Where nothing is redeemed in the window, clicks are what counts.
+    kind = REDEMPTION if (window[EVENT_TYPE] == REDEMPTION).any() else CLICK
+    window = window[window[EVENT_TYPE] == kind]
     train = dataset.before(at)
     mask = valid_at(dataset.offers, at)
     if protocol.new_offers:
@@ -148,10 +150,9 @@ def _already_redeemed(train: Dataset, truth: pd.DataFrame, kind: str) -> np.ndar
     return np.asarray(pd.MultiIndex.from_frame(truth[[CUSTOMER_ID, OFFER_ID]]).isin(done))
 
 
-def _random_split(
-    dataset: Dataset, events: pd.DataFrame, kind: str, until: pd.Timestamp, seed: int
-) -> Split:
-    pairs = events[[CUSTOMER_ID, OFFER_ID]].drop_duplicates()
+def _random_split(dataset: Dataset, until: pd.Timestamp, seed: int) -> Split:
+    kind = dataset.positive_type() or CLICK
+    pairs = dataset.events(kind)[[CUSTOMER_ID, OFFER_ID]].drop_duplicates()
     chosen = np.random.default_rng(seed).random(len(pairs)) < HELD_OUT
     truth = pairs[chosen].reset_index(drop=True)
     if truth.empty:

@@ -14,11 +14,20 @@ from data.console import command_group, out, parse_moment, run, say, say_json, s
 from data.dataset import Dataset
 from data.errors import UsageError
 from data.ingest import MAX_BAD, read_folder, read_table
-from data.schema import CUSTOMER_ID, CUSTOMERS, INTERACTIONS, OFFER_ID, SURVEY_ANSWERS, TABLES
+from data.schema import (
+    CUSTOMER_ID,
+    CUSTOMERS,
+    INTERACTIONS,
+    OFFER_ID,
+    OFFERS,
+    SURVEY_ANSWERS,
+    TABLES,
+)
 from data.schema import TRANSACTIONS as TRANSACTIONS_TABLE
 from data.settings import read_settings
+from recommender.base import HYBRID, POLICIES
 from recommender.batch import recommend_batch
-from recommender.bundle import load, save
+from recommender.bundle import Bundle, load, save
 from recommender.service import Listed, Service, Wish
 from recommender.training import STEPS
 from recommender.training import train as train_bundle
@@ -27,7 +36,7 @@ app = command_group("Train a model, make lists of offers, and explain them.")
 
 Model = Annotated[Path | None, typer.Option("--model", help="Model folder (default: var/model).")]
 At = Annotated[str | None, typer.Option("--at", help="Moment, ISO 8601.")]
-MaxBad = Annotated[float, typer.Option(help="Largest share of bad rows tolerated in a table.")]
+MaxBad = Annotated[float, typer.Option(min=0, max=1, help="Largest share of bad rows.")]
 Folder = Annotated[
     str | None, typer.Option("--data", metavar="DIR", help="Dataset folder (default: var/data).")
 ]
@@ -39,26 +48,13 @@ class Engine(StrEnum):
     LOCAL = "local"
 
 
-class Policy(StrEnum):
-    """What ranks the offers."""
-
-    HYBRID = "hybrid"
-    COLLABORATIVE = "collaborative"
-    CONTENT = "content"
-    SEGMENT = "segment"
-    DEMOGRAPHIC = "demographic"
-    SURVEY = "survey"
-    POPULARITY = "popularity"
-    RANDOM = "random"
-
-
 @app.command()
 def train(
     data: Folder = None,
     model: Model = None,
     engine: Annotated[Engine, typer.Option(help="What computes over all rows.")] = Engine.LOCAL,
     at: At = None,
-    seed: Annotated[int, typer.Option(help="The only source of chance.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The only source of chance.")] = 0,
     max_bad: MaxBad = MAX_BAD,
 ) -> None:
     """Train a model from a dataset folder and make it the current one.
@@ -104,8 +100,8 @@ def recommend(
     at: At = None,
     n: Annotated[int, typer.Option(min=1, max=1000, help="Length of a list.")] = 10,
     include_seen: Annotated[bool, typer.Option(help="List redeemed offers again.")] = False,
-    policy: Annotated[Policy, typer.Option(help="What ranks the offers.")] = Policy.HYBRID,
-    seed: Annotated[int, typer.Option(help="Seed of the random policy.")] = 0,
+    policy: Annotated[str, typer.Option(help=f"One of {', '.join(POLICIES)}.")] = HYBRID,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random policy.")] = 0,
     max_bad: MaxBad = MAX_BAD,
 ) -> None:
     """Make the lists of many customers at once.
@@ -133,13 +129,20 @@ def recommend(
             {name: _read(path, name, max_bad) for name, path in paths.items() if path is not None}
         )
     wish = Wish(
-        at=parse_moment(at) or bundle.moment,
+        at=parse_moment(at) or _moment(bundle, given),
         n=n,
-        policy=str(policy),
-        offers=None if offers is None else frozenset(_offer_ids(offers)),
+        policy=policy,
+        offers=None if offers is None else _offer_ids(offers, bundle, max_bad),
         include_seen=include_seen,
         seed=seed,
     )
+    if wish.at < bundle.moment:
+        say(
+            f"Warning: the model knows what happened until {bundle.at}, after --at; "
+            "train with the same --at for lists that are fair to judge."
+        )
+    if given is not None:
+        _say_left_aside(bundle, given)
     candidates = int(service.candidates(wish).sum())
     if not candidates:
         say(f"Warning: no offer is a candidate at {wish.at.isoformat()}; every list is empty.")
@@ -185,26 +188,26 @@ def explain(
         offers=None if offer is None else (offer,),
         include_seen=offer is not None,
     )
-    listed = service.recommend(query, wish)[0]
+    listed = service.recommend(query, wish)[0].offers
     if not listed:
         raise UsageError("No offer is a candidate at that moment.", "Choose another --at.")
-    told = [
-        {
-            "offer_id": str(bundle.offers[OFFER_ID].iloc[one.row]),
-            "score": one.score,
-            "calibrated": service.calibrated,
-            "source": one.source,
-            "contributions": one.contributions,
-            "reasons": service.explainer.reasons(query, one.row, one.contributions),
-        }
-        for one in listed
-    ]
+    reasons = [service.explainer.reasons(query, one.row, one.contributions) for one in listed]
     if as_json:
+        told = [
+            {
+                "offer_id": service.shown(one.row)[0],
+                "score": one.score,
+                "calibrated": service.calibrated,
+                "source": one.source,
+                "contributions": one.contributions,
+                "reasons": why,
+            }
+            for one, why in zip(listed, reasons, strict=True)
+        ]
         say_json({"customer_id": customer, "offers": told})
         return
-    for one in listed:
-        reasons = service.explainer.reasons(query, one.row, one.contributions)
-        _print_explained(service, one, reasons)
+    for one, why in zip(listed, reasons, strict=True):
+        _print_explained(service, one, why)
 
 
 def _print_explained(service: Service, one: Listed, reasons: list[str]) -> None:
@@ -216,6 +219,29 @@ def _print_explained(service: Service, one: Listed, reasons: list[str]) -> None:
     parts = sorted(one.contributions.items(), key=lambda part: -abs(part[1]))
     scale = "log-odds" if service.calibrated else "score"
     out.print(f"  {scale}: " + " ".join(f"{name} {value:+.3f}" for name, value in parts))
+
+
+def _moment(bundle: Bundle, given: Dataset | None) -> pd.Timestamp:
+    """Return the model's moment, or just after the last row given if that is later."""
+    if given is None or (given.transactions.empty and given.interactions.empty):
+        return bundle.moment
+    return max(bundle.moment, given.moment_after())
+
+
+def _say_left_aside(bundle: Bundle, given: Dataset) -> None:
+    """Name what of the given tables does not count."""
+    for name, frame in given.tables().items():
+        if name == CUSTOMERS.name:
+            continue
+        known = frame[CUSTOMER_ID].isin(bundle.customers.ids)
+        if known.any():
+            say(f"Note: {int(known.sum())} rows of {name} are of customers whom the model knows.")
+        stranger = ~known & ~frame[CUSTOMER_ID].isin(given.customers[CUSTOMER_ID])
+        if stranger.any():
+            say(f"Note: {int(stranger.sum())} rows of {name} are of customers not asked for.")
+    unknown = ~given.interactions[OFFER_ID].isin(bundle.offers[OFFER_ID])
+    if unknown.any():
+        say(f"Note: {int(unknown.sum())} interactions name offers that the model does not know.")
 
 
 def _folder(text: str) -> Path:
@@ -237,8 +263,12 @@ def _read(path: Path, name: str, max_bad: float) -> pd.DataFrame:
     return checked.frame
 
 
-def _offer_ids(path: Path) -> list[str]:
-    return [str(name) for name in read_table(path, TABLES["offers"]).frame[OFFER_ID]]
+def _offer_ids(path: Path, bundle: Bundle, max_bad: float) -> frozenset[str]:
+    wanted = frozenset(_read(path, OFFERS.name, max_bad)[OFFER_ID])
+    unknown = len(wanted.difference(bundle.offers[OFFER_ID]))
+    if unknown:
+        say(f"Note: {unknown} of {len(wanted)} offers of {path.name} are not in the model.")
+    return wanted
 
 
 if __name__ == "__main__":

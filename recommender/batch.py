@@ -37,12 +37,12 @@ def recommend_batch(service: Service, given: Dataset | None, wish: Wish) -> pd.D
         customer_id, rank (from 1), offer_id, score, source; in the order of the customers.
     """
     ids, query = query_customers(service.bundle, given, wish.at)
-    lists = service.recommend(query, wish)
+    lists = service.recommend(query, replace(wish, explain=False))
     offers = service.recommender.encoders.offer_ids
     rows = [
         (customer, rank, str(offers[listed.row]), listed.score, listed.source)
         for customer, made in zip(ids, lists, strict=True)
-        for rank, listed in enumerate(made, 1)
+        for rank, listed in enumerate(made.offers, 1)
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

@@ -15,6 +15,7 @@ import platform
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -24,7 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data.errors import BundleError
+from data.errors import BundleError, UsageError
 from data.idmap import IdMap
 from recommender.base import Query
 from recommender.codec import decode, encode
@@ -32,6 +33,7 @@ from recommender.model import Recommender
 from segmentation.segments import SegmentModel
 
 FORMAT = 1
+FRAMES = ("offers", "anomalies", "choice")
 CURRENT, VERSIONS, MANIFEST = "CURRENT", "versions", "manifest.json"
 RETRAIN = "Train again: python -m recommender train --data DIR --model DIR"
 
@@ -113,8 +115,7 @@ def save(bundle: Bundle, folder: Path) -> Bundle:
     """
     files = _files(bundle)
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    identity = json.dumps([FORMAT, bundle.at, bundle.seed, sorted(hashes.items())])
-    version = hashlib.sha256(identity.encode()).hexdigest()[:12]
+    version = _version(bundle.at, bundle.seed, hashes)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     manifest = {
         "format": FORMAT,
@@ -130,6 +131,8 @@ def save(bundle: Bundle, folder: Path) -> Bundle:
         "weights": _weights(bundle.recommender),
         "files": hashes,
     }
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file.", "Name a folder for the model.")
     target = folder / VERSIONS / version
     target.parent.mkdir(parents=True, exist_ok=True)
     if not target.is_dir() or not _is_whole(target):
@@ -163,21 +166,29 @@ def load(folder: Path) -> Bundle:
     pointer = folder / CURRENT
     if not pointer.is_file():
         raise BundleError(f"{folder} holds no model.", RETRAIN)
-    version = pointer.read_text(encoding="utf-8").strip()
+    version = pointer.read_bytes()[:100].decode("ascii", errors="replace").strip()
     home = folder / VERSIONS / version
     if not version.isalnum() or not home.is_dir():
-        raise BundleError(f"{pointer} names the version {version!r}, which is not there.", RETRAIN)
-    manifest = _manifest(home)
-    files = {name: _verified(home / name, digest) for name, digest in manifest["files"].items()}
+        raise BundleError(f"{pointer} names a version that is not there.", RETRAIN)
     try:
-        core = _unpack(Core, files, "core")
-        customers = _unpack(Customers, files, "customers")
-        frames = {
-            name: pd.read_parquet(io.BytesIO(files[f"{name}.parquet"]))
-            for name in ("offers", "anomalies", "choice")
-        }
-    except (KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile) as error:
-        raise BundleError(f"{home} cannot be understood ({error}).", RETRAIN) from error
+        return _read(home)
+    except (
+        AttributeError, KeyError, OSError, TypeError, ValueError, zipfile.BadZipFile
+    ) as error:  # fmt: skip
+        raise BundleError(f"{home} is damaged ({type(error).__name__}).", RETRAIN) from error
+
+
+def _read(home: Path) -> Bundle:
+    manifest = json.loads((home / MANIFEST).read_bytes())
+    if manifest["format"] != FORMAT:
+        raise BundleError(
+            f"{home} has format {manifest['format']}, this program reads {FORMAT}.", RETRAIN
+        )
+    hashes: dict[str, str] = manifest["files"]
+    if _version(manifest["at"], manifest["seed"], hashes) != home.name:
+        raise BundleError(f"{home / MANIFEST} is damaged: it is not of this version.", RETRAIN)
+    files = {name: _verified(home / name, digest) for name, digest in hashes.items()}
+    core: Core = _unpack(Core, files, "core")
     return Bundle(
         at=manifest["at"],
         seed=manifest["seed"],
@@ -185,11 +196,16 @@ def load(folder: Path) -> Bundle:
         silhouette=float("nan") if manifest["silhouette"] is None else manifest["silhouette"],
         segments=core.segments,
         recommender=core.recommender,
-        customers=customers,
-        version=version,
+        customers=_unpack(Customers, files, "customers"),
+        version=home.name,
         created_at=manifest["created_at"],
-        **frames,
+        **{name: pd.read_parquet(io.BytesIO(files[f"{name}.parquet"])) for name in FRAMES},
     )
+
+
+def _version(at: str, seed: int, hashes: Mapping[str, str]) -> str:
+    identity = json.dumps([FORMAT, at, seed, sorted(hashes.items())])
+    return hashlib.sha256(identity.encode()).hexdigest()[:12]
 
 
 def _files(bundle: Bundle) -> dict[str, bytes]:
@@ -203,7 +219,7 @@ def _files(bundle: Bundle) -> dict[str, bytes]:
         np.savez(buffer, allow_pickle=False, **arrays)
         files[f"{name}.npz"] = buffer.getvalue()
         files[f"{name}.json"] = json.dumps(plain).encode()
-    for name in ("offers", "anomalies", "choice"):
+    for name in FRAMES:
         buffer = io.BytesIO()
         getattr(bundle, name).to_parquet(buffer, index=False)
         files[f"{name}.parquet"] = buffer.getvalue()
@@ -226,25 +242,8 @@ def _weights(recommender: Recommender | None) -> dict[str, list[float]]:
     }
 
 
-def _manifest(home: Path) -> dict[str, Any]:
-    try:
-        manifest: dict[str, Any] = json.loads((home / MANIFEST).read_text(encoding="utf-8"))
-        if manifest["format"] != FORMAT:
-            raise BundleError(
-                f"{home} has format {manifest['format']}, this program reads {FORMAT}.", RETRAIN
-            )
-        for name in ("at", "seed", "notes", "silhouette", "created_at", "files"):
-            manifest[name]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"{home / MANIFEST} is damaged or missing.", RETRAIN) from error
-    return manifest
-
-
 def _verified(path: Path, digest: str) -> bytes:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{path} is missing or unreadable.", RETRAIN) from error
+    content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != digest:
         raise BundleError(f"{path} is damaged: its checksum is wrong.", RETRAIN)
     return content
@@ -252,9 +251,8 @@ def _verified(path: Path, digest: str) -> bytes:
 
 def _is_whole(home: Path) -> bool:
     try:
-        for name, digest in _manifest(home)["files"].items():
-            _verified(home / name, digest)
-    except BundleError:
+        _read(home)
+    except (BundleError, OSError, ValueError, LookupError, TypeError, AttributeError):
         return False
     return True
 

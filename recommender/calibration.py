@@ -9,7 +9,6 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 
 FEWEST_TAKEN = 30
-SHOWN_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -21,14 +20,11 @@ class Trials:
     score : ndarray of float, shape (pairs,)
     shown : ndarray of float, shape (pairs,)
     taken : ndarray of bool, shape (pairs,)
-    n_taken : int
-        All that was taken after the moment, shown or not.
     """
 
     score: np.ndarray
     shown: np.ndarray
     taken: np.ndarray
-    n_taken: int
 
 
 def fit_calibration(trials: list[Trials]) -> tuple[float, float, bool]:
@@ -40,14 +36,11 @@ def fit_calibration(trials: list[Trials]) -> tuple[float, float, bool]:
     Returns
     -------
     slope, intercept : float
-        1 and 0 where too little of what was taken had been shown, or a higher score does not mean
-        more redemptions.
+        1 and 0 where too little was taken, or a higher score does not mean more redemptions.
     calibrated : bool
         Whether they were fitted.
     """
-    taken = sum(int(part.taken.sum()) for part in trials)
-    everything = sum(part.n_taken for part in trials)
-    if taken < FEWEST_TAKEN or taken < SHOWN_SHARE * everything:
+    if sum(int(part.taken.sum()) for part in trials) < FEWEST_TAKEN:
         return 1.0, 0.0, False
     score = np.concatenate([part.score for part in trials])
     hit = np.concatenate([part.taken for part in trials]).astype(np.float64)

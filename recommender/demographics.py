@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -49,6 +49,17 @@ class Demographics:
                 found.append(start + int(np.searchsorted(edges, value, side="right")))
             start += len(edges) + 1 if len(edges) else 0
         return found
+
+    def kept(self, groups: Iterable[int], profile: Mapping[str, Any]) -> set[int]:
+        """Return the groups that still hold: those of attributes that a profile does not state."""
+        ends = np.cumsum(
+            [
+                len(self.genders),
+                *(len(e) + 1 if len(e) else 0 for e in (self.age_edges, self.income_edges)),
+            ]
+        )
+        stated = [profile.get(name) is not None for name in (GENDER, AGE, ANNUAL_INCOME)]
+        return {int(g) for g in groups if not stated[int(np.searchsorted(ends, g, side="right"))]}
 
     def membership(self, customers: pd.DataFrame, ids: IdMap) -> sp.csr_matrix:
         """Turn a customers table into one row per customer of `ids`."""

@@ -53,7 +53,7 @@ class Explainer:
         order = sorted(Source, key=lambda source: -contributions.get(source, 0.0))
         words: list[str] = []
         for source in order:
-            if contributions.get(source, 0.0) <= 0 and words:
+            if contributions.get(source, 0.0) <= 0:
                 break
             if reason := self._reason(source, query, row):
                 words.append(reason)
@@ -72,7 +72,7 @@ class Explainer:
             case Source.SURVEY:
                 return self._survey(query, row)
             case Source.POPULARITY:
-                return "Taken up by many customers."
+                return "Popular with all customers."
 
     def _collaborative(self, query: Query, row: int) -> str:
         model = self._recommender.collaborative
@@ -99,7 +99,7 @@ class Explainer:
                 best, text = worth, f"You spent {spent:,.2f} on {what}."
         if text or not query.history.nnz:
             return text
-        return "Like offers you took up before."
+        return "Like offers you chose before."
 
     def _segment(self, query: Query) -> str:
         segments = self._recommender.encoders.segments

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,10 @@ from recommender.base import Query
 from recommender.demographics import Demographics
 from recommender.keys import KeySpace, purchases_of
 from recommender.survey import Survey
-from segmentation.features import FEATURES
+from segmentation.features import DAY, DAYS_PER_MONTH, FEATURES
 from segmentation.segments import SegmentModel
 
+MONTH = DAY * DAYS_PER_MONTH  # microseconds
 EVENT_WEIGHT = {IMPRESSION: 0.0, CLICK: 1.0, REDEMPTION: 5.0}
 
 
@@ -43,7 +45,8 @@ class Facts:
     interactions : sequence of (offer_id, event_type)
         What the person did with offers.
     purchases : sequence of mappings
-        Lines with amount, and item_id, category, merchant, transaction_id where stated.
+        Lines with amount, and item_id, category, merchant, transaction_id, occurred_at
+        (microseconds since 1970, UTC) where stated.
     """
 
     profile: Mapping[str, Any] = field(default_factory=dict)
@@ -75,6 +78,11 @@ class Encoders:
     demographics: Demographics
     survey: Survey
     segments: SegmentModel | None
+
+    @cached_property
+    def offer_rows(self) -> dict[str, int]:
+        """Row of each offer by id."""
+        return {str(name): row for row, name in enumerate(self.offer_ids)}
 
     def segment_membership(self, features: np.ndarray) -> sp.csr_matrix:
         """Place customers by their six features, shape (n, 6): one row each, empty if unknown."""
@@ -119,11 +127,10 @@ class Encoders:
         base : Query, optional
             The person's row of the bundle.
         """
-        offers = {str(name): row for row, name in enumerate(self.offer_ids)}
         weights: dict[int, float] = {}
         taken: dict[int, float] = {}
         for offer_id, event_type in facts.interactions:
-            row = offers.get(offer_id)
+            row = self.offer_rows.get(offer_id)
             if row is None:
                 continue
             if EVENT_WEIGHT[event_type] > 0:
@@ -134,7 +141,9 @@ class Encoders:
         for line in facts.purchases:
             for key in self.keys.keys_of(line):
                 spend[key] = spend.get(key, 0.0) + float(line["amount"])
-        groups = self.demographics.groups(facts.profile)
+        groups = set(self.demographics.groups(facts.profile))
+        if base is not None:
+            groups |= self.demographics.kept(base.demographic.indices, facts.profile)
         answers = self.survey.columns(facts.answers)
         query = Query(
             history=_row(weights, len(self.offer_ids)),
@@ -144,35 +153,48 @@ class Encoders:
             demographic=_row(dict.fromkeys(groups, 1.0), len(self.demographics.names)),
             answers=_row(dict.fromkeys(answers, 1.0), self.survey.n_columns),
         )
-        return query if base is None else _joined(base, query)
+        return _without_refunds(query if base is None else _joined(base, query))
 
 
-def features_of(facts: Facts, known: np.ndarray | None = None) -> np.ndarray:
-    """Bring the six features of one person up to date.
+def features_of(
+    facts: Facts,
+    at: pd.Timestamp,
+    known: np.ndarray | None = None,
+    known_at: pd.Timestamp | None = None,
+) -> np.ndarray:
+    """Bring the six features of one person up to date, as `customer_features` defines them.
 
     Parameters
     ----------
     facts : Facts
-        Profile, and the purchases since `known`.
+        Profile, and the purchases since `known_at`.
+    at : Timestamp
+        The moment the features are for.
     known : ndarray of float, shape (6,), optional
-        The features a bundle holds.
+        The features a bundle holds, as of `known_at`.
     """
     features = np.full(len(FEATURES), np.nan) if known is None else known.copy()
     for place, name in enumerate(FEATURES[:3]):
         if facts.profile.get(name) is not None:
             features[place] = float(facts.profile[name])
-    baskets = {
-        line.get("transaction_id") or f"line {n}": 0.0 for n, line in enumerate(facts.purchases)
-    }
+    baskets: dict[str, float] = {}
+    moments: list[int] = []
     for n, line in enumerate(facts.purchases):
-        baskets[line.get("transaction_id") or f"line {n}"] += max(0.0, float(line["amount"]))
-    if baskets:
-        count, average, frequency = np.nan_to_num(features[3:], nan=0.0)
-        months = count / frequency if frequency > 0 else 1.0
-        total = count * average + sum(baskets.values())
-        features[3] = count + len(baskets)
-        features[4] = total / features[3]
-        features[5] = features[3] / months
+        if float(line["amount"]) >= 0:  # a refund is no transaction
+            basket = line.get("transaction_id") or f"line {n}"
+            baskets[basket] = baskets.get(basket, 0.0) + float(line["amount"])
+            moments += [line["occurred_at"]] if line.get("occurred_at") is not None else []
+    if not baskets:
+        return features
+    count, average, frequency = np.nan_to_num(features[3:], nan=0.0)
+    now = at.value // 1000
+    if count > 0 and frequency > 0 and known_at is not None:
+        months = count / frequency + max(0, now - known_at.value // 1000) / MONTH
+    else:
+        months = (now - min(moments, default=now)) / MONTH
+    features[3] = count + len(baskets)
+    features[4] = (count * average + sum(baskets.values())) / features[3]
+    features[5] = features[3] / max(1.0, months)
     return features
 
 
@@ -195,9 +217,15 @@ def interactions_of(
 def _row(values: Mapping[int, float], width: int) -> sp.csr_matrix:
     columns = np.array(sorted(values), dtype=np.int64)
     data = np.array([values[column] for column in sorted(values)], dtype=np.float64)
-    keep = data > 0
-    indptr = np.array([0, int(keep.sum())])
-    return sp.csr_matrix((data[keep], columns[keep], indptr), shape=(1, width))
+    return sp.csr_matrix((data, columns, np.array([0, len(columns)])), shape=(1, width))
+
+
+def _without_refunds(query: Query) -> Query:
+    """Leave out keys on which, refunds counted, nothing was spent."""
+    purchases = query.purchases.copy()
+    purchases.data = np.maximum(purchases.data, 0.0)
+    purchases.eliminate_zeros()
+    return replace(query, purchases=purchases)
 
 
 def _joined(base: Query, new: Query) -> Query:
@@ -211,6 +239,6 @@ def _joined(base: Query, new: Query) -> Query:
         redeemed=sp.csr_matrix(base.redeemed.maximum(new.redeemed)),
         purchases=sp.csr_matrix(base.purchases + new.purchases),
         segment=new.segment if new.segment.nnz else base.segment,
-        demographic=new.demographic if new.demographic.nnz else base.demographic,
+        demographic=new.demographic,
         answers=sp.csr_matrix(kept + new.answers),
     )

@@ -17,10 +17,10 @@ from recommender.base import Query, Source
 PRIOR = {
     Source.COLLABORATIVE: (0.0, 0.5, 0.0, 0.4),
     Source.CONTENT: (0.0, 0.4, 1.0, 0.8),
-    Source.SEGMENT: (0.5, 0.2, 0.2, 0.1),
-    Source.DEMOGRAPHIC: (0.4, 0.1, 0.1, 0.1),
-    Source.SURVEY: (0.6, 0.3, 0.3, 0.2),
-    Source.POPULARITY: (0.5, 0.3, 0.3, 0.3),
+    Source.SEGMENT: (0.6, 0.3, 0.3, 0.2),
+    Source.DEMOGRAPHIC: (0.4, 0.2, 0.2, 0.1),
+    Source.SURVEY: (0.6, 0.4, 0.4, 0.3),
+    Source.POPULARITY: (0.8, 0.6, 0.5, 0.4),
 }
 
 
@@ -37,6 +37,8 @@ class Blend:
         A log-odds where calibrated, else relative.
     contributions : ndarray of float, shape (n, offers, sources)
         With `intercept` they add up to `score`.
+    speaking : ndarray of bool, shape (n, sources)
+        Sources that can say something to the customer.
     leading : ndarray of int, shape (n, offers)
         Place of the source that speaks most for the offer, among those that can speak.
     intercept : float
@@ -45,6 +47,7 @@ class Blend:
 
     score: np.ndarray
     contributions: np.ndarray
+    speaking: np.ndarray
     leading: np.ndarray
     intercept: float
 
@@ -76,47 +79,30 @@ class Hybrid:
     calibrated: bool = False
 
     def blend(self, scores: np.ndarray, query: Query) -> Blend:
-        """Blend the sources' scores, shape (n, offers, sources), NaN where one cannot say.
-
-        What a silent group source would have weighed is popularity's: everyone is the group that
-        everybody is in.
-        """
+        """Blend the sources' scores, shape (n, offers, sources), NaN where one cannot say."""
         weight = corner_shares(query) @ self.weight.T
         parts = self.slope * weight[:, None, :] * self.standardise(scores)
         silent = np.isnan(scores)
-        for place in self._groups:
-            moved = np.where(silent[:, :, place], parts[:, :, place], 0.0)
-            parts[:, :, self._popularity] += moved
-            parts[:, :, place] -= moved
         leading = np.where(silent, -np.inf, parts).argmax(axis=2)
-        return Blend(self.intercept + parts.sum(axis=2), parts, leading, self.intercept)
+        return Blend(
+            score=self.intercept + parts.sum(axis=2),
+            contributions=parts,
+            speaking=~silent.all(axis=1),
+            leading=leading,
+            intercept=self.intercept,
+        )
 
     def standardise(self, scores: np.ndarray) -> np.ndarray:
-        """Put the sources on one scale, with something in every place.
+        """Put the sources on one scale; where one cannot say it stays at the average, zero.
 
-        A silent group source repeats popularity, with which it shares the scale; the others stay at
-        their average, zero.
+        Group sources share popularity's scale and count by what they add to it: a group in which
+        everything is as usual adds nothing, and neither does a group nobody is in.
         """
         z = np.asarray((scores - self.centre) / self.scale)
-        for place in self._groups:
-            z[:, :, place] = np.where(
-                np.isnan(z[:, :, place]), z[:, :, self._popularity], z[:, :, place]
-            )
+        popularity = z[:, :, self.sources.index(Source.POPULARITY)]
+        for source in GROUPS:
+            z[:, :, self.sources.index(source)] -= popularity
         return np.asarray(np.nan_to_num(z, nan=0.0))
-
-    @property
-    def _popularity(self) -> int:
-        return self.sources.index(Source.POPULARITY)
-
-    @property
-    def _groups(self) -> tuple[int, ...]:
-        return tuple(self.sources.index(source) for source in GROUPS)
-
-    def features(self, scores: np.ndarray, query: Query) -> np.ndarray:
-        """Return what the weights multiply: shape (n, offers, sources · 4)."""
-        z = self.standardise(scores)
-        spread = z[:, :, :, None] * corner_shares(query)[:, None, None, :]
-        return np.asarray(spread.reshape(*z.shape[:2], -1))
 
 
 def corner_shares(query: Query) -> np.ndarray:

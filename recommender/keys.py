@@ -92,12 +92,8 @@ def build_keys(dataset: Dataset) -> KeySpace:
     """Collect the keys of the offers of a dataset."""
     offers = dataset.offer_ids
     items = dataset.items.set_index(ITEM_ID)
-    text = [
-        name
-        for name in items.columns
-        if pd.api.types.is_string_dtype(items[name]) and items[name].notna().any()
-    ]
-    levels = [ITEM, *dict.fromkeys([*text, *LINE_LEVELS])]
+    shared = [str(name) for name in items.columns if _is_shared(items[name])]
+    levels = list(dict.fromkeys([ITEM, *shared, *LINE_LEVELS]))
     links = dataset.offer_items[dataset.offer_items[OFFER_ID].isin(offers.ids)]
     wanted: list[pd.DataFrame] = []
     for level in levels:
@@ -157,6 +153,15 @@ def purchases_of(dataset: Dataset, keys: KeySpace, customers: IdMap) -> sp.csr_m
     total.eliminate_zeros()
     total.sort_indices()
     return total
+
+
+def _is_shared(values: pd.Series) -> bool:
+    """Tell whether a column groups items: text, not numbers, that items have in common."""
+    if values.name == ITEM or not pd.api.types.is_string_dtype(values):
+        return False
+    known = values.dropna()
+    numbers = pd.to_numeric(known, errors="coerce").notna().all()
+    return len(known) > 0 and not numbers and known.nunique() <= len(known) / 2
 
 
 def _column(items: pd.DataFrame, level: str) -> pd.Series[str]:

@@ -11,17 +11,17 @@ from data.dataset import valid_at
 from data.schema import CUSTOMER_ID, OFFER_ID
 from recommender.base import Query
 from recommender.calibration import Trials, fit_calibration
-from recommender.hybrid import Hybrid, prior_hybrid
+from recommender.hybrid import Hybrid, corner_shares, prior_hybrid
 from recommender.listwise import Lists, fit_listwise
 from recommender.model import Recommender
-from recommender.sources import Fitted, fit_sources, sample_of
+from recommender.sources import Fitted, find_segments, fit_sources, sample_of
 from recommender.survey import information
 from recommender.validation import Fold
 from segmentation.features import customer_features
-from segmentation.kmeans import segment_customers
 
 CONTENT_STRENGTH, HYBRID_STRENGTH = 10.0, 10.0
 MOST_LISTS = 1500
+MOST_CELLS = 1_500_000  # customers times offers of one past moment: 50 bytes each, several times
 MASKED_WEIGHT = 0.3  # a list with knowledge masked counts less than the real one
 ASKED, ANSWERED = 12, 6  # a masked customer answered 6 of the 12 most informative questions
 
@@ -44,6 +44,8 @@ class Judged:
         Where the offer was on offer.
     trials : tuple of ndarrays
         Customer rows, offer columns, number of showings, taken or not: for calibration.
+    logged : bool
+        Whether the trials say what showing leads to.
     """
 
     fitted: Fitted
@@ -52,6 +54,7 @@ class Judged:
     taken: np.ndarray
     candidate: np.ndarray
     trials: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+    logged: bool
 
 
 def judge(fold: Fold, k: int | None, seed: int = 0) -> Judged:
@@ -65,16 +68,16 @@ def judge(fold: Fold, k: int | None, seed: int = 0) -> Judged:
         Number of segments; None for no segments.
     """
     features = customer_features(fold.past, fold.at).values
-    segments = None
-    if k is not None and len(features) >= k:
-        segments = segment_customers(features, k=k, seed=seed).model
+    found, _ = find_segments(features, k, seed) if k else (None, "")
+    segments = None if found is None else found.model
     fitted = fit_sources(fold.past, fold.at, features, segments, seed)
     ids, offers = fitted.ids, fold.past.offer_ids
     taken = fold.taken[ids.known(fold.taken[CUSTOMER_ID])]
     owner, offer = ids.rows(taken[CUSTOMER_ID]), offers.rows(taken[OFFER_ID])
     rows = np.unique(owner)
-    if len(rows) > MOST_LISTS:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, MOST_LISTS, replace=False))
+    most = min(MOST_LISTS, max(1, MOST_CELLS // max(1, len(offers))))
+    if len(rows) > most:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
     marks = sp.csr_matrix((np.ones(len(owner)), (owner, offer)), shape=(len(ids), len(offers)))
     table = fold.past.offers.set_index(OFFER_ID).reindex(offers.ids)
     valid = valid_at(table, fold.at) if fold.by_time else np.ones(len(offers), dtype=bool)
@@ -89,7 +92,8 @@ def judge(fold: Fold, k: int | None, seed: int = 0) -> Judged:
         columns=columns,
         taken=positive[:, columns].astype(np.float64),
         candidate=candidate[:, columns],
-        trials=_trials(fold, fitted, marks, valid, seed),
+        trials=_trials(fold, fitted, marks, valid, ~repeatable, most, seed),
+        logged=fold.logged,
     )
 
 
@@ -110,14 +114,15 @@ def learn(fitted: Fitted, judged: list[Judged], seed: int = 0) -> Recommender:
     lists = []
     for part, model, queries in zip(judged, past, variants, strict=True):
         for share, query in queries:
-            features = model.hybrid.features(model.scores(query)[:, part.columns], query)
-            lists.append(Lists(features, part.taken, part.candidate, share))
+            features = model.hybrid.standardise(model.scores(query)[:, part.columns])
+            corners = corner_shares(query)
+            lists.append(Lists(features, corners, part.taken, part.candidate, share))
     prior = recommender.hybrid
-    learnt = fit_listwise(lists, prior.weight.ravel(), HYBRID_STRENGTH)
-    learnt = learnt.reshape(prior.weight.shape)
+    learnt = fit_listwise(lists, prior.weight, HYBRID_STRENGTH)
     trials = [
         _scored(part, replace(model, hybrid=replace(model.hybrid, weight=learnt)))
         for part, model in zip(judged, past, strict=True)
+        if part.logged
     ]
     slope, intercept, calibrated = fit_calibration(trials)
     hybrid = replace(prior, weight=learnt, slope=slope, intercept=intercept, calibrated=calibrated)
@@ -132,9 +137,10 @@ def _content_weight(fitted: Fitted, judged: list[Judged]) -> np.ndarray:
         content = part.fitted.recommender.content
         speaks = content.can_say(query).any(axis=1)
         features = content.features(query.take(np.flatnonzero(speaks)))[:, part.columns]
-        lists.append(Lists(features, part.taken[speaks], part.candidate[speaks]))
-    prior = fitted.recommender.content.weight
-    return fit_listwise(lists, prior, CONTENT_STRENGTH)
+        everywhere = np.ones((len(features), 1))
+        lists.append(Lists(features, everywhere, part.taken[speaks], part.candidate[speaks]))
+    prior = fitted.recommender.content.weight[:, None]
+    return fit_listwise(lists, prior, CONTENT_STRENGTH)[:, 0]
 
 
 def _with_content(fitted: Fitted, weight: np.ndarray, seed: int) -> Recommender:
@@ -183,16 +189,25 @@ def _some_answers(fitted: Fitted, rows: np.ndarray, seed: int) -> sp.csr_matrix:
 
 
 def _trials(
-    fold: Fold, fitted: Fitted, marks: sp.csr_matrix, valid: np.ndarray, seed: int
+    fold: Fold,
+    fitted: Fitted,
+    marks: sp.csr_matrix,
+    valid: np.ndarray,
+    once: np.ndarray,
+    most: int,
+    seed: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Lay out what was shown to a sample of customers after a moment, and whether it was taken."""
     shown = fold.shown[fitted.ids.known(fold.shown[CUSTOMER_ID])]
     rows = fitted.ids.rows(shown[CUSTOMER_ID])
     columns = fold.past.offer_ids.rows(shown[OFFER_ID])
     people = np.unique(rows)
-    if len(people) > MOST_LISTS:
-        people = np.random.default_rng(seed).choice(people, MOST_LISTS, replace=False)
+    if len(people) > most:
+        people = np.random.default_rng(seed).choice(people, most, replace=False)
     kept = np.isin(rows, people) & valid[columns]
+    if len(rows):
+        redeemed = np.asarray(fitted.query.redeemed[rows, columns]).ravel() > 0
+        kept &= ~(redeemed & once[columns])
     rows, columns = rows[kept], columns[kept]
     taken = np.asarray(marks[rows, columns]).ravel() if len(rows) else np.empty(0)
     return rows, columns, shown["n"].to_numpy(dtype=np.float64)[kept], taken > 0
@@ -203,5 +218,4 @@ def _scored(part: Judged, model: Recommender) -> Trials:
     rows, columns, shown, taken = part.trials
     people, place = np.unique(rows, return_inverse=True)
     score = model.blend(part.fitted.query.take(people)).score
-    n_taken = int(part.taken.sum())
-    return Trials(score[place, columns], shown, taken, n_taken)
+    return Trials(score[place, columns], shown, taken)

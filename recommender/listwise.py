@@ -20,6 +20,8 @@ class Lists:
     ----------
     features : ndarray of float, shape (n, offers, f)
         Features of each candidate.
+    share : ndarray of float, shape (n, c)
+        How near each list is to each of c situations; a feature has a weight in every situation.
     taken : ndarray of float, shape (n, offers)
         One for offers taken.
     candidate : ndarray of bool, shape (n, offers)
@@ -29,6 +31,7 @@ class Lists:
     """
 
     features: np.ndarray
+    share: np.ndarray
     taken: np.ndarray
     candidate: np.ndarray
     weight: float = 1.0
@@ -41,23 +44,25 @@ def fit_listwise(lists: list[Lists], prior: np.ndarray, strength: float) -> np.n
     ----------
     lists : list of Lists
         May be empty: then the prior is returned.
-    prior : ndarray of float, shape (f,)
+    prior : ndarray of float, shape (f, c)
         Weights believed before any data.
     strength : float
         Penalty on the squared distance from the prior, in taken offers.
 
     Returns
     -------
-    ndarray of float, shape (f,)
+    ndarray of float, shape (f, c)
     """
     if not lists:
         return prior.copy()
 
-    def loss(weight: np.ndarray) -> tuple[float, np.ndarray]:
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        weight = flat.reshape(prior.shape)
         total = strength * float(((weight - prior) ** 2).sum()) / 2
         gradient = strength * (weight - prior)
         for part in lists:
-            score = np.where(part.candidate, part.features @ weight, -np.inf)
+            score = np.einsum("nof,nf->no", part.features, part.share @ weight.T)
+            score = np.where(part.candidate, score, -np.inf)
             score -= score.max(axis=1, keepdims=True)
             chance = np.exp(score)
             norm = chance.sum(axis=1, keepdims=True)
@@ -65,10 +70,15 @@ def fit_listwise(lists: list[Lists], prior: np.ndarray, strength: float) -> np.n
             log_chance = np.where(part.taken > 0, score - np.log(norm), 0.0)
             total -= part.weight * float((part.taken * log_chance).sum())
             residual = part.taken.sum(axis=1, keepdims=True) * chance - part.taken
-            gradient = gradient + part.weight * np.einsum("no,nof->f", residual, part.features)
-        return total, gradient
+            by_list = np.einsum("no,nof->nf", residual, part.features)
+            gradient = gradient + part.weight * by_list.T @ part.share
+        return total, gradient.ravel()
 
     fitted = minimize(
-        loss, np.maximum(prior, 0.0), jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * len(prior)
+        loss,
+        np.maximum(prior, 0.0).ravel(),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(0.0, None)] * prior.size,
     )
-    return np.asarray(fitted.x)
+    return np.asarray(fitted.x).reshape(prior.shape)

@@ -17,6 +17,7 @@ from recommender.base import Query, Source
 
 OFFER_STRENGTH = 2.0  # redemptions that the expectation of an offer counts for
 GROUP_STRENGTH = 5.0  # redemptions that everyone's rate counts for in a group
+MOST_LIFT = 3.0  # log; an answer that repeats what was done would else lift without bound
 MEMBERSHIP = {
     Source.SEGMENT: "segment",
     Source.DEMOGRAPHIC: "demographic",
@@ -26,7 +27,9 @@ MEMBERSHIP = {
 
 @dataclass(frozen=True)
 class RateScorer:
-    """Everyone's log rate, plus the mean lift of the groups a customer is in.
+    """Everyone's log rate, plus the lifts of the groups a customer is in.
+
+    Groups overlap, so that n lifts count as √n of their mean.
 
     Attributes
     ----------
@@ -53,7 +56,6 @@ class RateScorer:
             return np.tile(self.base, (len(query), 1))
         member: sp.csr_matrix = getattr(query, MEMBERSHIP[self.source])
         groups = np.diff(member.indptr)
-        # Groups overlap (young people, students): lifts add up like correlated evidence.
         lift = (member @ self.lift) / np.sqrt(np.maximum(groups, 1))[:, None]
         return np.where(groups[:, None] > 0, self.base + lift, np.nan)
 
@@ -72,12 +74,15 @@ class Chances:
         Share of the history in which each offer was valid.
     spend : csr_matrix
         Money spent on the items behind the offers, in multiples of a typical amount.
+    placed : ndarray of bool, shape (offers,)
+        Offers of which it is known what they are for; of others the spend says nothing.
     """
 
     events: sp.csr_matrix
     shown: sp.csr_matrix | None
     live: np.ndarray
     spend: sp.csr_matrix
+    placed: np.ndarray
 
     def of(self, member: sp.csr_matrix) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Sum by group: redemptions, chances and log mean spend, each of shape (groups, offers)."""
@@ -89,7 +94,11 @@ class Chances:
         else:
             chances = np.asarray((groups @ self.shown).todense())
         spend = np.asarray((groups @ self.spend).todense()) / np.maximum(size, 1.0)
-        return events, np.maximum(chances, events), np.log(spend + 0.01)
+        log_spend = np.log(spend + 0.01)
+        if not self.placed.all():
+            usual = log_spend[:, self.placed] if self.placed.any() else np.zeros((len(spend), 1))
+            log_spend[:, ~self.placed] = usual.mean(axis=1, keepdims=True)
+        return events, np.maximum(chances, events), log_spend
 
 
 @dataclass(frozen=True)
@@ -116,7 +125,7 @@ class Rates:
         trust = size / (size + 50.0)
         expected = np.exp(self.log_rate + trust * expected)
         rate = (events + GROUP_STRENGTH) / (chances + GROUP_STRENGTH / expected)
-        return np.asarray(np.log(rate) - self.log_rate)
+        return np.asarray(np.clip(np.log(rate) - self.log_rate, -MOST_LIFT, MOST_LIFT))
 
 
 def estimate_rates(chances: Chances) -> Rates:
@@ -140,11 +149,13 @@ def estimate_rates(chances: Chances) -> Rates:
 def _poisson_slope(events: np.ndarray, exposed: np.ndarray, x: np.ndarray) -> float:
     """Fit log rate = a + b·x to counts over a grid of b, 0 to 2, with the best a in closed form."""
     grid = np.linspace(0.0, 2.0, 81)
-    ridge = 1.0 * grid**2
-    best = []
-    for b in grid:
-        expected = exposed * np.exp(b * (x - x.max()))
-        a = events.sum() / max(float(expected.sum()), 1e-12)
-        best.append(float(xlogy(events, a * expected).sum() - (a * expected).sum()))
-    # Offers differ for reasons of their own, so the counts are overdispersed: tempered likelihood.
-    return float(grid[int(np.argmax(np.array(best) / 10.0 - ridge))])
+
+    def expected(b: float) -> np.ndarray:
+        shape = exposed * np.exp(b * (x - x.max()))
+        return np.asarray(shape * events.sum() / max(float(shape.sum()), 1e-12))
+
+    likelihood = np.array([xlogy(events, mean).sum() - mean.sum() for mean in map(expected, grid)])
+    # Offers differ for reasons of their own, so the counts are overdispersed (Pearson's estimate).
+    mean = np.maximum(expected(float(grid[likelihood.argmax()])), 1e-9)
+    dispersion = max(1.0, float(((events - mean) ** 2 / mean).mean()))
+    return float(grid[(likelihood / dispersion - grid**2 / 2).argmax()])

@@ -21,7 +21,7 @@ from recommender.hybrid import Blend
 from recommender.model import Recommender
 from recommender.survey import information
 
-CHUNK = 512  # customers scored at once, so that memory is bounded
+MOST_CUSTOMERS, MOST_CELLS = 512, 500_000  # scored at once, so that memory is bounded
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class Wish:
         List redeemed offers again.
     seed : int
         Seed of the random policy.
+    explain : bool
+        With the contributions of every listed offer.
     """
 
     at: pd.Timestamp
@@ -56,6 +58,7 @@ class Wish:
     exclude: Collection[str] = field(default_factory=tuple)
     include_seen: bool = False
     seed: int = 0
+    explain: bool = True
 
 
 @dataclass(frozen=True)
@@ -72,13 +75,21 @@ class Listed:
         The source that speaks most for it.
     contributions : dict of str to float
         Per source, and ``intercept``: they add up to logit(score), or to the score where not
-        calibrated. Empty for policies other than hybrid.
+        calibrated. Empty for policies other than hybrid, and where not wished for.
     """
 
     row: int
     score: float
     source: str
     contributions: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A list for one customer, and in one word what it is made from."""
+
+    strategy: str
+    offers: list[Listed]
 
 
 class Service:
@@ -157,7 +168,9 @@ class Service:
             mask &= ~np.isin(ids, list(wish.exclude))
         return mask
 
-    def query(self, customer_id: str, facts: Facts) -> Query:
+    def query(
+        self, customer_id: str, facts: Facts, at: pd.Timestamp, *, whole: bool = False
+    ) -> Query:
         """Build the query of one person: the bundle's row, if any, and the facts that came after.
 
         Parameters
@@ -167,16 +180,20 @@ class Service:
         facts : Facts
             Profile and answers as they are now; interactions and purchases that the bundle does not
             hold.
+        at : Timestamp
+            The moment the list is for.
+        whole : bool
+            The facts are all there are: the bundle's row is not added to them.
         """
-        customers = self.bundle.customers
-        row = self.bundle.customer_ids.row(customer_id)
-        if row is None or customers.query is None:
-            return self.recommender.encoders.query_facts(facts, features_of(facts), None)
-        base = customers.query.take(np.array([row]))
-        features = features_of(facts, customers.features[row])
-        return self.recommender.encoders.query_facts(facts, features, base)
+        bundle, encoders = self.bundle, self.recommender.encoders
+        row = None if whole else bundle.customer_ids.row(customer_id)
+        if row is None or bundle.customers.query is None:
+            return encoders.query_facts(facts, features_of(facts, at), None)
+        base = bundle.customers.query.take(np.array([row]))
+        features = features_of(facts, at, bundle.customers.features[row], bundle.moment)
+        return encoders.query_facts(facts, features, base)
 
-    def recommend(self, query: Query, wish: Wish) -> list[list[Listed]]:
+    def recommend(self, query: Query, wish: Wish) -> list[Listing]:
         """Make one list per customer of a query.
 
         Raises
@@ -190,54 +207,54 @@ class Service:
             )
         mask = self.candidates(wish)
         random = np.random.default_rng(wish.seed)
-        lists = []
-        for start in range(0, len(query), CHUNK):
-            part = query.take(np.arange(start, min(start + CHUNK, len(query))))
+        lists: list[Listing] = []
+        size = max(1, min(MOST_CUSTOMERS, MOST_CELLS // max(1, self.recommender.n_offers)))
+        for start in range(0, len(query), size):
+            part = query.take(np.arange(start, min(start + size, len(query))))
             lists += self._lists(part, wish, mask, random)
         return lists
 
-    def strategy(self, query: Query, policy: str = HYBRID) -> str:
-        """Say in one word what a single customer's list is made from."""
-        if policy != HYBRID:
-            return policy
-        speaking = [
-            str(scorer.source)
-            for scorer in self.recommender.scorers
-            if scorer.source is not Source.POPULARITY and np.isfinite(scorer.score(query)).any()
-        ]
-        if not speaking:
-            return str(Source.POPULARITY)
-        return speaking[0] if len(speaking) == 1 else HYBRID
-
     def _lists(
         self, query: Query, wish: Wish, mask: np.ndarray, random: np.random.Generator
-    ) -> list[list[Listed]]:
+    ) -> list[Listing]:
         allowed = np.tile(mask, (len(query), 1))
         if not wish.include_seen:
             redeemed = np.asarray(query.redeemed.todense()) > 0
             allowed &= ~(redeemed & self._once)
+        names = self.recommender.hybrid.sources
         blend: Blend | None = None
         if wish.policy == HYBRID:
             blend = self.recommender.blend(query)
-            score = blend.score
+            score, leading = blend.score, blend.leading
         else:
-            score = self._single(query, wish.policy, random)
+            score, leading = self._single(query, wish.policy, random)
         rows, length = self._top(score, allowed, wish.n)
-        shown = expit(score) if wish.policy == HYBRID and self.calibrated else score
+        shown = expit(score) if blend is not None and self.calibrated else score
         lists = []
         for person in range(len(query)):
             listed = []
-            for row in rows[person, : length[person]]:
-                source, contributions = self._source(wish.policy), {}
-                if blend is not None:
-                    names = self.recommender.hybrid.sources
-                    source = names[int(blend.leading[person, row])]
+            for row in rows[person, : length[person]].tolist():
+                contributions = {}
+                if blend is not None and wish.explain:
                     added = blend.contributions[person, row].tolist()
                     contributions = dict(zip(names, added, strict=True))
                     contributions["intercept"] = blend.intercept
-                listed.append(Listed(int(row), float(shown[person, row]), source, contributions))
-            lists.append(listed)
+                source = names[int(leading[person, row])]
+                listed.append(Listed(row, float(shown[person, row]), source, contributions))
+            speaking = None if blend is None else blend.speaking[person]
+            lists.append(Listing(self._strategy(wish.policy, speaking), listed))
         return lists
+
+    def _strategy(self, policy: str, speaking: np.ndarray | None) -> str:
+        """Say in one word what a list is made from."""
+        if speaking is None:
+            return str(Source.POPULARITY) if policy == RANDOM else policy
+        names = [
+            name
+            for name, speaks in zip(self.recommender.hybrid.sources, speaking, strict=True)
+            if speaks and name != Source.POPULARITY
+        ]
+        return HYBRID if len(names) > 1 else names[0] if names else str(Source.POPULARITY)
 
     def _top(self, score: np.ndarray, allowed: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Best offers per row, shape (customers, ≤ n), and how many of them there are."""
@@ -245,16 +262,26 @@ class Service:
         place = np.argsort(-ordered, axis=1, kind="stable")[:, :n]
         return self._order[place], np.minimum(allowed.sum(axis=1), n)
 
-    def _single(self, query: Query, policy: str, random: np.random.Generator) -> np.ndarray:
-        """Score by one source; where it cannot say, popularity follows below all it can say."""
-        if policy == RANDOM:
-            return random.random((len(query), self.recommender.n_offers))
-        scorer = next(part for part in self.recommender.scorers if part.source == policy)
-        score = scorer.score(query)
-        base = self.recommender.popularity.base
-        lowest = np.nanmin(np.where(np.isfinite(score), score, np.nan), initial=0.0)
-        return np.where(np.isfinite(score), score, lowest - 1.0 + base - base.max())
+    def _single(
+        self, query: Query, policy: str, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Score by one source; where it cannot say, popularity follows below all it can say.
 
-    @staticmethod
-    def _source(policy: str) -> str:
-        return str(Source.POPULARITY) if policy == RANDOM else policy
+        Returns
+        -------
+        score : ndarray of float, shape (n, offers)
+        leading : ndarray of int, shape (n, offers)
+            Place of the source that spoke.
+        """
+        names = self.recommender.hybrid.sources
+        popularity = names.index(Source.POPULARITY)
+        if policy == RANDOM:
+            score = random.random((len(query), self.recommender.n_offers))
+            return score, np.full(score.shape, popularity)
+        place = names.index(policy)
+        score = self.recommender.scorers[place].score(query)
+        base = self.recommender.popularity.base
+        silent = np.isnan(score)
+        lowest = np.where(silent, np.inf, score).min(axis=1, keepdims=True, initial=0.0)
+        filled = np.where(silent, lowest - 1.0 + base - base.max(), score)
+        return filled, np.where(silent, popularity, place)

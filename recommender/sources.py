@@ -9,6 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from data.dataset import Dataset
+from data.errors import DataError
 from data.idmap import IdMap
 from data.schema import CLICK, CUSTOMER_ID, IMPRESSION, OCCURRED_AT, OFFER_ID
 from recommender.base import Query, Source
@@ -17,10 +18,11 @@ from recommender.demographics import build_demographics
 from recommender.factors import fit_factors
 from recommender.facts import Encoders, interactions_of
 from recommender.hybrid import prior_hybrid
-from recommender.keys import ITEM, KeySpace, build_keys
+from recommender.keys import KeySpace, build_keys
 from recommender.model import Recommender
 from recommender.popularity import Chances, RateScorer, estimate_rates
 from recommender.survey import Survey, behave_as_answers, build_survey
+from segmentation.kmeans import Segmentation, segment_customers
 from segmentation.segments import SegmentModel
 
 SHOWN_FIRST = 0.9  # share of redeemed pairs with an impression from which showing counts as logged
@@ -83,7 +85,7 @@ def fit_sources(
     )
     query = encoders.query_dataset(dataset, features, ids)
     spend = _spend_behind(query.purchases, keys)
-    rates = estimate_rates(_chances(dataset, at, spend))
+    rates = estimate_rates(_chances(dataset, at, spend, keys))
     behaved = behave_as_answers(survey, dataset, history, spend)
     answers = _prefer(query.answers, behaved, survey)
     table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
@@ -113,6 +115,16 @@ def fit_sources(
     )
 
 
+def find_segments(
+    features: pd.DataFrame, k: int | None, seed: int
+) -> tuple[Segmentation | None, str]:
+    """Segment customers if anything tells them apart; else say why not."""
+    try:
+        return segment_customers(features, k=k, seed=seed), ""
+    except DataError as error:
+        return None, error.problem
+
+
 def sample_of(fitted: Fitted, seed: int) -> Query:
     """Return the queries of the customers that scales are taken from."""
     return fitted.query.take(_sample(len(fitted.ids), seed))
@@ -125,17 +137,20 @@ def _sample(n: int, seed: int) -> np.ndarray:
 
 
 def _spend_behind(purchases: sp.csr_matrix, keys: KeySpace) -> sp.csr_matrix:
-    """Sum the spend on the very items of each offer, in units: shape (customers, offers).
+    """Sum the spend on what each offer is for, in units: shape (customers, offers).
 
-    Where offers name no items, the first level that connects anything stands for them.
+    That is its items; for an offer that names none, the first level that it does name.
     """
-    for level, (rows, offers) in enumerate(keys.by_level):
-        if offers.nnz and (level == 0 or keys.levels[0] == ITEM):
-            return sp.csr_matrix(purchases[:, rows] @ offers) / keys.unit
-    return sp.csr_matrix((purchases.shape[0], keys.offer_keys.shape[0]))
+    total = sp.csr_matrix((purchases.shape[0], keys.offer_keys.shape[0]))
+    open_offers = np.ones(keys.offer_keys.shape[0], dtype=bool)
+    for rows, offers in keys.by_level:
+        here = open_offers & (np.diff(offers.indptr) > 0)
+        total = total + (purchases[:, rows] @ offers) @ sp.diags_array(here / keys.unit)
+        open_offers &= ~here
+    return sp.csr_matrix(total)
 
 
-def _chances(dataset: Dataset, at: pd.Timestamp, spend: sp.csr_matrix) -> Chances:
+def _chances(dataset: Dataset, at: pd.Timestamp, spend: sp.csr_matrix, keys: KeySpace) -> Chances:
     """Collect redemptions and the chances there were for them."""
     ids, offers = dataset.customer_ids, dataset.offer_ids
     shape = (len(ids), len(offers))
@@ -156,7 +171,13 @@ def _chances(dataset: Dataset, at: pd.Timestamp, spend: sp.csr_matrix) -> Chance
     days = (end - begin).dt.total_seconds().to_numpy(dtype=np.float64) / 86_400
     live = np.maximum(days, 1.0) / span
     logged = events.nnz > 0 and pairs.multiply(shown.astype(bool)).nnz >= SHOWN_FIRST * pairs.nnz
-    return Chances(events, shown if logged else None, np.nan_to_num(live, nan=1.0), spend)
+    return Chances(
+        events=events,
+        shown=shown if logged else None,
+        live=np.nan_to_num(live, nan=1.0),
+        spend=spend,
+        placed=np.diff(keys.offer_keys.indptr) > 0,
+    )
 
 
 def _prefer(given: sp.csr_matrix, behaved: sp.csr_matrix, survey: Survey) -> sp.csr_matrix:

@@ -14,11 +14,11 @@ from recommender.base import Query
 from recommender.bundle import Bundle, Customers
 from recommender.learning import judge, learn
 from recommender.model import Recommender
-from recommender.sources import fit_sources
+from recommender.sources import find_segments, fit_sources
 from recommender.validation import make_folds
 from segmentation.anomaly import find_anomalies
 from segmentation.features import CustomerFeatures, customer_features
-from segmentation.kmeans import Segmentation, segment_customers
+from segmentation.kmeans import Segmentation
 
 STEPS = 5
 
@@ -58,7 +58,8 @@ def train(
     on_step("features and segments")
     features = customer_features(dataset, at)
     notes = list(features.notes)
-    segmentation = _segment(features, seed, notes)
+    segmentation, problem = find_segments(features.values, None, seed)
+    notes += [f"No segments: {problem}"] if segmentation is None else segmentation.notes
     on_step("anomalies")
     anomalies = find_anomalies(features, seed=seed)
     recommender: Recommender | None = None
@@ -89,18 +90,8 @@ def _cannot_recommend(dataset: Dataset) -> str:
     if dataset.offers.empty:
         return "Offers are missing: this model has segments but recommends nothing."
     if dataset.interactions.empty and dataset.transactions.empty:
-        return "Interactions and transactions are missing: this model recommends nothing."
+        return "No interaction or transaction is known by then: this model recommends nothing."
     return ""
-
-
-def _segment(features: CustomerFeatures, seed: int, notes: list[str]) -> Segmentation | None:
-    try:
-        found = segment_customers(features.values, seed=seed)
-    except DataError as error:
-        notes.append(f"No segments: {error.problem}")
-        return None
-    notes += found.notes
-    return found
 
 
 def _recommender(

@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 
 from data.dataset import Dataset
-from data.schema import CUSTOMER_ID, IMPRESSION, OCCURRED_AT, OFFER_ID
+from data.schema import CUSTOMER_ID, EVENT_TYPE, IMPRESSION, OCCURRED_AT, OFFER_ID, REDEMPTION
 
 FOLDS = 2
 FEWEST_EVENTS = 20
+MOST_STARTS = 20
+SHOWN_SHARE = 0.5
 SHORTEST, LONGEST = pd.Timedelta(days=7), pd.Timedelta(days=60)
 NEARLY = 0.8  # of the most redemptions that any moment has
 HELD_OUT = 0.2
@@ -32,6 +34,9 @@ class Fold:
     shown : DataFrame
         The same pairs' and others' showings after it, with their number `n`; empty where showing is
         not logged.
+    logged : bool
+        Whether what was redeemed after the moment had, for the most part, been shown before: then
+        the chance of a redemption if shown can be learnt. Never true of clicks.
     by_time : bool
         False where pairs were held out at random because time gives no cut.
     """
@@ -40,6 +45,7 @@ class Fold:
     at: pd.Timestamp
     taken: pd.DataFrame
     shown: pd.DataFrame
+    logged: bool = False
     by_time: bool = True
 
 
@@ -89,7 +95,8 @@ def _moments(
     if begin >= end:
         return []
     grid = [at - horizon * step / 4 for step in range(2, 40)]
-    starts = list(dataset.offers["valid_from"].dropna().unique())
+    # Moments at which many offers begin are where lists of new offers can be judged.
+    starts = list(dataset.offers["valid_from"].value_counts().index[:MOST_STARTS])
     return sorted({moment for moment in (*grid, *starts) if begin <= moment <= end}, reverse=True)
 
 
@@ -114,7 +121,10 @@ def _fold(
     shown = dataset.events(IMPRESSION)
     inside = (shown[OCCURRED_AT] >= moment) & (shown[OCCURRED_AT] < moment + horizon)
     counts = shown[inside].groupby(pair).size().rename("n").reset_index()
-    return Fold(dataset.before(moment), moment, taken, counts)
+    hit = pd.MultiIndex.from_frame(taken).isin(pd.MultiIndex.from_frame(counts[pair]))
+    redeemed = bool((events[EVENT_TYPE] == REDEMPTION).all())
+    logged = redeemed and float(hit.mean()) >= SHOWN_SHARE
+    return Fold(dataset.before(moment), moment, taken, counts, logged)
 
 
 def _random_fold(dataset: Dataset, events: pd.DataFrame, at: pd.Timestamp, seed: int) -> list[Fold]:

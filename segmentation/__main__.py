@@ -16,7 +16,7 @@ from data.schema import CUSTOMERS, MALL_FILE
 from segmentation.anomaly import ALARM_RATE, find_anomalies
 from segmentation.charts import choice_chart, save_html, save_png, segment_map
 from segmentation.features import CustomerFeatures, customer_features
-from segmentation.kmeans import WEIGHTS, Segmentation, segment_customers
+from segmentation.kmeans import Segmentation, segment_customers
 from segmentation.profiles import summarise
 
 SHORT = {
@@ -39,7 +39,8 @@ Folder = Annotated[
     ),
 ]
 At = Annotated[str | None, typer.Option(help="Moment, ISO 8601 (default: after the last row).")]
-Seed = Annotated[int, typer.Option(help="The only source of chance.")]
+MaxBad = Annotated[float, typer.Option(min=0, max=1, help="Largest share of bad rows.")]
+Seed = Annotated[int, typer.Option(min=0, help="The only source of chance.")]
 
 
 @app.command()
@@ -52,7 +53,9 @@ def report(
     output: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out/segments"),
     at: At = None,
     seed: Seed = 0,
-    max_bad: Annotated[float, typer.Option(help="Largest share of bad rows.")] = MAX_BAD,
+    max_bad: Annotated[
+        float, typer.Option(min=0, max=1, help="Largest share of bad rows.")
+    ] = MAX_BAD,
 ) -> None:
     """Segment the customers: labels.csv, summary.csv, segments.png, segments.html, report.json.
 
@@ -88,7 +91,9 @@ def anomalies(
     ] = ALARM_RATE,
     at: At = None,
     seed: Seed = 0,
-    max_bad: Annotated[float, typer.Option(help="Largest share of bad rows.")] = MAX_BAD,
+    max_bad: Annotated[
+        float, typer.Option(min=0, max=1, help="Largest share of bad rows.")
+    ] = MAX_BAD,
 ) -> None:
     """Find customers who behave oddly, with the reasons.
 
@@ -142,7 +147,7 @@ def _read(folder: Path | None, max_bad: float) -> Intake:
 def _parse_k(text: str) -> int | None:
     if text == "auto":
         return None
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise UsageError(f"--k is {text!r}.", "Give auto or a number such as 5.")
     return int(text)
 
@@ -189,7 +194,7 @@ def _write_report(
             "customers": len(result.labels),
             "k": model.n_segments,
             "silhouette": None if pd.isna(result.silhouette) else round(result.silhouette, 6),
-            "features": {name: WEIGHTS.get(name) for name in names},
+            "features": dict(zip(names, model.weight.tolist(), strict=True)),
             "segments": [
                 {"segment": row, "name": model.names[row], "description": model.descriptions[row],
                  "size": int(summary["size"][row]), "share": round(float(model.shares[row]), 6)}

@@ -61,11 +61,14 @@ def find_anomalies(
             columns=["customer_id", "score", "p_value", "flagged", "kind", "reasons"]
         )
     robust = _robust_z(table)
-    score, p_value = _forest(table, seed)
+    score, p_forest = _forest(table, seed)
+    # A forest cannot tell how far beyond its range a value lies; the largest robust z can. The
+    # smaller of their p-values speaks, and its rank among all customers keeps the alarm rate.
+    p_extreme = _p_of(robust.abs().max(axis=1).to_numpy())
+    p_value = _p_of(-np.minimum(p_forest, p_extreme))
     flagged = p_value <= alarm_rate
     rhythm = _broken_rhythm(features, alarm_rate).reindex(table.index)
-    # What the forest sees is more pressing than silence.
-    leaving = (rhythm["alarm"] == 1).to_numpy() & ~flagged
+    leaving = (rhythm["alarm"] == 1).to_numpy()
     kinds, reasons = np.full(len(table), "", dtype=object), np.full(len(table), "", dtype=object)
     typical = table.median()
     for place in np.flatnonzero(flagged):
@@ -76,7 +79,8 @@ def find_anomalies(
             f"{WORDS[name]} {table[name].iloc[place]:.4g} (typical {typical[name]:.4g})"
             for name in leading
         )
-    for place in np.flatnonzero(leaving):
+    # Fraud and VIPs are more pressing than silence; silence says more than "unusual".
+    for place in np.flatnonzero(leaving & np.isin(kinds, ("", UNUSUAL))):
         kinds[place] = AT_RISK
         reasons[place] = (
             f"no transaction for {rhythm['recency'].iloc[place]:.0f} days, "
@@ -93,7 +97,10 @@ def find_anomalies(
         }
     )
     return frame.sort_values(
-        ["score", "customer_id"], ascending=[False, True], kind="stable", ignore_index=True
+        ["p_value", "score", "customer_id"],
+        ascending=[True, False, True],
+        kind="stable",
+        ignore_index=True,
     )
 
 
@@ -137,9 +144,14 @@ def _forest(table: pd.DataFrame, seed: int) -> tuple[np.ndarray, np.ndarray]:
         ).fit(x[half != side])  # fmt: skip
         here = -fitted.score_samples(x[half == side])
         score[half == side] = here
-        at_least = len(here) - np.searchsorted(np.sort(here), here, side="left")
-        p_value[half == side] = at_least / len(here)
+        p_value[half == side] = _p_of(here)
     return score, p_value
+
+
+def _p_of(score: np.ndarray) -> np.ndarray:
+    """Return the share of customers that score at least as high."""
+    at_least = len(score) - np.searchsorted(np.sort(score), score, side="left")
+    return np.asarray(at_least / len(score))
 
 
 def _broken_rhythm(features: CustomerFeatures, alarm_rate: float) -> pd.DataFrame:

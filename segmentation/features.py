@@ -82,7 +82,8 @@ def customer_features(dataset: Dataset, at: pd.Timestamp) -> CustomerFeatures:
         notes.append(f"{refunds} refunds count in spend, not as transactions.")
     derived = values[SPENDING_SCORE].isna() & activity["spend"].notna()
     if derived.any():
-        score = np.ceil(100 * activity["spend"].rank(pct=True)).clip(1, 100)
+        rank = activity["spend"].rank()
+        score = np.ceil(100 * rank / rank.count()).clip(1, 100)
         values.loc[derived, SPENDING_SCORE] = score[derived]
         notes.append(
             f"The spending score of {int(derived.sum())} of {len(ids)} customers is missing and "

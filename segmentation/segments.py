@@ -72,7 +72,8 @@ class SegmentModel:
     def raw(self, standardised: np.ndarray) -> np.ndarray:
         """Undo `standardise`."""
         moved = standardised / np.sqrt(self.weight) * self.scale + self.mean
-        return np.asarray(np.where(self.logged, np.expm1(moved), moved))
+        # expm1 of a plain income would overflow.
+        return np.asarray(np.where(self.logged, np.expm1(np.where(self.logged, moved, 0.0)), moved))
 
     def assign(self, values: np.ndarray) -> Assignment:
         """Place customers by what is known of them.

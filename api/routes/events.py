@@ -43,13 +43,24 @@ def add_events(home: HouseDependency, body: Events) -> Receipt:
 def add_transactions(home: HouseDependency, body: Transactions) -> Receipt:
     """Record transaction lines; a transaction that is there already is replaced whole."""
     rejected: list[Rejected] = []
+    lines = list(_parsed(TransactionLine, body.transactions, rejected))
+    # A transaction is recorded whole or not at all: half of it would replace a good one.
+    broken = {_names(body.transactions[one.index]) for one in rejected}
     transactions: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for _, line in _parsed(TransactionLine, body.transactions, rejected):
+    for index, line in lines:
+        if line.transaction_id and (line.customer_id, line.transaction_id) in broken:
+            detail = "another line of this transaction was rejected"
+            rejected.append(Rejected(index=index, code="INCOMPLETE_TRANSACTION", detail=detail))
+            continue
         row = _recorded(line)
         row["transaction_id"] = line.transaction_id or uuid.uuid4().hex
         transactions.setdefault((line.customer_id, row["transaction_id"]), []).append(row)
     written = home.store.put_transactions(list(transactions.values()))
     return _receipt(written.accepted, written.duplicates, rejected)
+
+
+def _names(raw: dict[str, Any]) -> tuple[str, str]:
+    return str(raw.get("customer_id")), str(raw.get("transaction_id"))
 
 
 def _parsed(
@@ -65,7 +76,7 @@ def _parsed(
             detail = f"{where}: {first['msg']}"
             rejected.append(Rejected(index=index, code="INVALID_ROW", detail=detail))
             continue
-        if row.occurred_at is not None and _utc(row.occurred_at) > datetime.now(UTC) + AHEAD:
+        if row.occurred_at is not None and row.occurred_at > datetime.now(UTC) + AHEAD:
             detail = "occurred_at: lies in the future"
             rejected.append(Rejected(index=index, code="IN_THE_FUTURE", detail=detail))
             continue
@@ -73,17 +84,13 @@ def _parsed(
 
 
 def _recorded(row: Strict) -> dict[str, Any]:
-    """Turn a row into the database's terms; without a zone a time is UTC."""
+    """Turn a row into the database's terms."""
     now = datetime.now(UTC)
     values = row.model_dump()
     occurred = values["occurred_at"] or now
-    values["occurred_at"] = _microseconds(_utc(occurred))
+    values["occurred_at"] = _microseconds(occurred)
     values["recorded_at"] = _microseconds(now)
     return values
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _microseconds(moment: datetime) -> int:

@@ -1,4 +1,4 @@
-"""`GET /recommend/{customer_id}`: the list."""
+"""`GET /recommend/{customer_id}`: the list; an id may hold anything, a slash as well."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from api.schemas import OfferList
 router = APIRouter(tags=["recommend"])
 
 
-@router.get("/recommend/{customer_id}")
+@router.get("/recommend/{customer_id:path}")
 async def recommend(
     request: Request,
     home: HouseDependency,

@@ -18,8 +18,8 @@ NAME = "complete-journey"
 STEPS = 5
 # Timestamps behave as UTC although the shops are five hours behind: dates need the shift.
 LOCAL = pd.Timedelta(hours=5)
-# Fuel is sold in thousandths; its quantities drown everything.
-FUEL = "COUPON/MISC ITEMS"
+# Fuel is sold in thousandths, its quantities drown everything; coupon lines are no purchase.
+NO_PURCHASE = ("COUPON/MISC ITEMS", "COUPON", "COUPONS/STORE & MFG", "FUEL")
 WITHOUT_RECORD_OF_SHOWING = "Type A"
 AGE_MIDPOINTS = {
     "19-24": 21.5,
@@ -99,7 +99,7 @@ def read_complete_journey(on_step: Callable[[str], None] = lambda _: None) -> In
 
 def _transactions(raw: pd.DataFrame, products: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     category = raw["product_id"].map(products.set_index("product_id")["product_category"])
-    kept = (raw["quantity"] > 0) & (raw["sales_value"] > 0) & (category != FUEL)
+    kept = (raw["quantity"] > 0) & (raw["sales_value"] > 0) & ~category.isin(NO_PURCHASE)
     lines = raw[kept]
     discount = lines["retail_disc"] + lines["coupon_disc"] + lines["coupon_match_disc"]
     frame = pd.DataFrame(

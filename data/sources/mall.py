@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from data.dataset import Dataset
+from data.errors import DataError
 from data.ingest import Intake, read_table
 from data.schema import AGE, ANNUAL_INCOME, CUSTOMER_ID, CUSTOMERS, GENDER, SPENDING_SCORE
 
@@ -55,6 +56,8 @@ def read_mall(path: Path, *, max_bad: float, seed: int = 0) -> MallTable:
     checked.refuse_too_bad(path.name, max_bad)
     known_good = hashlib.sha256(path.read_bytes()).hexdigest() == SHA256
     customers = checked.frame
+    if customers.empty:
+        raise DataError(f"{path.name}: has a header but no customers.", "Give it rows.")
     intake = Intake.of({CUSTOMERS.name: checked})
     tables = {"customers": customers, "transactions": _transactions(customers, seed)}
     intake.dataset = Dataset.of(tables)

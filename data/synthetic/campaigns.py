@@ -191,7 +191,9 @@ def _answers(
     click["second"] += random.integers(2, 120, len(click))
     redemption = shown[redeemed].assign(event_type="redemption")
     redemption["second"] += (random.exponential(2.0, len(redemption)) * 86400).round() + 120
-    # A non-repeatable offer is redeemed once.
+    # Nothing is redeemed after its end, and a non-repeatable offer is redeemed once.
+    end = (offers["valid_until"] - world.start).dt.total_seconds().fillna(np.inf).to_numpy()
+    redemption = redemption[redemption["second"].to_numpy() < end[redemption["offer"]]]
     redemption = redemption.sort_values(["second", "visit"], kind="stable")
     once = ~offers["repeatable"].to_numpy()[redemption["offer"]]
     again = redemption.duplicated(["owner", "offer"]).to_numpy()

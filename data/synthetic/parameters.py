@@ -66,6 +66,16 @@ SEGMENTS = (
 )  # fmt: skip
 
 
+LIMITS = {
+    "customers": (1, 10_000_000),
+    "offers": (1, 100_000),
+    "days": (1, 36_500),
+    "seed": (0, 2**63),
+    "items_per_category": (1, 100_000),
+    "slate": (1, 1000),
+    "newcomers": (0, 1),
+    "missing": (0, 1),
+}
 START = pd.Timestamp("2025-01-01", tz="UTC")
 
 
@@ -100,11 +110,11 @@ class WorldParameters:
     slate: int = 5
 
     def __post_init__(self) -> None:
-        for name, least in (("customers", 1), ("offers", 1), ("days", 1), ("seed", 0)):
-            if getattr(self, name) < least:
+        for name, (least, most) in LIMITS.items():
+            if not least <= getattr(self, name) <= most:
                 raise UsageError(
-                    f"A world needs {name} of at least {least}, not {getattr(self, name)}.",
-                    f"Give --{name} {least} or more.",
+                    f"A world needs {name} from {least} to {most}, not {getattr(self, name)}.",
+                    f"Give --{name} within these bounds.",
                 )
         if self.customers < len(SEGMENTS):
             raise UsageError(

@@ -46,6 +46,9 @@ def make_transactions(
     day = _towards_weekend(day, world, random)
     hour = np.clip(random.normal(14, 4, len(owner)), 0, 23.99)
     second = (np.floor(day) * 86400 + hour * 3600).round()
+    # Nobody buys before they sign up.
+    second = np.maximum(second, np.ceil(people.signup_day[owner] * 86400))
+    second = np.minimum(second, world.days * 86400 - 1)
     lines = 1 + np.minimum(random.poisson(0.8, len(owner)), 5)
     frame = _lines(owner, second, lines, people, world, random)
     frame = pd.concat([frame, _bursts(world, people, random)], ignore_index=True)
@@ -133,7 +136,8 @@ def _bursts(world: WorldParameters, people: People, random: np.random.Generator)
             )
         )
     if not parts:
-        return pd.DataFrame(columns=["basket", "owner", "second", "item", "quantity", "amount"])
+        columns = ["basket", "owner", "second", "item", "quantity", "amount"]
+        return pd.DataFrame(columns=columns, dtype="int64")
     bursts = pd.concat(parts, ignore_index=True)
     bursts["basket"] = 10_000_000 + np.arange(len(bursts))
     return bursts

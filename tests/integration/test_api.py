@@ -161,7 +161,7 @@ def test_rows_are_judged_one_by_one(client: TestClient, bundle: Bundle) -> None:
         {**good, "offer_id": "o9999"},
         {**good, "event_type": "wink"},
         {"offer_id": offer},
-        {**good, "occurred_at": "2999-01-01T00:00:00Z"},
+        {**good, "occurred_at": "2199-01-01T00:00:00Z"},
         {**good, "extra": 1},
         {**good, "occurred_at": "2025-01-01T00:00:00"},
     ]
@@ -310,3 +310,77 @@ def test_the_openapi_examples_run(client: TestClient, bundle: Bundle) -> None:
         answer = client.post(path, json=example)
         assert answer.status_code in (201, 202)
         assert not answer.json().get("rejected")
+
+
+def test_a_repeated_purchase_of_the_past_counts_once(
+    client: TestClient, bundle: Bundle, small_dataset: Dataset, known: str
+) -> None:
+    def scores() -> dict[str, float]:
+        answer = client.get(f"/recommend/{known}", params={"n": 100}).json()
+        return {offer["offer_id"]: offer["score"] for offer in answer["offers"]}
+
+    before = scores()
+    mine = small_dataset.transactions
+    lines = mine[mine["customer_id"] == known].astype("object")
+    lines = lines.where(lines.notna(), None)
+    names = ["customer_id", "transaction_id", "amount", "item_id", "category", "merchant"]
+    rows = [
+        {**{name: row[name] for name in names}, "occurred_at": row["occurred_at"].isoformat()}
+        for row in lines.to_dict("records")
+    ]
+    answer = client.post("/transactions", json={"transactions": rows}).json()
+    assert answer == {"accepted": 0, "duplicates": len(rows), "rejected": []}
+    after = scores()
+    assert after == pytest.approx(before)
+    free = [{**row, "amount": 0} for row in rows]
+    client.post("/transactions", json={"transactions": free})
+    assert scores() != pytest.approx(before)
+
+
+def test_a_refund_takes_back_what_was_spent(client: TestClient) -> None:
+    line = {"customer_id": "fresh", "amount": 800, "category": "travel"}
+    client.post("/transactions", json={"transactions": [line]})
+    told = client.get("/recommend/fresh", params={"n": 100}).text
+    assert "You spent 800.00 on travel" in told
+    client.post("/transactions", json={"transactions": [{**line, "amount": -800}]})
+    assert "You spent" not in client.get("/recommend/fresh", params={"n": 100}).text
+
+
+def test_a_transaction_with_a_bad_line_leaves_the_stored_one(client: TestClient) -> None:
+    line = {"customer_id": "fresh", "transaction_id": "t9", "amount": 500, "category": "travel"}
+    client.post("/transactions", json={"transactions": [line]})
+    half = [{**line, "amount": 1}, {**line, "amount": "x"}]
+    answer = client.post("/transactions", json={"transactions": half}).json()
+    assert answer["accepted"] == answer["duplicates"] == 0
+    codes = [one["code"] for one in answer["rejected"]]
+    assert codes == ["INCOMPLETE_TRANSACTION", "INVALID_ROW"]
+    assert "You spent 500.00" in client.get("/recommend/fresh", params={"n": 100}).text
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "1e400", "NaN", "yesterday"],
+)
+def test_a_time_out_of_our_time_is_a_bad_row(client: TestClient, value: str) -> None:
+    row = {"customer_id": "a", "amount": 1, "occurred_at": value}
+    answer = client.post(
+        "/transactions", json={"transactions": [row, {**row, "occurred_at": None}]}
+    )
+    assert answer.status_code == 202
+    assert answer.json()["accepted"] == 1
+
+
+@pytest.mark.parametrize("amount", ["Infinity", "-Infinity", "NaN", "1e300"])
+def test_an_amount_without_measure_is_a_bad_row(client: TestClient, amount: str) -> None:
+    body = f'{{"transactions": [{{"customer_id": "a", "amount": {amount}}}]}}'
+    headers = {"content-type": "application/json"}
+    answer = client.post("/transactions", content=body, headers=headers)
+    assert answer.status_code in (202, 422)
+    assert answer.json().get("accepted", 0) == 0
+
+
+def test_an_id_may_hold_a_slash(client: TestClient) -> None:
+    assert client.post("/onboarding", json={"customer_id": "a/b"}).status_code == 201
+    answer = client.get("/recommend/a%2Fb")
+    assert answer.json()["customer_id"] == "a/b"
+    assert answer.json()["known"] is True

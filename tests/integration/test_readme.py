@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from data.console import run
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -31,15 +33,16 @@ def test_every_command_named_exists() -> None:
 
 
 @pytest.mark.parametrize("module", COMMANDS)
-def test_help_names_every_command_with_an_example(module: str) -> None:
+def test_help_names_every_command_with_an_example(
+    module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = importlib.import_module(f"{module}.__main__").app
     for name in COMMANDS[module]:
-        done = subprocess.run(
-            [sys.executable, "-m", module, name, "--help"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert "Example" in done.stdout
+        monkeypatch.setattr(sys, "argv", [module, name, "--help"])
+        with pytest.raises(SystemExit) as caught:
+            run(app)
+        assert caught.value.code == 0
+        assert "Example" in capsys.readouterr().out
 
 
 def test_every_file_named_is_there() -> None:

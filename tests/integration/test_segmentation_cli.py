@@ -26,6 +26,7 @@ CENTRES = [(25, 20), (25, 80), (55, 50), (90, 20), (90, 80)]
 def command(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("NBO_")}
     environment["PYTHONPATH"] = str(ROOT)
+    environment["OMP_NUM_THREADS"] = "1"  # small tables; more threads wait for each other
     return subprocess.run(
         [sys.executable, "-m", "segmentation", *map(str, words)],
         cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False,

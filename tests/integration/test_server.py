@@ -15,7 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+
+from data.ingest import write_folder
 
 PATIENCE = 90.0
 
@@ -98,3 +101,23 @@ def test_a_public_address_is_refused_without_keys(tmp_path: Path) -> None:
     assert done.returncode == 3
     assert "Without API keys" in done.stderr
     assert not any(tmp_path.iterdir())
+
+
+def test_two_datasets_are_not_mixed(
+    small_folder: Path, small_world: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
+    model = tmp_path / "model"
+    with server(tmp_path, "--data", small_folder, "--model", model):
+        pass
+    other = tmp_path / "other"
+    write_folder({"customers": small_world["customers"].head(20)}, other)
+    done = subprocess.run(
+        [sys.executable, "-m", "api", "--data", str(other), "--model", str(model)],
+        env={**os.environ, "NBO_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 3
+    assert "holds other facts" in done.stderr

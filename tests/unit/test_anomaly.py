@@ -156,7 +156,7 @@ def test_the_table_is_complete_and_the_oddest_stand_first() -> None:
     found = find_anomalies(features)
     assert found.columns.tolist() == COLUMNS
     assert set(found["customer_id"]) == set(features.values.index)
-    assert found["score"].is_monotonic_decreasing
+    assert found["p_value"].is_monotonic_increasing
     assert found["p_value"].between(0, 1, inclusive="right").all()
     told = found["kind"] != ""
     assert told.equals(found["flagged"].astype(bool))

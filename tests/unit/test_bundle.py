@@ -84,9 +84,20 @@ def test_a_damaged_bundle_is_replaced_by_training_again(small_bundle: Bundle, sa
     assert load(saved).version
 
 
-@pytest.mark.parametrize("text", ["", "../../etc", "0123456789ab", "\x00"])
+@pytest.mark.parametrize("text", ["", "../../etc", "0123456789ab", "\x00", "a" * 5000, "é"])
 def test_a_garbled_pointer_is_refused(saved: Path, text: str) -> None:
     (saved / CURRENT).write_text(text)
+    with pytest.raises(BundleError):
+        load(saved)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"at": "2027-01-01T00:00:00+00:00"}, {"files": []}, {"notes": None}, {"seed": 5}, {"at": "x"}],
+)
+def test_an_edited_manifest_is_refused(saved: Path, change: dict[str, object]) -> None:
+    path = version_folder(saved) / MANIFEST
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(BundleError):
         load(saved)
 

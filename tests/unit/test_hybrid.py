@@ -60,20 +60,28 @@ def test_features_times_weights_are_the_uncalibrated_score(
 ) -> None:
     score[:, :, POPULARITY] = np.nan_to_num(score[:, :, POPULARITY])
     hybrid, query = hybrid_of(weight), query_of(events, keys)
-    np.testing.assert_allclose(
-        hybrid.features(score, query) @ weight.ravel(), hybrid.blend(score, query).score, atol=1e-9
-    )
+    # What the listwise fit multiplies is what serving adds up.
+    fitted = np.einsum("nof,nf->no", hybrid.standardise(score), corner_shares(query) @ weight.T)
+    np.testing.assert_allclose(fitted, hybrid.blend(score, query).score, atol=1e-9)
 
 
-def test_a_silent_segment_leaves_its_weight_to_popularity() -> None:
+def test_a_silent_segment_leaves_the_list_to_popularity() -> None:
     weight = np.zeros((6, CORNERS))
-    weight[SEGMENT] = 1.0
+    weight[SEGMENT] = weight[POPULARITY] = 1.0
     score = np.full((1, 3, 6), np.nan)
     score[0, :, POPULARITY] = [3.0, 1.0, 2.0]
     blend = hybrid_of(weight).blend(score, query_of(0, 0))
     assert blend.score.argsort()[0].tolist() == [1, 2, 0]
     assert (blend.leading == POPULARITY).all()
     assert (blend.contributions[:, :, SEGMENT] == 0).all()
+
+
+def test_a_segment_that_is_as_everyone_adds_nothing() -> None:
+    score = np.full((1, 3, 6), np.nan)
+    score[0, :, POPULARITY] = [3.0, 1.0, 2.0]
+    score[0, :, SEGMENT] = [3.0, 1.0, 4.0]
+    blend = hybrid_of(np.ones((6, CORNERS))).blend(score, query_of(0, 0))
+    np.testing.assert_allclose(blend.contributions[0, :, SEGMENT], [0.0, 0.0, 1.0])
 
 
 @pytest.mark.parametrize(

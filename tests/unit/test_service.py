@@ -12,7 +12,7 @@ from data.errors import BundleError, UsageError
 from recommender.base import POLICIES, Query
 from recommender.bundle import Bundle
 from recommender.facts import Facts
-from recommender.service import Service, Wish
+from recommender.service import Listed, Service, Wish
 from recommender.training import train
 
 
@@ -27,14 +27,18 @@ def at(small_bundle: Bundle) -> pd.Timestamp:
     return small_bundle.moment
 
 
-def ids_of(service: Service, listed: list) -> list[str]:
+def ids_of(service: Service, listed: list[Listed]) -> list[str]:
     return [service.shown(one.row)[0] for one in listed]
+
+
+def lists_of(service: Service, query: Query, wish: Wish) -> list[list[Listed]]:
+    return [listing.offers for listing in service.recommend(query, wish)]
 
 
 def test_only_valid_offers_are_listed(small_service: Service, query: Query) -> None:
     middle = small_service.bundle.moment - pd.Timedelta(days=30)
     valid = valid_at(small_service.bundle.offers, middle)
-    for listed in small_service.recommend(query, Wish(at=middle, n=50)):
+    for listed in lists_of(small_service, query, Wish(at=middle, n=50)):
         assert all(valid[one.row] for one in listed)
 
 
@@ -43,15 +47,15 @@ def test_redeemed_offers_return_only_if_repeatable_or_asked(
 ) -> None:
     redeemed = query.redeemed.toarray() > 0
     repeatable = small_service.bundle.offers["repeatable"].to_numpy(dtype=bool)
-    lists = small_service.recommend(query, Wish(at=at, n=100))
+    lists = lists_of(small_service, query, Wish(at=at, n=100))
     for person, listed in enumerate(lists):
         assert not any(redeemed[person, one.row] and not repeatable[one.row] for one in listed)
-    seen = small_service.recommend(query, Wish(at=at, n=100, include_seen=True))
+    seen = lists_of(small_service, query, Wish(at=at, n=100, include_seen=True))
     assert sum(map(len, seen)) > sum(map(len, lists))
 
 
 def test_contributions_add_up(small_service: Service, query: Query, at: pd.Timestamp) -> None:
-    for listed in small_service.recommend(query, Wish(at=at, n=5)):
+    for listed in lists_of(small_service, query, Wish(at=at, n=5)):
         for one in listed:
             total = sum(one.contributions.values())
             expected = logit(one.score) if small_service.calibrated else one.score
@@ -60,20 +64,20 @@ def test_contributions_add_up(small_service: Service, query: Query, at: pd.Times
 
 def test_wishes_are_kept(small_service: Service, query: Query, at: pd.Timestamp) -> None:
     first = query.take(np.array([0]))
-    everything = small_service.recommend(first, Wish(at=at, n=100))[0]
+    everything = lists_of(small_service, first, Wish(at=at, n=100))[0]
     top = ids_of(small_service, everything)
     category = small_service.shown(everything[0].row)[2]
     assert category is not None
 
     def listed(**wish: object) -> list[str]:
-        made = small_service.recommend(first, Wish(at=at, n=100, **wish))[0]  # type: ignore[arg-type]
+        made = lists_of(small_service, first, Wish(at=at, n=100, **wish))[0]  # type: ignore[arg-type]
         return ids_of(small_service, made)
 
     assert listed(exclude=top[:2]) == top[2:]
     assert listed(offers=top[3:5]) == top[3:5]
     assert listed(category=category.upper())[0] == top[0]
     assert listed(category="nothing of the kind") == []
-    assert len(small_service.recommend(first, Wish(at=at, n=3))[0]) == 3
+    assert len(lists_of(small_service, first, Wish(at=at, n=3))[0]) == 3
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -82,18 +86,18 @@ def test_every_policy_lists_every_candidate(
 ) -> None:
     wish = Wish(at=at, n=1000, policy=policy, include_seen=True)
     count = int(small_service.candidates(wish).sum())
-    for listed in small_service.recommend(query.take(np.arange(5)), wish):
+    for listed in lists_of(small_service, query.take(np.arange(5)), wish):
         assert len(listed) == count
 
 
 def test_an_unknown_policy_is_named(small_service: Service, query: Query, at: pd.Timestamp) -> None:
     with pytest.raises(UsageError, match="no policy 'magic'"):
-        small_service.recommend(query, Wish(at=at, policy="magic"))
+        lists_of(small_service, query, Wish(at=at, policy="magic"))
 
 
 def test_ties_go_by_popularity_then_id(small_service: Service, at: pd.Timestamp) -> None:
-    stranger = small_service.query("nobody", Facts())
-    listed = small_service.recommend(stranger, Wish(at=at, n=100))[0]
+    stranger = small_service.query("nobody", Facts(), at)
+    listed = lists_of(small_service, stranger, Wish(at=at, n=100))[0]
     base = small_service.recommender.popularity.base
     rows = [one.row for one in listed]
     assert rows == sorted(rows, key=lambda row: (-base[row], row))
@@ -102,18 +106,19 @@ def test_ties_go_by_popularity_then_id(small_service: Service, at: pd.Timestamp)
 def test_a_stranger_is_told_that_offers_are_popular(
     small_service: Service, at: pd.Timestamp
 ) -> None:
-    stranger = small_service.query("nobody", Facts())
-    assert small_service.strategy(stranger) == "popularity"
-    listed = small_service.recommend(stranger, Wish(at=at, n=5))[0]
+    stranger = small_service.query("nobody", Facts(), at)
+    listing = small_service.recommend(stranger, Wish(at=at, n=5))[0]
+    assert listing.strategy == "popularity"
+    listed = listing.offers
     assert {one.source for one in listed} == {"popularity"}
     assert len({one.score for one in listed}) > 1
 
 
 def test_an_answer_moves_the_list(small_service: Service, at: pd.Timestamp) -> None:
-    silent = small_service.query("nobody", Facts())
+    silent = small_service.query("nobody", Facts(), at)
     question, text = small_service.next_questions({})[0]
     assert text.endswith("?")
-    told = small_service.query("nobody", Facts(answers={question: "yes"}))
+    told = small_service.query("nobody", Facts(answers={question: "yes"}), at)
     before = small_service.recommender.survey.score(silent)
     after = small_service.recommender.survey.score(told)
     assert np.isnan(before).all()
@@ -125,12 +130,12 @@ def test_what_happened_since_training_counts(
     small_service: Service, small_bundle: Bundle, at: pd.Timestamp
 ) -> None:
     customer = str(small_bundle.customers.ids[0])
-    before = small_service.query(customer, Facts())
-    best = small_service.recommend(before, Wish(at=at, n=10))[0]
+    before = small_service.query(customer, Facts(), at)
+    best = lists_of(small_service, before, Wish(at=at, n=10))[0]
     once = next(one for one in best if not small_bundle.offers["repeatable"].iloc[one.row])
     offer = small_service.shown(once.row)[0]
-    after = small_service.query(customer, Facts(interactions=[(offer, "redemption")]))
-    assert offer not in ids_of(small_service, small_service.recommend(after, Wish(at=at, n=100))[0])
+    after = small_service.query(customer, Facts(interactions=[(offer, "redemption")]), at)
+    assert offer not in ids_of(small_service, lists_of(small_service, after, Wish(at=at, n=100))[0])
 
 
 def test_every_listed_offer_has_a_reason(
@@ -138,7 +143,7 @@ def test_every_listed_offer_has_a_reason(
 ) -> None:
     for person in range(20):
         one = query.take(np.array([person]))
-        for listed in small_service.recommend(one, Wish(at=at, n=5))[0]:
+        for listed in lists_of(small_service, one, Wish(at=at, n=5))[0]:
             reasons = small_service.explainer.reasons(one, listed.row, listed.contributions)
             assert 1 <= len(reasons) <= 3
             assert all(reason.endswith(".") for reason in reasons)

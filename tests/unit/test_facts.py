@@ -1,0 +1,101 @@
+"""A person at the door and the same person in a table are the same person."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.dataset import Dataset
+from recommender.base import Query
+from recommender.batch import query_customers
+from recommender.bundle import Bundle
+from recommender.facts import Facts, features_of
+from recommender.service import Service
+from segmentation.features import customer_features
+
+
+def assert_same(ours: Query, theirs: Query) -> None:
+    for name, a, b in zip(
+        ("history", "redeemed", "purchases", "segment", "demographic", "answers"),
+        ours.parts(),
+        theirs.parts(),
+        strict=True,
+    ):
+        np.testing.assert_allclose(a.toarray(), b.toarray(), err_msg=name)
+
+
+def facts_in(dataset: Dataset, customer: str) -> Facts:
+    profile = dataset.customers.set_index("customer_id").loc[customer].dropna().to_dict()
+    log = dataset.interactions[dataset.interactions["customer_id"] == customer]
+    lines = dataset.transactions[dataset.transactions["customer_id"] == customer].astype("object")
+    told = dataset.survey_answers[dataset.survey_answers["customer_id"] == customer]
+    return Facts(
+        profile=profile,
+        answers=dict(zip(told["question"], told["answer"], strict=True)),
+        interactions=list(zip(log["offer_id"], log["event_type"], strict=True)),
+        purchases=[
+            {**row, "occurred_at": row["occurred_at"].value // 1000}
+            for row in lines.where(lines.notna(), None).to_dict("records")
+        ],
+    )
+
+
+@pytest.mark.parametrize("row", [0, 7, 23, 101])
+def test_one_stranger_by_two_ways(
+    small_dataset: Dataset, small_bundle: Bundle, small_service: Service, row: int
+) -> None:
+    customer = str(small_bundle.customers.ids[row])
+    nobody = replace(
+        small_bundle.customers,
+        ids=np.array(["somebody else"]),
+        features=np.full((1, 6), np.nan),
+        query=small_bundle.customers.query and small_bundle.customers.query.take(np.array([0])),
+    )
+    stranger_to = replace(small_bundle, customers=nobody)
+    wanted = replace(
+        small_dataset,
+        customers=small_dataset.customers[small_dataset.customers["customer_id"] == customer],
+    )
+    _, batch = query_customers(stranger_to, wanted, small_bundle.moment)
+    facts = facts_in(small_dataset, customer)
+    door = Service(stranger_to).query(customer, facts, small_bundle.moment)
+    assert_same(door, batch)
+
+
+def test_what_a_profile_does_not_state_is_kept(
+    small_bundle: Bundle, small_service: Service
+) -> None:
+    query = small_bundle.customers.query
+    assert query is not None
+    row = int(np.diff(query.demographic.indptr).argmax())
+    customer = str(small_bundle.customers.ids[row])
+    told = small_service.query(customer, Facts(profile={"age": 84.0}), small_bundle.moment)
+    names = small_service.recommender.encoders.demographics.names
+    before = {names[group] for group in query.demographic[[row]].indices}
+    after = {names[group] for group in told.demographic.indices}
+    assert "age 65 and over" in after
+    assert {name for name in before if "age" not in name} <= after
+    assert len(after) == len(before)
+
+
+def test_features_of_one_are_the_features_of_a_table() -> None:
+    at = pd.Timestamp("2025-06-01", tz="UTC")
+    lines = pd.DataFrame(
+        {
+            "customer_id": "a",
+            "transaction_id": ["t1", "t1", "t2", "t3"],
+            "occurred_at": pd.to_datetime(
+                ["2025-01-01", "2025-01-01", "2025-03-01", "2025-03-02"], utc=True
+            ),
+            "amount": [10.0, 5.0, 20.0, -20.0],
+        }
+    )
+    table = customer_features(Dataset.of({"transactions": lines}), at).values.loc["a"]
+    rows = [
+        {**row, "occurred_at": row["occurred_at"].value // 1000} for row in lines.to_dict("records")
+    ]
+    ours = features_of(Facts(purchases=rows), at)
+    np.testing.assert_allclose(ours[3:], table.to_numpy()[3:])
