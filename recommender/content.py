@@ -11,7 +11,6 @@ import scipy.sparse as sp
 from recommender.base import Query, Source
 from recommender.keys import KeySpace
 
-LIKED = "liked"
 ATTRIBUTES = ("category", "kind", "merchant")
 
 

@@ -2,99 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import scipy.sparse as sp
 
-from data.dataset import valid_at
-from data.schema import CUSTOMER_ID, OFFER_ID
 from recommender.base import Query
 from recommender.calibration import Trials, fit_calibration
 from recommender.hybrid import Hybrid, corner_shares, prior_hybrid
+from recommender.judging import Judged, Showings
 from recommender.listwise import Lists, fit_listwise
 from recommender.model import Recommender
-from recommender.sources import Fitted, find_segments, fit_sources, sample_of
+from recommender.sources import Fitted, sample_of
 from recommender.survey import information
-from recommender.validation import Fold
-from segmentation.features import customer_features
 
 CONTENT_STRENGTH, HYBRID_STRENGTH = 10.0, 10.0
-MOST_LISTS = 1500
-MOST_CELLS = 1_500_000  # customers times offers of one past moment: 50 bytes each, several times
 MASKED_WEIGHT = 0.3  # a list with knowledge masked counts less than the real one
 ASKED, ANSWERED = 12, 6  # a masked customer answered 6 of the 12 most informative questions
-
-
-@dataclass(frozen=True)
-class Judged:
-    """Sources fitted at a past moment with what was redeemed after it.
-
-    Attributes
-    ----------
-    fitted : Fitted
-        The sources as of that moment.
-    rows : ndarray of int, shape (n,)
-        Customers with something taken, as rows of the fitted arrays.
-    columns : ndarray of int, shape (c,)
-        Offers that were on offer to at least one of them.
-    taken : ndarray of float, shape (n, c)
-        One where the customer took the offer.
-    candidate : ndarray of bool, shape (n, c)
-        Where the offer was on offer.
-    trials : tuple of ndarrays
-        Customer rows, offer columns, number of showings, taken or not: for calibration.
-    logged : bool
-        Whether the trials say what showing leads to.
-    """
-
-    fitted: Fitted
-    rows: np.ndarray
-    columns: np.ndarray
-    taken: np.ndarray
-    candidate: np.ndarray
-    trials: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-    logged: bool
-
-
-def judge(fold: Fold, k: int | None, seed: int = 0) -> Judged:
-    """Fit the sources to the past of a fold and lay out what happened after it.
-
-    Parameters
-    ----------
-    fold : Fold
-        The moment.
-    k : int or None
-        Number of segments; None for no segments.
-    """
-    features = customer_features(fold.past, fold.at).values
-    found, _ = find_segments(features, k, seed) if k else (None, "")
-    segments = None if found is None else found.model
-    fitted = fit_sources(fold.past, fold.at, features, segments, seed)
-    ids, offers = fitted.ids, fold.past.offer_ids
-    taken = fold.taken[ids.known(fold.taken[CUSTOMER_ID])]
-    owner, offer = ids.rows(taken[CUSTOMER_ID]), offers.rows(taken[OFFER_ID])
-    rows = np.unique(owner)
-    most = min(MOST_LISTS, max(1, MOST_CELLS // max(1, len(offers))))
-    if len(rows) > most:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
-    marks = sp.csr_matrix((np.ones(len(owner)), (owner, offer)), shape=(len(ids), len(offers)))
-    table = fold.past.offers.set_index(OFFER_ID).reindex(offers.ids)
-    valid = valid_at(table, fold.at) if fold.by_time else np.ones(len(offers), dtype=bool)
-    repeatable = table["repeatable"].fillna(False).to_numpy(dtype=bool)
-    gone = np.asarray(fitted.query.redeemed[rows].todense() > 0) & ~repeatable
-    positive = np.asarray(marks[rows].todense()) > 0
-    candidate = (valid & ~gone) | positive
-    columns = np.flatnonzero(candidate.any(axis=0))
-    return Judged(
-        fitted=fitted,
-        rows=rows,
-        columns=columns,
-        taken=positive[:, columns].astype(np.float64),
-        candidate=candidate[:, columns],
-        trials=_trials(fold, fitted, marks, valid, ~repeatable, most, seed),
-        logged=fold.logged,
-    )
 
 
 def learn(fitted: Fitted, judged: list[Judged], seed: int = 0) -> Recommender:
@@ -120,9 +44,13 @@ def learn(fitted: Fitted, judged: list[Judged], seed: int = 0) -> Recommender:
     prior = recommender.hybrid
     learnt = fit_listwise(lists, prior.weight, HYBRID_STRENGTH)
     trials = [
-        _scored(part, replace(model, hybrid=replace(model.hybrid, weight=learnt)))
+        _scored(
+            replace(model, hybrid=replace(model.hybrid, weight=learnt)),
+            part.fitted.query,
+            part.showings,
+        )
         for part, model in zip(judged, past, strict=True)
-        if part.logged
+        if part.showings is not None
     ]
     slope, intercept, calibrated = fit_calibration(trials)
     hybrid = replace(prior, weight=learnt, slope=slope, intercept=intercept, calibrated=calibrated)
@@ -188,34 +116,8 @@ def _some_answers(fitted: Fitted, rows: np.ndarray, seed: int) -> sp.csr_matrix:
     return sp.csr_matrix(answers * np.repeat(kept, 2, axis=1))
 
 
-def _trials(
-    fold: Fold,
-    fitted: Fitted,
-    marks: sp.csr_matrix,
-    valid: np.ndarray,
-    once: np.ndarray,
-    most: int,
-    seed: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Lay out what was shown to a sample of customers after a moment, and whether it was taken."""
-    shown = fold.shown[fitted.ids.known(fold.shown[CUSTOMER_ID])]
-    rows = fitted.ids.rows(shown[CUSTOMER_ID])
-    columns = fold.past.offer_ids.rows(shown[OFFER_ID])
-    people = np.unique(rows)
-    if len(people) > most:
-        people = np.random.default_rng(seed).choice(people, most, replace=False)
-    kept = np.isin(rows, people) & valid[columns]
-    if len(rows):
-        redeemed = np.asarray(fitted.query.redeemed[rows, columns]).ravel() > 0
-        kept &= ~(redeemed & once[columns])
-    rows, columns = rows[kept], columns[kept]
-    taken = np.asarray(marks[rows, columns]).ravel() if len(rows) else np.empty(0)
-    return rows, columns, shown["n"].to_numpy(dtype=np.float64)[kept], taken > 0
-
-
-def _scored(part: Judged, model: Recommender) -> Trials:
-    """Score what was shown."""
-    rows, columns, shown, taken = part.trials
-    people, place = np.unique(rows, return_inverse=True)
-    score = model.blend(part.fitted.query.take(people)).score
-    return Trials(score[place, columns], shown, taken)
+def _scored(model: Recommender, query: Query, showings: Showings) -> Trials:
+    """Score what was shown; `query` is everybody's."""
+    people, place = np.unique(showings.rows, return_inverse=True)
+    score = model.blend(query.take(people)).score
+    return Trials(score[place, showings.columns], showings.shown, showings.taken)

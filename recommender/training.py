@@ -12,7 +12,8 @@ from data.errors import DataError
 from data.schema import OFFER_ID
 from recommender.base import Query
 from recommender.bundle import Bundle, Customers
-from recommender.learning import judge, learn
+from recommender.judging import judge
+from recommender.learning import learn
 from recommender.model import Recommender
 from recommender.sources import find_segments, fit_sources
 from recommender.validation import make_folds
