@@ -14,7 +14,7 @@ import uvicorn
 from api.app import create_app
 from api.dependencies import House
 from data.console import command_group, parse_moment, run, say, steps
-from data.errors import OfferError, SettingsError
+from data.errors import DataError, OfferError, SettingsError
 from data.ingest import MAX_BAD, read_folder
 from data.settings import read_settings
 from data.store import Store
@@ -47,6 +47,8 @@ def serve(
     settings = read_settings()
     url = data if data is not None and "://" in data else settings.database_url
     folder = Path(data) if data is not None and "://" not in data else settings.data_folder
+    if data is not None and url != data and not folder.is_dir():
+        raise DataError(f"{folder} is not a folder.", "Name a dataset folder or a database URL.")
     home_model = settings.model_folder if model is None else model
     _make_missing(folder, home_model, made_by_us=folder == settings.data_folder)
     bundle = load(home_model)
@@ -82,14 +84,17 @@ def _load_once(store: Store, folder: Path, max_bad: float) -> None:
     """Bring a dataset's facts into an empty database; never mix two datasets unasked."""
     with steps(5) as step:
         step("reading")
-        dataset = read_folder(folder, max_bad=max_bad).dataset
+        intake = read_folder(folder, max_bad=max_bad)
+        dataset = intake.dataset
+        for remark in intake.remarks():
+            say(f"Note: {remark}")
         if store.has_loaded(dataset):
             return
         if not store.is_empty():
             raise SettingsError(
                 f"The database {store.name} holds other facts than {folder}.",
-                f"Add them with `python -m data load {folder} --database {store.name}`, or choose "
-                "another place with NBO_DATABASE or NBO_HOME.",
+                "Give this dataset its own database with NBO_DATABASE or NBO_HOME, or load what is "
+                f"new in it with `python -m data load {folder}`.",
             )
         store.load(dataset, on_step=step)
 

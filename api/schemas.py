@@ -20,8 +20,11 @@ def as_utc(moment: datetime) -> datetime:
 
 Moment = Annotated[datetime, AfterValidator(as_utc)]
 Number = Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)]
-CustomerId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
-ShortText = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+# No control characters: some databases refuse them, and no id has any.
+CustomerId = Annotated[
+    str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f]+$")
+]
+ShortText = CustomerId
 Answer = Literal["yes", "no"]
 Question = Annotated[str, StringConstraints(pattern=r"^(offer|category):.+$", max_length=200)]
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from data.console import command_group, out, run, say, say_json, steps
+from data.errors import DataError
 from data.ingest import MAX_BAD, Intake, read_folder, refuse_existing, write_folder
 from data.schema import MALL_FILE
 from data.settings import read_settings
@@ -93,15 +94,21 @@ def validate(
 
     Example: `python -m data validate out/world`
     """
-    intake = read_folder(folder, max_bad=max_bad, write_quarantine=True)
+    try:
+        intake = read_folder(folder, max_bad=max_bad, write_quarantine=True)
+    except DataError as error:
+        if as_json:
+            say_json({"error": error.problem, "remedy": error.remedy})
+            raise typer.Exit(DataError.exit_code) from error
+        raise
     if as_json:
         rejected = {name: len(rows) for name, rows in intake.rejected.items()}
         say_json({"rows": intake.rows, "rejected": rejected, "notes": intake.notes})
         return
     _say_intake(intake)
     for name, rows in intake.rows.items():
-        out.print(f"{name:<16} {rows:>10,} rows  {len(intake.rejected.get(name, ())):>6,} bad")
-    out.print(f"{folder} can be used.")
+        usable = rows - len(intake.rejected.get(name, ()))
+        out.print(f"{name:<16} {usable:>10,} of {rows:>10,} rows can be used")
 
 
 @app.command()
@@ -118,8 +125,10 @@ def load(
     _say_intake(intake)
     store = Store.open(database or read_settings().database_url)
     with steps(4) as step:
-        store.load(intake.dataset, on_step=step)
-    _say_rows(store.counts(), store.name)
+        written = store.load(intake.dataset, on_step=step)
+    for name, one in written.items():
+        out.print(f"{name:<16} {one.accepted:>10,} added {one.duplicates:>10,} already there")
+    out.print(f"Loaded into {store.name}.")
 
 
 def _import_mall(path: Path, max_bad: float, seed: int) -> Intake:
@@ -136,12 +145,8 @@ def _import_mall(path: Path, max_bad: float, seed: int) -> Intake:
 
 
 def _say_intake(intake: Intake) -> None:
-    for note in intake.notes:
-        say(f"Note: {note}")
-    for name, rows in intake.rejected.items():
-        counts = (rows["column"] + " " + rows["reason"]).value_counts()
-        what = "; ".join(f"{why}: {n}" for why, n in counts.items())
-        say(f"Quarantined {len(rows)} rows of {name} ({what}).")
+    for remark in intake.remarks():
+        say(f"Note: {remark}")
 
 
 def _say_rows(rows: dict[str, int], where: Path | str) -> None:

@@ -19,11 +19,27 @@ REJECT_COLUMNS = ("row", "column", "reason")
 
 @dataclass
 class Checked:
-    """What the checks made of a table: usable rows, rejected rows, remarks."""
+    """What the checks made of a table: usable rows, rejected rows, remarks.
+
+    `raw` are the rows as given, `numbers` those of them (from 1) that `frame` holds.
+    """
 
     frame: pd.DataFrame
     rejected: pd.DataFrame
+    raw: pd.DataFrame
+    numbers: np.ndarray
     notes: list[str] = field(default_factory=list)
+
+    def reject_also(self, bad: np.ndarray, column: str, reason: str) -> None:
+        """Move rows of the frame to the rejected ones."""
+        if not bad.any():
+            return
+        numbers = self.numbers[bad]
+        more = reject(self.raw.iloc[numbers - 1], numbers, column, reason)
+        self.rejected = pd.concat([self.rejected, more], ignore_index=True)
+        self.rejected = self.rejected.sort_values("row", kind="stable", ignore_index=True)
+        self.frame = self.frame[~bad].reset_index(drop=True)
+        self.numbers = self.numbers[~bad]
 
     def refuse_too_bad(self, name: str, max_bad: float, where: str = "") -> None:
         """Raise a DataError if more than a share of the rows was rejected."""
@@ -120,7 +136,8 @@ def check_rows(raw: pd.DataFrame, table: Table, file: str) -> Checked:
     )
     rejected = rejected.sort_values("row", kind="stable").drop_duplicates("row")
     frame = complete(typed[good].reset_index(drop=True), table)
-    return Checked(frame, rejected.reset_index(drop=True), notes)
+    numbers = np.flatnonzero(good) + 1
+    return Checked(frame, rejected.reset_index(drop=True), raw, numbers, notes)
 
 
 def reject(rows: pd.DataFrame, numbers: np.ndarray, column: str, reason: str) -> pd.DataFrame:

@@ -8,14 +8,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from data.checks import Checked, check_rows, reject
+from data.checks import Checked, check_rows
 from data.dataset import Dataset
 from data.errors import DataError, UsageError
 from data.files import read_raw
-from data.schema import MALL_COLUMNS, MALL_FILE, OFFER_ID, TABLES, Table
+from data.schema import (
+    CUSTOMER_ID,
+    MALL_COLUMNS,
+    MALL_FILE,
+    NO,
+    OFFER_ID,
+    SURVEY_ANSWERS,
+    TABLES,
+    YES,
+    Table,
+)
 
 ENDINGS = (".parquet", ".csv", ".csv.gz")
 MAX_BAD = 0.01
@@ -43,6 +52,15 @@ class Intake:
             if len(table.rejected):
                 intake.rejected[name] = table.rejected
         return intake
+
+    def remarks(self) -> list[str]:
+        """Say everything the reader should know: notes, and what was left out for which reason."""
+        said = list(self.notes)
+        for name, rows in self.rejected.items():
+            counts = (rows["column"] + " " + rows["reason"]).value_counts()
+            what = "; ".join(f"{why}: {n}" for why, n in counts.items())
+            said.append(f"{len(rows)} of {self.rows[name]} rows of {name} are left out ({what}).")
+        return said
 
     def write_quarantine(self, folder: Path) -> None:
         """Write the rejected rows to quarantine/NAME.csv; files of an earlier run are dropped."""
@@ -86,6 +104,7 @@ def read_folder(
         )
     checked = {name: read_table(path, TABLES[name]) for name, path in paths.items()}
     _check_references(checked)
+    _check_answers(checked)
     intake = Intake.of(checked)
     where = ""
     if write_quarantine:
@@ -183,6 +202,18 @@ def _with_ragged(rejected: pd.DataFrame, ragged: tuple[tuple[int, str], ...]) ->
     return pd.concat([others, extra], ignore_index=True).sort_values("row", ignore_index=True)
 
 
+def _check_answers(checked: dict[str, Checked]) -> None:
+    """Reject answers to yes-no questions that are neither, and second answers to a question."""
+    if SURVEY_ANSWERS.name not in checked:
+        return
+    table = checked[SURVEY_ANSWERS.name]
+    asked = table.frame["question"].str.startswith(("offer:", "category:"))
+    odd = asked & ~table.frame["answer"].isin((YES, NO))
+    table.reject_also(odd.to_numpy(dtype=bool), "answer", "is neither yes nor no")
+    again = table.frame.duplicated([CUSTOMER_ID, "question"])
+    table.reject_also(again.to_numpy(), "question", "is already answered in an earlier row")
+
+
 def _check_references(checked: dict[str, Checked]) -> None:
     """Reject rows that name an offer which the offers table does not have."""
     if "offers" not in checked:
@@ -195,9 +226,4 @@ def _check_references(checked: dict[str, Checked]) -> None:
         unknown = ~table.frame[OFFER_ID].isin(offers)
         if not unknown.any():
             continue
-        total = len(table.frame) + len(table.rejected)
-        rows = np.setdiff1d(np.arange(1, total + 1), table.rejected["row"].to_numpy(dtype=int))
-        bad = reject(table.frame[unknown], rows[np.asarray(unknown)], OFFER_ID, "is not in offers")
-        table.rejected = pd.concat([table.rejected, bad], ignore_index=True)
-        table.rejected = table.rejected.sort_values("row", ignore_index=True)
-        table.frame = table.frame[~unknown].reset_index(drop=True)
+        table.reject_also(unknown.to_numpy(), OFFER_ID, "is not in offers")

@@ -40,10 +40,14 @@ class CustomerState:
 
 @dataclass(frozen=True)
 class Written:
-    """How many rows of a batch were new and how many were there already."""
+    """How many rows of a batch were new and how many were there already.
+
+    `taken` are places of rows whose id belongs to a row that says something else.
+    """
 
     accepted: int
     duplicates: int
+    taken: tuple[int, ...] = ()
 
 
 class Store:
@@ -122,8 +126,17 @@ class Store:
             row = sa.select(t.loads).where(t.loads.c.fingerprint == dataset.fingerprint)
             return connection.execute(row).first() is not None
 
-    def load(self, dataset: Dataset, on_step: Callable[[str], None] = lambda _: None) -> None:
-        """Load a dataset whole or not at all; rows that are there already are left as they are."""
+    def load(
+        self, dataset: Dataset, on_step: Callable[[str], None] = lambda _: None
+    ) -> dict[str, Written]:
+        """Load a dataset whole or not at all; rows that are there already are left as they are.
+
+        Returns
+        -------
+        dict of str to Written
+            By table.
+        """
+        before = self.counts()
         with self._engine.begin() as connection:
             on_step("customers")
             customers = dataset.customers.assign(
@@ -138,6 +151,11 @@ class Store:
             self._add(connection, t.interactions, _as_recorded(dataset.interactions, _event_ids))
             mark = self._insert(t.loads).values(fingerprint=dataset.fingerprint)
             connection.execute(mark.on_conflict_do_nothing())
+        given = dataset.tables()
+        return {
+            name: Written(count - before[name], len(given.get(name, ())) - count + before[name])
+            for name, count in self.counts().items()
+        }
 
     def customer_state(self, customer_id: str, since: int | None = None) -> CustomerState:
         """Read what is known about one customer.
@@ -200,13 +218,20 @@ class Store:
         return new
 
     def add_events(self, rows: Sequence[Row]) -> Written:
-        """Add interactions; a row whose event_id is there already is a duplicate."""
-        accepted = 0
+        """Add interactions; a row whose event_id is there already changes nothing."""
+        accepted, taken = 0, []
+        said = [t.interactions.c[name] for name in ("customer_id", "offer_id", "event_type")]
         with self._engine.begin() as connection:
-            for row in rows:
+            for place, row in enumerate(rows):
                 statement = self._insert(t.interactions).values(**row)
-                accepted += connection.execute(statement.on_conflict_do_nothing()).rowcount
-        return Written(accepted, len(rows) - accepted)
+                if connection.execute(statement.on_conflict_do_nothing()).rowcount:
+                    accepted += 1
+                    continue
+                mine = t.interactions.c.event_id == row["event_id"]
+                there = connection.execute(sa.select(*said).where(mine)).mappings().one()
+                if any(there[name] != row[name] for name in there):
+                    taken.append(place)
+        return Written(accepted, len(rows) - accepted - len(taken), tuple(taken))
 
     def put_transactions(self, transactions: Sequence[Sequence[Row]]) -> Written:
         """Add transactions, each a list of its lines; one that is there is replaced whole.

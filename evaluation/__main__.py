@@ -61,7 +61,7 @@ def report(
         found = build_report(
             intake.dataset, name=name, protocol=protocol, truth=truth, seed=seed, on_step=step
         )
-        found.notes[:0] = intake.notes
+        found.notes[:0] = intake.remarks()
         step("writing")
         write_report(found, folder)
     print_report(found, out)

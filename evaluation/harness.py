@@ -13,13 +13,14 @@ from data.schema import CUSTOMER_ID
 from evaluation.metrics import find_hits, per_customer
 from evaluation.significance import Difference, Estimate, compare, estimate_means
 from evaluation.splitting import Split
-from recommender.base import HYBRID, POLICIES
+from recommender.base import HYBRID, POLICIES, RANDOM
 from recommender.batch import recommend_batch
 from recommender.service import Service, Wish
 
 KS = (5, 10, 20)
+SOURCES = tuple(policy for policy in POLICIES if policy not in (HYBRID, RANDOM))
 HEADLINE = "ndcg@10"
-ALL, WARM, COLD = "all", "warm", "cold"
+SLICES = ALL, WARM, COLD = "all", "warm", "cold"
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Trial:
         The evaluated customers.
     values : dict of str to dict of str to ndarray
         Per policy and metric, one value per customer.
+    silent : tuple of str
+        Policies whose source could not say anything of anybody.
     """
 
     ranking: dict[str, dict[str, dict[str, Estimate]]]
@@ -45,6 +48,7 @@ class Trial:
     lists: dict[str, pd.DataFrame]
     customers: np.ndarray
     values: dict[str, dict[str, np.ndarray]]
+    silent: tuple[str, ...] = ()
 
 
 def run_trial(
@@ -82,6 +86,11 @@ def run_trial(
         lists=lists,
         customers=customers,
         values=values,
+        silent=tuple(
+            policy
+            for policy, made in lists.items()
+            if policy in SOURCES and policy not in set(made["source"])
+        ),
     )
 
 

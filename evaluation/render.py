@@ -61,7 +61,7 @@ def print_report(report: Report, console: Console) -> None:
             f"; of {truth['planted']} planted {truth['recall']:.0%} found, false alarms "
             f"{truth['false_alarm_rate']:.1%}"
         )
-    console.print(text)
+    console.print(text if anomalies["customers"] else "Anomalies: not measured")
     for note in report.notes:
         console.print(f"Note: {note}", style="dim")
 

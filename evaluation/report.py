@@ -17,7 +17,7 @@ from sklearn.metrics import adjusted_rand_score
 from data.dataset import Dataset
 from data.errors import DataError
 from data.schema import CUSTOMER_ID
-from evaluation.harness import Trial, run_trial
+from evaluation.harness import SLICES, Trial, run_trial
 from evaluation.online import measure_online
 from evaluation.significance import Estimate
 from evaluation.splitting import Protocol, Split, split_dataset
@@ -73,7 +73,9 @@ class Report:
         found = {
             "identity": self.identity,
             "protocol": self.protocol,
-            "ranking": {} if self.trial is None else _plain(self.trial.ranking),
+            "ranking": {name: {} for name in SLICES}
+            if self.trial is None
+            else _plain(self.trial.ranking),
             "hybrid_against": {} if self.trial is None else _plain(self.trial.against),
             "online": _plain(self.online),
             "segments": {**self.segments, "summary": self.summary.to_dict("records")},
@@ -121,6 +123,11 @@ def build_report(
     trial: Trial | None = None
     if split is not None and bundle.recommender is not None:
         trial = run_trial(Service(bundle), split, seed=seed, on_step=on_step)
+        silent = [policy for policy in trial.silent if policy in POLICIES]
+        if silent:
+            notes.append(
+                f"Nothing can be said of anybody here by {', '.join(silent)}: popularity stands in."
+            )
     on_step("click and conversion rates")
     online = measure_online(dataset, seed)
     on_step("segments and anomalies")
@@ -161,7 +168,9 @@ def _protocol(split: Split) -> dict[str, Any]:
         "pairs": len(split.truth),
         "set_aside": split.set_aside,
         "ranking": "all candidates are ranked; no sampled negatives",
-        "tuning": "weights are learnt on moments before the cut, never on the test window",
+        "tuning": "weights are learnt on moments before the cut, never on the test window"
+        if split.by_time
+        else "weights are learnt on other interactions than those held out",
     }
 
 

@@ -54,7 +54,8 @@ def estimate_means(values: np.ndarray, seed: int = 0) -> list[Estimate]:
     means = np.vstack([weight @ values for weight in _resamples(n, seed)])
     low, high = _interval(means)
     return [
-        Estimate(float(mean), float(a), float(b), n)
+        # Rounding in the weighted sums must not put a mean outside its own interval.
+        Estimate(float(mean), float(min(a, mean)), float(max(b, mean)), n)
         for mean, a, b in zip(values.mean(axis=0), low, high, strict=True)
     ]
 
@@ -103,8 +104,18 @@ def estimate_ratio(numerator: np.ndarray, denominator: np.ndarray, seed: int = 0
     both = np.column_stack([numerator, denominator]).astype(np.float64)
     sums = np.vstack([weight @ both for weight in _resamples(n, seed)])
     ratio = sums[:, :1] / np.maximum(sums[:, 1:], 1e-12)
-    low, high = _interval(ratio)
-    return Estimate(float(numerator.sum() / total), float(low[0]), float(high[0]), int(total))
+    value = float(numerator.sum() / total)
+    low, high = (float(end[0]) for end in _interval(ratio))
+    if value in (0.0, 1.0):
+        low, high = _wilson(value, total)  # resampling what never varies says nothing
+    return Estimate(value, min(low, value), max(high, value), int(total))
+
+
+def _wilson(share: float, n: float) -> tuple[float, float]:
+    z2 = 1.959964**2
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n**2))) / (1 + z2 / n)
+    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
 
 
 def _resamples(n: int, seed: int) -> Iterator[np.ndarray]:

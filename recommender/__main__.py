@@ -65,6 +65,8 @@ def train(
     settings = read_settings()
     folder = settings.data_folder if data is None else _folder(data)
     target = settings.model_folder if model is None else model
+    if target.resolve().is_relative_to(folder.resolve()):
+        raise UsageError(f"{target} lies in the dataset {folder}.", "Keep models apart from data.")
     moment = parse_moment(at)
     with steps(STEPS + 2) as step:
         step("reading")
@@ -72,9 +74,7 @@ def train(
         bundle = train_bundle(intake.dataset, at=moment, seed=seed, on_step=step)
         step("writing")
         bundle = save(bundle, target)
-    for name, rows in intake.rejected.items():
-        say(f"Left out {len(rows)} bad rows of {name}; python -m data validate names them.")
-    for note in (*intake.notes, *bundle.notes):
+    for note in (*intake.remarks(), *bundle.notes):
         say(f"Note: {note}")
     if bundle.segments is not None:
         out.print(f"{bundle.segments.n_segments} segments: {'; '.join(bundle.segments.names)}")
@@ -235,7 +235,8 @@ def _say_left_aside(bundle: Bundle, given: Dataset) -> None:
             continue
         known = frame[CUSTOMER_ID].isin(bundle.customers.ids)
         if known.any():
-            say(f"Note: {int(known.sum())} rows of {name} are of customers whom the model knows.")
+            count = int(known.sum())
+            say(f"Note: {count} rows of {name} are not used: the model knows these customers.")
         stranger = ~known & ~frame[CUSTOMER_ID].isin(given.customers[CUSTOMER_ID])
         if stranger.any():
             say(f"Note: {int(stranger.sum())} rows of {name} are of customers not asked for.")

@@ -133,6 +133,8 @@ def save(bundle: Bundle, folder: Path) -> Bundle:
     }
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file.", "Name a folder for the model.")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / VERSIONS).is_dir():
+        raise UsageError(f"{folder} holds something else than models.", "Name a folder for them.")
     target = folder / VERSIONS / version
     target.parent.mkdir(parents=True, exist_ok=True)
     if not target.is_dir() or not _is_whole(target):

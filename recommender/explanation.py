@@ -77,7 +77,8 @@ class Explainer:
     def _collaborative(self, query: Query, row: int) -> str:
         model = self._recommender.collaborative
         taken = query.history.indices[query.history.data > 0]
-        taken = taken[(taken != row) & model.trained[taken]]
+        other = self._titles[taken] != self._titles[row]
+        taken = taken[other & model.trained[taken]]
         if not len(taken) or not model.trained[row]:
             return ""
         alike = self._unit_factors[taken] @ self._unit_factors[row]

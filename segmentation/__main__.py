@@ -70,7 +70,7 @@ def report(
         step("segments")
         result = segment_customers(table.values, features=weights, k=chosen_k, seed=seed)
         step("writing")
-        notes = [*intake.notes, *table.notes, *result.notes]
+        notes = [*intake.remarks(), *table.notes, *result.notes]
         _write_report(output, table, result, notes, seed)
     for note in notes:
         say(f"Note: {note}")
@@ -110,6 +110,8 @@ def anomalies(
         table = customer_features(intake.dataset, parse_moment(at) or intake.dataset.moment_after())
         step("forest")
         found = find_anomalies(table, alarm_rate=alarm_rate, seed=seed)
+    for note in (*intake.remarks(), *table.notes):
+        say(f"Note: {note}")
     if found.empty:
         raise DataError(
             f"{len(table.values)} customers are too few, or too little is known of them, "
@@ -155,9 +157,11 @@ def _parse_k(text: str) -> int | None:
 def _parse_features(text: str | None) -> dict[str, float] | None:
     if text is None:
         return None
-    weights = {}
+    weights: dict[str, float] = {}
     for part in text.split(","):
         name, _, weight = part.strip().partition(":")
+        if not name or name in weights:
+            raise UsageError(f"--features is {text!r}.", "Name each feature once: a,b or a:2,b.")
         try:
             weights[name] = float(weight) if weight else 1.0
         except ValueError as error:
@@ -210,7 +214,9 @@ def _write_report(
 
 def _show(result: Segmentation, table: CustomerFeatures) -> None:
     model = result.model
-    grid = RichTable(title=f"{model.n_segments} segments, silhouette {result.silhouette:.3f}")
+    n = model.n_segments
+    silhouette = "" if pd.isna(result.silhouette) else f", silhouette {result.silhouette:.3f}"
+    grid = RichTable(title=f"{n} segment{'s' if n > 1 else ''}{silhouette}")
     summary = summarise(table.values, result.labels, model.names)
     for column in summary.columns:
         grid.add_column(SHORT.get(str(column), str(column)), no_wrap=True, justify="right")

@@ -26,7 +26,7 @@ def add_events(home: HouseDependency, body: Events) -> Receipt:
     """Record impressions, clicks and redemptions; a repeated event_id changes nothing."""
     rejected: list[Rejected] = []
     offers = home.offer_ids
-    rows = []
+    rows, places = [], []
     for index, event in _parsed(Event, body.events, rejected):
         if event.offer_id not in offers:
             detail = f"offer_id: there is no offer {event.offer_id!r}"
@@ -35,7 +35,11 @@ def add_events(home: HouseDependency, body: Events) -> Receipt:
         row = _recorded(event)
         row["event_id"] = event.event_id or uuid.uuid4().hex
         rows.append(row)
+        places.append(index)
     written = home.store.add_events(rows)
+    for place in written.taken:
+        detail = f"event_id: {rows[place]['event_id']!r} belongs to another event"
+        rejected.append(Rejected(index=places[place], code="EVENT_ID_TAKEN", detail=detail))
     return _receipt(written.accepted, written.duplicates, rejected)
 
 

@@ -208,10 +208,10 @@ def _answers(
             "offer_id": offers["offer_id"].to_numpy()[log["offer"]],
             "event_type": log["event_type"].to_numpy(),
             "occurred_at": world.start + pd.to_timedelta(log["second"].to_numpy(), unit="s"),
-            "event_id": [f"e{row}" for row in range(len(log))],
+            "event_id": [f"world{world.seed}-e{row}" for row in range(len(log))],
             "position": log["position"].astype("float64").where(is_shown).to_numpy(),
             "propensity": log["propensity"].where(is_shown).to_numpy(),
-            "decision_id": ("d" + log["visit"].astype(str)).to_numpy(),
+            "decision_id": (f"world{world.seed}-d" + log["visit"].astype(str)).to_numpy(),
             "policy": "logging",
         }
     )

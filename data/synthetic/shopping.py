@@ -59,7 +59,7 @@ def make_transactions(
             "customer_id": people.table["customer_id"].to_numpy()[frame["owner"]],
             "occurred_at": world.start + pd.to_timedelta(frame["second"].to_numpy(), unit="s"),
             "amount": frame["amount"].round(2),
-            "transaction_id": "t" + frame["basket"].astype(str),
+            "transaction_id": f"world{world.seed}-t" + frame["basket"].astype(str),
             "item_id": bought["item_id"],
             "category": bought["category"],
             "merchant": bought["merchant"],

@@ -384,3 +384,12 @@ def test_an_id_may_hold_a_slash(client: TestClient) -> None:
     answer = client.get("/recommend/a%2Fb")
     assert answer.json()["customer_id"] == "a/b"
     assert answer.json()["known"] is True
+
+
+def test_an_event_id_names_one_event(client: TestClient, bundle: Bundle) -> None:
+    offer = str(bundle.offers["offer_id"].iloc[0])
+    event = {"event_id": "mine", "customer_id": "a", "offer_id": offer, "event_type": "click"}
+    assert client.post("/events", json={"events": [event]}).json()["accepted"] == 1
+    other = client.post("/events", json={"events": [event, {**event, "customer_id": "b"}]}).json()
+    assert (other["accepted"], other["duplicates"]) == (0, 1)
+    assert [(one["index"], one["code"]) for one in other["rejected"]] == [(1, "EVENT_ID_TAKEN")]

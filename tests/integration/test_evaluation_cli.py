@@ -179,7 +179,7 @@ def test_customers_alone_still_give_a_report(
     customers.to_csv(folder / "customers.csv", index=False)
     assert exit_code(monkeypatch, "report", "--data", folder, "--output", output) == 0
     report = strict_json((output / "report.json").read_text(encoding="utf-8"))
-    assert not report["ranking"]
+    assert report["ranking"] == {"all": {}, "warm": {}, "cold": {}}
     assert any("not measured" in note for note in report["notes"])
     for name in ("ctr", "conversion"):
         assert report["online"][name].startswith("not measured")

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import sys
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 
+from api.app import create_app
+from api.dependencies import House
 from data.console import run
+from data.store import Store
+from recommender.bundle import Bundle
+from recommender.service import Service
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -48,3 +55,15 @@ def test_help_names_every_command_with_an_example(
 def test_every_file_named_is_there() -> None:
     for path in re.findall(r"\]\(((?!http)[^)]+)\)", README):
         assert (ROOT / path).is_file()
+
+
+def test_the_bodies_posted_are_taken(small_bundle: Bundle, tmp_path: Path) -> None:
+    store = Store.open(f"sqlite:///{tmp_path / 'facts.db'}")
+    home = House(small_bundle, Service(small_bundle), store, at=small_bundle.moment)
+    posts = re.findall(r"localhost:8000(/\w+) .*?-d '(.*?)'", README, flags=re.DOTALL)
+    assert [path for path, _ in posts] == ["/events", "/onboarding"]
+    with TestClient(create_app(home)) as client:
+        for path, body in posts:
+            answer = client.post(path, json=json.loads(body))
+            assert answer.status_code in (201, 202)
+            assert answer.json().get("accepted", 1) == 1

@@ -99,7 +99,8 @@ def test_bad_input_ends_with_its_code_and_a_remedy(
     out = tmp_path / "lists.csv"
     cases: list[tuple[int, str, list[object]]] = [
         (4, "is not a folder", ["train", "--data", tmp_path / "nowhere", "--model", empty]),
-        (4, "holds no table", ["train", "--data", empty, "--model", empty]),
+        (4, "holds no table", ["train", "--data", empty, "--model", tmp_path / "m"]),
+        (2, "lies in the dataset", ["train", "--data", empty, "--model", empty / "m"]),
         (5, "holds no model", ["recommend", "--model", empty, "--output", out]),
         (2, "is not a moment", ["recommend", "--model", model, "--output", out, "--at", "soon"]),
         (2, "lists.txt", ["recommend", "--model", model, "--output", tmp_path / "lists.txt"]),

@@ -121,3 +121,15 @@ def test_two_datasets_are_not_mixed(
     )
     assert done.returncode == 3
     assert "holds other facts" in done.stderr
+
+
+def test_data_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "api", "--data", str(tmp_path / "nowhere")],
+        env={**os.environ, "NBO_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 4
+    assert "is not a folder" in done.stderr

@@ -405,3 +405,33 @@ def test_a_folder_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(ArrowException):
         write_folder({"customers": good, "offers": unwritable}, tmp_path / "new")
     assert files_of(tmp_path) == set()
+
+
+def test_an_answer_is_yes_or_no_and_given_once(make: Make) -> None:
+    text = (
+        "customer_id,question,answer\na,category:food,yes\na,category:food,no\n"
+        "b,offer:o1,maybe\nb,favourite day,sunday\n"
+    )
+    intake = read_folder(make({"survey_answers.csv": text}), max_bad=1)
+    assert intake.dataset.survey_answers["answer"].tolist() == ["yes", "sunday"]
+    rejected = intake.rejected["survey_answers"]
+    assert rejected["row"].tolist() == [2, 3]
+    assert "is neither yes nor no" in rejected["reason"].tolist()
+
+
+def test_a_row_in_quarantine_is_the_row_that_was_given(make: Make) -> None:
+    folder = make(
+        {
+            "offers.csv": "offer_id\no1\n",
+            "interactions.csv": (
+                "customer_id,offer_id,event_type,occurred_at\n"
+                "a,o1,click,2024-01-01\na,o2,click,2024-01-02\n"
+            ),
+        }
+    )
+    read_folder(folder, max_bad=1, write_quarantine=True)
+    kept = (folder / "quarantine" / "interactions.csv").read_text().splitlines()
+    assert kept == [
+        "row,column,reason,customer_id,offer_id,event_type,occurred_at",
+        "2,offer_id,is not in offers,a,o2,click,2024-01-02",
+    ]

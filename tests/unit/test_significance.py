@@ -131,3 +131,11 @@ def test_the_same_seed_gives_the_same_figures_and_another_one_others() -> None:
     a, b = values.T
     assert compare(a, b, 7) == compare(a, b, 7)
     assert estimate_ratio(a, b + 1, 7) == estimate_ratio(a, b + 1, 7)
+
+
+def test_what_never_varies_lies_within_its_interval() -> None:
+    (one,) = estimate_means(np.ones((7, 1)))
+    assert one.low <= one.value <= one.high
+    none = estimate_ratio(np.zeros(50), np.full(50, 4.0))
+    assert none.value == none.low == 0.0
+    assert 0.005 < none.high < 0.05
