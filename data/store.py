@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from data import tables as t
-from data.dataset import Dataset, microseconds
+from data.dataset import Dataset
 from data.errors import SettingsError
-from data.schema import INTERACTIONS, TRANSACTIONS, Table
+from data.rows import Row, chunks, customer_rows, interaction_rows, transaction_rows
 
-CHUNK = 10_000
 ALWAYS = -(2**63)
 PROFILE = ("gender", "age", "annual_income", "spending_score", "city", "signup_at")
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -139,16 +137,13 @@ class Store:
         before = self.counts()
         with self._engine.begin() as connection:
             on_step("customers")
-            customers = dataset.customers.assign(
-                signup_at=microseconds(dataset.customers["signup_at"])
-            )
-            self._add(connection, t.customers, customers)
+            self._add(connection, t.customers, customer_rows(dataset))
             on_step("survey answers")
             self._add(connection, t.survey_answers, dataset.survey_answers)
             on_step("transactions")
-            self._add(connection, t.transactions, _as_recorded(dataset.transactions, _lines))
+            self._add(connection, t.transactions, transaction_rows(dataset))
             on_step("interactions")
-            self._add(connection, t.interactions, _as_recorded(dataset.interactions, _event_ids))
+            self._add(connection, t.interactions, interaction_rows(dataset))
             mark = self._insert(t.loads).values(fingerprint=dataset.fingerprint)
             connection.execute(mark.on_conflict_do_nothing())
         given = dataset.tables()
@@ -270,7 +265,7 @@ class Store:
     def _add(self, connection: sa.Connection, table: sa.Table, frame: pd.DataFrame) -> None:
         names = [column.name for column in table.columns if column.name in frame.columns]
         statement = self._insert(table).on_conflict_do_nothing()
-        for rows in _chunks(frame[names]):
+        for rows in chunks(frame[names]):
             connection.execute(statement, rows)
 
 
@@ -311,37 +306,3 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
-
-
-def _as_recorded(
-    frame: pd.DataFrame, identify: Callable[[pd.DataFrame], dict[str, pd.Series]]
-) -> pd.DataFrame:
-    """Give loaded rows their moment in microseconds and an identity, so that a reload adds none."""
-    occurred = microseconds(frame["occurred_at"])
-    return frame.assign(occurred_at=occurred, recorded_at=occurred, **identify(frame))
-
-
-def _event_ids(frame: pd.DataFrame) -> dict[str, pd.Series]:
-    named = frame["event_id"]
-    return {"event_id": named.where(named.notna(), _content_id(frame, INTERACTIONS))}
-
-
-def _lines(frame: pd.DataFrame) -> dict[str, pd.Series]:
-    named = frame["transaction_id"]
-    transaction = named.where(named.notna(), _content_id(frame, TRANSACTIONS))
-    line = frame.assign(transaction_id=transaction).groupby(["customer_id", "transaction_id"])
-    return {"transaction_id": transaction, "line": line.cumcount()}
-
-
-def _content_id(frame: pd.DataFrame, table: Table) -> pd.Series:
-    """Name rows by what they say; equal rows are numbered."""
-    hashes = pd.util.hash_pandas_object(frame[list(table.names)], index=False)
-    nth = hashes.groupby(hashes).cumcount()
-    return hashes.map("load-{:016x}".format).astype("str") + "-" + nth.astype("str")
-
-
-def _chunks(frame: pd.DataFrame) -> Iterator[list[Row]]:
-    for start in range(0, len(frame), CHUNK):
-        part = frame.iloc[start : start + CHUNK].astype("object")
-        rows: list[Row] = part.where(part.notna(), None).to_dict("records")  # type: ignore[assignment]
-        yield rows

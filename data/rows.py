@@ -1,0 +1,55 @@
+"""Datasets as rows of the database: times in microseconds, an identity for every row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from data.dataset import Dataset, microseconds
+from data.schema import CUSTOMER_ID, INTERACTIONS, OCCURRED_AT, TRANSACTION_ID, TRANSACTIONS, Table
+
+CHUNK = 10_000
+Row = dict[str, Any]
+
+
+def customer_rows(dataset: Dataset) -> pd.DataFrame:
+    """Return the customers table for the database."""
+    return dataset.customers.assign(signup_at=microseconds(dataset.customers["signup_at"]))
+
+
+def interaction_rows(dataset: Dataset) -> pd.DataFrame:
+    """Return the interactions; one without an event_id is named by what it says."""
+    frame = _recorded(dataset.interactions)
+    named = frame["event_id"]
+    return frame.assign(event_id=named.where(named.notna(), _content_id(frame, INTERACTIONS)))
+
+
+def transaction_rows(dataset: Dataset) -> pd.DataFrame:
+    """Return the transaction lines, numbered; one without a transaction_id is one transaction."""
+    frame = _recorded(dataset.transactions)
+    named = frame[TRANSACTION_ID]
+    frame[TRANSACTION_ID] = named.where(named.notna(), _content_id(frame, TRANSACTIONS))
+    return frame.assign(line=frame.groupby([CUSTOMER_ID, TRANSACTION_ID]).cumcount())
+
+
+def chunks(frame: pd.DataFrame) -> Iterator[list[Row]]:
+    """Yield the rows of a frame in parts, missing values as None."""
+    for start in range(0, len(frame), CHUNK):
+        part = frame.iloc[start : start + CHUNK].astype("object")
+        rows: list[Row] = part.where(part.notna(), None).to_dict("records")  # type: ignore[assignment]
+        yield rows
+
+
+def _recorded(frame: pd.DataFrame) -> pd.DataFrame:
+    """Say that a loaded row was on record when it happened."""
+    occurred = microseconds(frame[OCCURRED_AT])
+    return frame.assign(occurred_at=occurred, recorded_at=occurred)
+
+
+def _content_id(frame: pd.DataFrame, table: Table) -> pd.Series:
+    """Name rows by what they say, so that a reload adds none; equal rows are numbered."""
+    hashes = pd.util.hash_pandas_object(frame[list(table.names)], index=False)
+    nth = hashes.groupby(hashes).cumcount()
+    return hashes.map("load-{:016x}".format).astype("str") + "-" + nth.astype("str")
