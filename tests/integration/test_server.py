@@ -83,6 +83,18 @@ def test_a_folder_is_trained_loaded_and_served(small_folder: Path, tmp_path: Pat
         assert third["offers"] == second["offers"]
 
 
+def refused(home: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Start a server that must end by itself."""
+    return subprocess.run(
+        [sys.executable, "-m", "api", *map(str, arguments)],
+        env={**os.environ, "NBO_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+
+
 @pytest.mark.slow
 def test_from_nothing_to_a_list(tmp_path: Path) -> None:
     with server(tmp_path) as port:
@@ -91,13 +103,7 @@ def test_from_nothing_to_a_list(tmp_path: Path) -> None:
 
 
 def test_a_public_address_is_refused_without_keys(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "api", "--host", "0.0.0.0"],
-        env={**os.environ, "NBO_HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = refused(tmp_path, "--host", "0.0.0.0")
     assert done.returncode == 3
     assert "Without API keys" in done.stderr
     assert not any(tmp_path.iterdir())
@@ -111,25 +117,12 @@ def test_two_datasets_are_not_mixed(
         pass
     other = tmp_path / "other"
     write_folder({"customers": small_world["customers"].head(20)}, other)
-    done = subprocess.run(
-        [sys.executable, "-m", "api", "--data", str(other), "--model", str(model)],
-        env={**os.environ, "NBO_HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-    )
+    done = refused(tmp_path, "--data", other, "--model", model)
     assert done.returncode == 3
     assert "holds other facts" in done.stderr
 
 
 def test_data_that_is_not_there_is_said_so(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "api", "--data", str(tmp_path / "nowhere")],
-        env={**os.environ, "NBO_HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = refused(tmp_path, "--data", tmp_path / "nowhere")
     assert done.returncode == 4
     assert "is not a folder" in done.stderr
