@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
+from math import isnan
 from pathlib import Path
+from time import perf_counter
 from typing import Annotated
 
 import typer
@@ -11,19 +14,29 @@ import typer
 from data.console import command_group, out, run, say, say_json, steps
 from data.errors import DataError
 from data.ingest import MAX_BAD, Intake, read_folder, refuse_existing, write_folder
+from data.realism import NEAR, measure_realism
+from data.realism import STEPS as REALISM_STEPS
+from data.realism_view import realism_table, write_realism
 from data.schema import MALL_FILE
 from data.settings import read_settings
 from data.sources.complete_journey import STEPS as JOURNEY_STEPS
 from data.sources.complete_journey import read_complete_journey
 from data.sources.mall import read_mall
 from data.store import Store
-from data.synthetic import WorldParameters, generate
-from data.synthetic.world import STEPS as WORLD_STEPS
+from data.synthetic import PRESETS, count_steps, write_world
 
 app = command_group("Make, bring in, check and load dataset folders.")
 
 MaxBad = Annotated[float, typer.Option(min=0, max=1, help="Largest share of bad rows.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+
+
+class Preset(StrEnum):
+    """Sizes of the synthetic world."""
+
+    SMALL = "small"
+    MEDIUM = "medium"
+    LARGE = "large"
 
 
 class Source(StrEnum):
@@ -36,22 +49,67 @@ class Source(StrEnum):
 @app.command("generate")
 def generate_command(
     folder: Annotated[Path, typer.Argument(help="Folder to make; must not exist yet.")],
-    customers: Annotated[int, typer.Option(help="How many customers.")] = 2000,
-    offers: Annotated[int, typer.Option(help="How many offers.")] = 150,
-    days: Annotated[int, typer.Option(help="Length of the history in days.")] = 180,
+    preset: Annotated[
+        Preset, typer.Option(help="Where the other sizes start from.")
+    ] = Preset.SMALL,
+    customers: Annotated[int | None, typer.Option(help="How many customers (2000).")] = None,
+    offers: Annotated[int | None, typer.Option(help="How many offers (150).")] = None,
+    days: Annotated[int | None, typer.Option(help="Length of the history in days (180).")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The only source of chance.")] = 0,
 ) -> None:
     """Make a synthetic world with known truth.
 
+    The presets: small (2,000 customers, 150 offers, half a year), medium (100,000 customers, 500
+    offers, a year), large (1,000,000 customers, 5,000 offers, a year).
+
     Example: `python -m data generate out/world --customers 500 --seed 1`
     """
     refuse_existing(folder)
-    world = WorldParameters(customers=customers, offers=offers, days=days, seed=seed)
-    with steps(WORLD_STEPS + 1) as step:
-        tables = generate(world, on_step=step)
-        step("writing")
-        write_folder(tables, folder)
-    _say_rows({name: len(frame) for name, frame in tables.items()}, folder)
+    given = {"customers": customers, "offers": offers, "days": days, "seed": seed}
+    sizes = {name: value for name, value in given.items() if value is not None}
+    world = replace(PRESETS[preset], **sizes)  # type: ignore[arg-type]
+    begun = perf_counter()
+    with steps(count_steps(world)) as step:
+        rows = write_world(world, folder, on_step=step)
+    _say_rows(rows, folder)
+    took = perf_counter() - begun
+    say(f"{sum(rows.values()):,} rows in {took:.1f} s: {sum(rows.values()) / took:,.0f} a second.")
+
+
+@app.command("realism")
+def realism_command(
+    folder: Annotated[Path, typer.Argument(help="The dataset folder.")],
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for realism.csv, realism.png, realism.html.")
+    ] = None,
+    max_bad: MaxBad = MAX_BAD,
+    as_json: Json = False,
+) -> None:
+    """Compare a dataset with a real retailer: popularity, rhythm, prices, redemptions.
+
+    Example: `python -m data realism out/world --output out/realism`
+    """
+    with steps(REALISM_STEPS + 1) as step:
+        step("reading")
+        dataset = read_folder(folder, max_bad=max_bad).dataset
+        figures = measure_realism(dataset, on_step=step)
+    if output is not None:
+        write_realism(figures, output)
+    if as_json:
+        say_json(
+            {
+                one.name: {
+                    "reference": one.reference,
+                    "found": None if isnan(one.found) else one.found,
+                }
+                for one in figures
+            }
+        )
+        return
+    out.print(realism_table(figures))
+    known = [one for one in figures if not isnan(one.found)]
+    near = sum(one.is_near for one in known)
+    out.print(f"{near} of {len(known)} figures are within {NEAR:.0%} of the real ones.")
 
 
 @app.command("import")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -163,6 +164,22 @@ def write_folder(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
     UsageError
         The folder is already there and not empty.
     """
+    with new_folder(folder) as beside:
+        for name, frame in tables.items():
+            target = beside / f"{name}.parquet"
+            target.parent.mkdir(exist_ok=True)
+            frame.to_parquet(target, index=False)
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Hand out a folder beside the wanted one, which takes its name when all went well.
+
+    Raises
+    ------
+    UsageError
+        The folder is already there and not empty, or cannot be made.
+    """
     refuse_existing(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -170,10 +187,7 @@ def write_folder(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
     except OSError as error:
         raise UsageError(f"{folder} cannot be made ({error}).", "Name another folder.") from error
     try:
-        for name, frame in tables.items():
-            target = beside / f"{name}.parquet"
-            target.parent.mkdir(exist_ok=True)
-            frame.to_parquet(target, index=False)
+        yield beside
         if folder.is_dir():
             folder.rmdir()
         beside.chmod(0o755)

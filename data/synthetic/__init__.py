@@ -1,6 +1,6 @@
 """A synthetic world with known truth: people, what they buy, what they are offered and take."""
 
-from data.synthetic.parameters import WorldParameters
-from data.synthetic.world import generate
+from data.synthetic.parameters import PRESETS, WorldParameters
+from data.synthetic.world import count_steps, generate, write_world
 
-__all__ = ["WorldParameters", "generate"]
+__all__ = ["PRESETS", "WorldParameters", "count_steps", "generate", "write_world"]

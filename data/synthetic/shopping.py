@@ -1,143 +1,165 @@
-"""What is sold in the synthetic world and who bought it when."""
+"""Who bought what when in the synthetic world."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
+from data.synthetic.catalogue import DAYS_PER_WEEK, FAVOURITES, Catalogue
+from data.synthetic.columns import coded, numbered, times
+from data.synthetic.oddities import odd_lines
 from data.synthetic.parameters import CATEGORIES, WorldParameters
 from data.synthetic.people import People
+from data.synthetic.seasons import draw_moments
 
-WEEKDAY_WEIGHT = np.array([1.0, 0.95, 0.95, 1.0, 1.1, 1.2, 1.3])  # Monday … Sunday
-WEEKS_OF_HABIT = 0.55
+HABIT = 0.55  # share of lines that are one of the customer's usual items
+EXTRA_LINES = 0.5  # Poisson mean of lines beyond the first
+MOST_LINES = 6
+LINES_PER_BASKET = 1 + EXTRA_LINES
+TRIP_SPREAD = 0.95  # log standard deviation of a customer's baskets around the purse
+TYPICAL_PRICE = float(np.exp(3.0))
+CHANNELS = ("store", "online")
+HOURS = (14.0, 4.0)
 
 
-def make_items(world: WorldParameters, random: np.random.Generator) -> pd.DataFrame:
-    """Draw the items: a category, a brand, a merchant and a price each."""
-    per = world.items_per_category
-    n = per * len(CATEGORIES)
-    category = np.repeat(np.arange(len(CATEGORIES)), per)
-    return pd.DataFrame(
-        {
-            "item_id": [f"i{row:05d}" for row in range(n)],
-            "category": np.array(CATEGORIES, dtype=object)[category],
-            "brand": [f"brand {row}" for row in random.integers(0, 40, n)],
-            "merchant": [
-                f"{CATEGORIES[kind]} merchant {row}"
-                for kind, row in zip(category, random.integers(0, 6, n), strict=True)
-            ],
-            "price": random.lognormal(3.0, 0.6, n).round(2),
-        }
-    )
+@dataclass(frozen=True)
+class Purchases:
+    """Extra lines of purchase that come with redemptions; arrays of the same length.
+
+    Attributes
+    ----------
+    owner, item : ndarray of int
+        Rows of customers and items.
+    second : ndarray of int
+        When, in seconds since the start.
+    off : ndarray of float
+        What the offer takes off the price, as a share.
+    """
+
+    owner: np.ndarray
+    item: np.ndarray
+    second: np.ndarray
+    off: np.ndarray
 
 
 def make_transactions(
-    world: WorldParameters, people: People, items: pd.DataFrame, random: np.random.Generator
-) -> pd.DataFrame:
-    """Draw every transaction line of the history, ordered by time.
-
-    A customer's transactions are a Poisson stream while active; lines follow the customer's tastes,
-    popularity within a category is a power law, and a good part of lines are things bought before.
-    """
-    active = np.clip(people.last_day - people.signup_day, 0, None)
-    counts = random.poisson(people.rate * active)
-    owner = np.repeat(np.arange(world.customers), counts)
-    day = people.signup_day[owner] + random.random(len(owner)) * active[owner]
-    day = _towards_weekend(day, world, random)
-    hour = np.clip(random.normal(14, 4, len(owner)), 0, 23.99)
-    second = (np.floor(day) * 86400 + hour * 3600).round()
-    # Nobody buys before they sign up.
-    second = np.maximum(second, np.ceil(people.signup_day[owner] * 86400))
-    second = np.minimum(second, world.days * 86400 - 1)
-    lines = 1 + np.minimum(random.poisson(0.8, len(owner)), 5)
-    frame = _lines(owner, second, lines, people, world, random)
-    frame = pd.concat([frame, _bursts(world, people, random)], ignore_index=True)
-    frame = frame.sort_values(["second", "owner"], kind="stable", ignore_index=True)
-    bought = items.iloc[frame["item"].to_numpy()].reset_index(drop=True)
-    return pd.DataFrame(
-        {
-            "customer_id": people.table["customer_id"].to_numpy()[frame["owner"]],
-            "occurred_at": world.start + pd.to_timedelta(frame["second"].to_numpy(), unit="s"),
-            "amount": frame["amount"].round(2),
-            "transaction_id": f"world{world.seed}-t" + frame["basket"].astype(str),
-            "item_id": bought["item_id"],
-            "category": bought["category"],
-            "merchant": bought["merchant"],
-            "quantity": frame["quantity"].astype("float64"),
-            "channel": np.where(random.random(len(frame)) < 0.4, "online", "store"),
-        }
-    )
-
-
-def _towards_weekend(
-    day: np.ndarray, world: WorldParameters, random: np.random.Generator
-) -> np.ndarray:
-    """Move some transactions within their week so that weekdays get their weights."""
-    share = WEEKDAY_WEIGHT / WEEKDAY_WEIGHT.sum()
-    weekday = random.choice(7, size=len(day), p=share)
-    now = (np.floor(day).astype(int) + world.start.day_of_week) % 7
-    moved = np.floor(day) + (weekday - now)
-    kept = (moved < np.floor(day.min(initial=0))) | (moved >= world.days) | (moved < 0)
-    return np.where(kept, day, moved)
-
-
-def _lines(
-    owner: np.ndarray,
-    second: np.ndarray,
-    lines: np.ndarray,
-    people: People,
     world: WorldParameters,
+    people: People,
+    catalogue: Catalogue,
+    level: np.ndarray,
+    redeemed: Purchases,
+    part: int,
     random: np.random.Generator,
+) -> tuple[pa.Table, pa.Table]:
+    """Draw every transaction line of some customers, ordered by time.
+
+    Returns
+    -------
+    transactions : pyarrow.Table
+        The transactions table.
+    planted : pyarrow.Table
+        Truth: transaction_id and pattern of the transactions that only anomalies make.
+    """
+    frame = _baskets(people, catalogue, level, random)
+    frame = pd.concat(
+        [
+            frame,
+            _with_offer(people, catalogue, redeemed, random),
+            odd_lines(
+                people.pattern, people.signup_day, people.purse, world.days, catalogue, random
+            ),
+        ],
+        ignore_index=True,
+    )
+    alone = frame["basket"].isna().to_numpy()
+    basket = frame["basket"].to_numpy(dtype=np.float64, copy=True)
+    basket[alone] = np.nanmax(basket, initial=-1) + 1 + np.arange(int(alone.sum()))
+    order = np.lexsort((basket, frame["second"].to_numpy(dtype=np.int64)))
+    frame, basket = frame.iloc[order], basket[order].astype(np.int64)
+    item = frame["item"].to_numpy(dtype=np.int64)
+    listed = np.maximum(frame["amount"].to_numpy(dtype=np.float64), 0.5)
+    amount = np.maximum((listed * frame["paid"].to_numpy(dtype=np.float64)).round(2), 0.01)
+    names = numbered(f"world{world.seed}-t{part}-", basket)
+    table = pa.table(
+        {
+            "customer_id": coded(frame["owner"].to_numpy(np.int64), people.table["customer_id"]),
+            "occurred_at": times(world.start, frame["second"].to_numpy(dtype=np.int64)),
+            "amount": amount,
+            "transaction_id": names,
+            "item_id": coded(item, catalogue.table["item_id"]),
+            "category": coded(item // catalogue.per, CATEGORIES),
+            "merchant": coded(*_words(catalogue.table["merchant"], item)),
+            "quantity": np.maximum(np.round(listed / catalogue.price[item]), 1.0),
+            "discount": np.maximum(listed.round(2) - amount, 0.0).round(2),
+            "channel": coded((random.random(len(frame)) < 0.4).astype(np.int64), CHANNELS),
+        }
+    )
+    odd = frame["pattern"].notna().to_numpy()
+    planted = pa.table(
+        {
+            "transaction_id": names.filter(pa.array(odd)),
+            "pattern": pa.array(frame["pattern"].to_numpy()[odd], type=pa.string()),
+        }
+    )
+    return table, planted
+
+
+def _baskets(
+    people: People, catalogue: Catalogue, level: np.ndarray, random: np.random.Generator
 ) -> pd.DataFrame:
-    """Fill baskets with lines: a category by taste, an item by popularity or by habit."""
+    """Draw the ordinary shopping: a category by taste, an item by habit or by popularity."""
+    owner, second = draw_moments(people.pace, people, level, random, HOURS)
+    lines = 1 + np.minimum(random.poisson(EXTRA_LINES, len(owner)), MOST_LINES - 1)
+    trip = random.lognormal(-(TRIP_SPREAD**2) / 2, TRIP_SPREAD, len(owner)) / np.sqrt(lines)
     basket = np.repeat(np.arange(len(owner)), lines)
-    who = owner[basket]
-    per = world.items_per_category
-    cumulative = people.taste.cumsum(axis=1)
-    category = (random.random(len(who))[:, None] > cumulative[who]).sum(axis=1)
-    category = np.minimum(category, len(CATEGORIES) - 1)
-    weight = 1.0 / np.arange(1, per + 1) ** 0.9
-    rank = random.choice(per, size=len(who), p=weight / weight.sum())
-    # Habit: each person has a few favourites per category, found by a fixed mixing of numbers.
-    habit = random.random(len(who)) < WEEKS_OF_HABIT
-    favourite = (who * 7919 + category * 104729 + random.integers(0, 2, len(who)) * 31) % per
-    item = category * per + np.where(habit, favourite, rank)
-    value = people.value[who] * random.lognormal(-0.18, 0.6, len(who)) / lines[basket] ** 0.5
+    who, at = owner[basket], second[basket]
+    week = at // (DAYS_PER_WEEK * 86400)
+    category = _by_taste(people.taste, who, random)
+    item = catalogue.draw(category, week, random)
+    habit = np.flatnonzero(random.random(len(who)) < HABIT)
+    usual = people.favourites[who[habit], category[habit]]
+    # Among the usual items, too, what is cheap this week is bought more often.
+    pull = catalogue.pull[week[habit][:, None], usual].cumsum(axis=1)
+    which = (random.random(len(habit))[:, None] * pull[:, -1:] > pull).sum(axis=1)
+    item[habit] = usual[np.arange(len(habit)), np.minimum(which, FAVOURITES - 1)]
+    amount = people.purse[who] * trip[basket] * catalogue.price[item] / TYPICAL_PRICE
     return pd.DataFrame(
         {
-            "basket": basket,
+            "basket": basket.astype(np.float64),
             "owner": who,
-            "second": second[basket],
+            "second": at,
             "item": item,
-            "quantity": 1 + (random.random(len(who)) < 0.15),
-            "amount": np.maximum(value, 0.5),
+            "amount": amount,
+            "paid": catalogue.ratio[week, item],
         }
     )
 
 
-def _bursts(world: WorldParameters, people: People, random: np.random.Generator) -> pd.DataFrame:
-    """Card testing: many tiny payments within an hour, in categories that are not one's own."""
-    parts = []
-    for row in np.flatnonzero(people.odd == "possible fraud"):
-        n = int(random.integers(40, 90))
-        latest = max(people.signup_day[row], world.days * 0.7)
-        start = random.uniform(people.signup_day[row], latest) * 86400
-        parts.append(
-            pd.DataFrame(
-                {
-                    "owner": row,
-                    "second": np.minimum(
-                        (start + np.sort(random.random(n)) * 3600).round(), world.days * 86400 - 1
-                    ),
-                    "item": random.integers(0, world.items_per_category * len(CATEGORIES), n),
-                    "quantity": 1,
-                    "amount": random.uniform(0.5, 2.0, n),
-                }
-            )
-        )
-    if not parts:
-        columns = ["basket", "owner", "second", "item", "quantity", "amount"]
-        return pd.DataFrame(columns=columns, dtype="int64")
-    bursts = pd.concat(parts, ignore_index=True)
-    bursts["basket"] = 10_000_000 + np.arange(len(bursts))
-    return bursts
+def _by_taste(taste: np.ndarray, who: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    edges = (taste.cumsum(axis=1) + np.arange(len(taste))[:, None]).ravel()
+    at = np.searchsorted(edges, who + random.random(len(who)), side="right")
+    return np.asarray(np.minimum(at - who * taste.shape[1], taste.shape[1] - 1))
+
+
+def _with_offer(
+    people: People, catalogue: Catalogue, redeemed: Purchases, random: np.random.Generator
+) -> pd.DataFrame:
+    trip = random.lognormal(-(TRIP_SPREAD**2) / 2, TRIP_SPREAD, len(redeemed.owner))
+    price = catalogue.price[redeemed.item] / TYPICAL_PRICE
+    return pd.DataFrame(
+        {
+            "owner": redeemed.owner,
+            "second": redeemed.second,
+            "item": redeemed.item,
+            "amount": people.purse[redeemed.owner] * trip * price,
+            "paid": 1.0 - redeemed.off,
+        }
+    )
+
+
+def _words(column: pd.Series[str], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    codes, words = pd.factorize(column)
+    return codes[rows], np.asarray(words)

@@ -47,14 +47,14 @@ def offers_of(answer: Any) -> list[str]:
 
 
 def test_a_list_has_the_fields_of_the_contract(client: TestClient, known: str) -> None:
-    answer = client.get(f"/recommend/{known}").json()
+    answer = client.get(f"/recommend/{known}", params={"n": 5}).json()
     assert set(answer) == {
         "request_id", "decision_id", "model_version", "generated_at", "customer_id", "known",
         "segment", "strategy", "calibrated", "offers",
     }  # fmt: skip
     assert answer["known"] is True
     assert answer["customer_id"] == known
-    assert len(answer["offers"]) == 10
+    assert len(answer["offers"]) == 5
     for rank, offer in enumerate(answer["offers"], 1):
         assert set(offer) == {
             "rank", "offer_id", "title", "category", "score", "source", "contributions", "reasons",
@@ -139,7 +139,7 @@ def test_a_purchase_moves_the_next_list(client: TestClient) -> None:
 
 
 def test_a_transaction_sent_again_replaces_all_its_lines(client: TestClient) -> None:
-    line = {"customer_id": "fresh", "transaction_id": "t1", "amount": 1000, "category": "travel"}
+    line = {"customer_id": "fresh", "transaction_id": "t1", "amount": 1000, "category": "games"}
     first = client.post("/transactions", json={"transactions": [line, {**line, "amount": 500}]})
     assert first.json() == {"accepted": 2, "duplicates": 0, "rejected": []}
     again = client.post("/transactions", json={"transactions": [line]})
@@ -149,7 +149,7 @@ def test_a_transaction_sent_again_replaces_all_its_lines(client: TestClient) -> 
         for offer in client.get("/recommend/fresh", params={"n": 100}).json()["offers"]
         for reason in offer["reasons"]
     ]
-    assert any("You spent 1,000.00 on travel" in reason for reason in reasons)
+    assert any("You spent 1,000.00 on games" in reason for reason in reasons)
     assert not any("1,500.00" in reason for reason in reasons)
 
 
@@ -338,16 +338,16 @@ def test_a_repeated_purchase_of_the_past_counts_once(
 
 
 def test_a_refund_takes_back_what_was_spent(client: TestClient) -> None:
-    line = {"customer_id": "fresh", "amount": 800, "category": "travel"}
+    line = {"customer_id": "fresh", "amount": 800, "category": "games"}
     client.post("/transactions", json={"transactions": [line]})
     told = client.get("/recommend/fresh", params={"n": 100}).text
-    assert "You spent 800.00 on travel" in told
+    assert "You spent 800.00 on games" in told
     client.post("/transactions", json={"transactions": [{**line, "amount": -800}]})
     assert "You spent" not in client.get("/recommend/fresh", params={"n": 100}).text
 
 
 def test_a_transaction_with_a_bad_line_leaves_the_stored_one(client: TestClient) -> None:
-    line = {"customer_id": "fresh", "transaction_id": "t9", "amount": 500, "category": "travel"}
+    line = {"customer_id": "fresh", "transaction_id": "t9", "amount": 500, "category": "games"}
     client.post("/transactions", json={"transactions": [line]})
     half = [{**line, "amount": 1}, {**line, "amount": "x"}]
     answer = client.post("/transactions", json={"transactions": half}).json()

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -69,8 +70,45 @@ def test_generate_refuses_a_folder_that_is_there(world: Path) -> None:
 def test_generate_refuses_an_impossible_world(tmp_path: Path) -> None:
     done = run("generate", "new", "--customers", "2", cwd=tmp_path)
     assert done.returncode == 2
-    assert "--customers 5" in done.stderr
+    assert "--customers 6" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("wrong", [("--offers", "0"), ("--days", "0"), ("--preset", "huge")])
+def test_generate_refuses_what_makes_no_world(wrong: tuple[str, str], tmp_path: Path) -> None:
+    done = run("generate", "new", *wrong, cwd=tmp_path)
+    assert done.returncode == 2
+    assert wrong[0] in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_run_leaves_no_folder_that_reads_as_whole(tmp_path: Path) -> None:
+    made = subprocess.Popen(
+        [sys.executable, "-m", "data", "generate", tmp_path / "new", "--preset", "medium"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob(".new-*/transactions.parquet")):  # half of it is written
+        assert made.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    made.kill()
+    made.wait()
+    assert not (tmp_path / "new").exists()
+    # The name is free for the next run.
+    size = ("--customers", "10", "--offers", "2", "--days", "5")
+    assert run("generate", "new", *size, cwd=tmp_path).returncode == 0
+
+
+def test_realism_is_a_table_and_a_chart(world: Path, tmp_path: Path) -> None:
+    done = run("realism", world, "--output", tmp_path / "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "item popularity, Gini" in done.stdout
+    assert "of the real ones" in done.stdout
+    assert (tmp_path / "out" / "realism.png").stat().st_size > 10_000
+    told = json.loads(run("realism", world, "--json", cwd=tmp_path).stdout)
+    assert told["redemptions per offer, Gini"]["reference"] == 0.79
 
 
 def test_generate_under_a_file_is_a_usage_error(tmp_path: Path) -> None:
