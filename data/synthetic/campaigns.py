@@ -20,7 +20,7 @@ from data.synthetic.slates import SlatePolicy
 
 FLOOR = 0.15  # share of each draw that is spread evenly: no valid offer is excluded
 AUDIENCES = 3
-VISITS_PER_DAY, VISITS_PER_TRANSACTION = 0.06, 0.12
+VISITS_PER_DAY, VISITS_PER_TRANSACTION = 0.11, 0.22
 FIRST_VISITS = 5.0  # more of them for newcomers: the first days are curious
 HOURS = (17.0, 4.0)
 PERIOD = 30  # days: who redeemed in one redeems more in the next

@@ -15,7 +15,7 @@ PROMOTED = 0.22  # share of weeks in which an item is on promotion
 DEEPEST = 0.4
 # Own-price elasticities are drawn around the mean; what others of the category lose to a
 # promotion makes the measured ones smaller than these.
-ELASTICITY_MEAN, ELASTICITY_SPREAD = -3.0, 1.8
+ELASTICITY_MEAN, ELASTICITY_SPREAD = -3.2, 1.9
 FAVOURITES = 3
 DAYS_PER_WEEK = 7
 

@@ -14,10 +14,10 @@ from data.synthetic.shopping import HABIT, LINES_PER_BASKET
 
 MONTH = 30.0  # days: how far ahead "would have bought it anyway" looks
 EXAMINED_DECAY = 0.45
-CLICK_BASE, PERSUADED_BASE = -4.1, -3.6
+CLICK_BASE, PERSUADED_BASE = -3.4, -2.4
 RARELY = 0.02  # purchases a month below which it hardly matters how few they are
 # What having redeemed in the period before adds, on the log-odds scale.
-HABIT_OF_REDEEMING = 4.5
+HABIT_OF_REDEEMING = 4.0
 
 
 def examined(position: np.ndarray) -> np.ndarray:
@@ -51,7 +51,7 @@ class Liking:
 
     def click(self, who: np.ndarray, offer: np.ndarray) -> np.ndarray:
         """Return the probability of a click on an offer that is looked at."""
-        return sigmoid(CLICK_BASE + self._want(who, offer) + 0.9 * self.people.coupon[who])
+        return sigmoid(CLICK_BASE + self._want(who, offer) + self.people.coupon[who])
 
     def anyway(self, who: np.ndarray, offer: np.ndarray) -> np.ndarray:
         """Return the probability of buying an offer's items within a month without it."""
@@ -61,7 +61,7 @@ class Liking:
         self, who: np.ndarray, offer: np.ndarray, redeemed_lately: np.ndarray
     ) -> np.ndarray:
         """Return the probability that a click makes somebody buy who would not have bought."""
-        liking = self._want(who, offer) + 1.0 * self.people.coupon[who]
+        liking = self._want(who, offer) + self.people.coupon[who]
         chance = sigmoid(PERSUADED_BASE + liking + HABIT_OF_REDEEMING * redeemed_lately)
         return np.asarray(chance * self.offers.honoured[offer])
 
@@ -78,7 +78,7 @@ class Liking:
         taste = np.log(people.taste[who, offers.category[offer]] * len(CATEGORIES) + 0.05)
         bought = np.log1p(self.purchases(who, offer) / RARELY)
         liked = people.kind_liking[who, offers.kind[offer]]
-        return np.asarray(0.4 * taste + 0.6 * bought + liked + offers.quality[offer])
+        return np.asarray(0.6 * taste + 0.8 * bought + liked + offers.quality[offer])
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:

@@ -16,15 +16,15 @@ EVERGREEN = 0.2  # share of offers that belong to no campaign
 CAMPAIGN_EVERY = 15
 TURN = ("A", "B", "A", "B", "A", "C")
 BEGUN_BEFORE = 3
-OFFERS_BY_TYPE = {"A": 3.0, "B": 1.0, "C": 1.0}
-DAYS_BY_TYPE = {"A": (28, 40), "B": (28, 40), "C": (28, 60)}
-APPEAL_BY_TYPE = {"A": 0.5, "B": -0.2, "C": -0.4}
+OFFERS_BY_TYPE = {"A": 3.0, "B": 1.0, "C": 0.8}
+DAYS_BY_TYPE = {"A": (28, 40), "B": (28, 40), "C": (28, 48)}
+APPEAL_BY_TYPE = {"A": 0.45, "B": -0.1, "C": 0.05}
 EVERGREEN_DAYS = (90, 400)
 WEEK = 7
 MOST_ITEMS = 0.3  # of its category, that an offer applies to
-# Share of merchants who do not honour offers at the till: clicked, never redeemed.
+# Share of offers whose merchants do not honour them at the till: clicked, never redeemed.
 UNWILLING = 0.5
-QUALITY_SPREAD = 0.5
+QUALITY_SPREAD = 0.45
 REPEATABLE = 0.15
 PERCENTS = (0.05, 0.1, 0.15, 0.2, 0.3)
 
@@ -90,8 +90,7 @@ def make_offers(
     quality = random.normal(0, QUALITY_SPREAD, n) + 0.02 * reward
     quality += np.array([APPEAL_BY_TYPE.get(name, 0.0) for name in kinds_of_campaign])
     merchant = catalogue.table["merchant"].to_numpy()[first]
-    unwilling = catalogue.table["merchant"].unique()
-    unwilling = unwilling[random.random(len(unwilling)) < UNWILLING]
+    honoured = _honoured(merchant, random)
     names = np.array(CATEGORIES, dtype=object)[category]
     words = np.array(KINDS, dtype=object)[kind]
     ids = np.array([f"o{row:04d}" for row in range(n)], dtype=object)
@@ -133,8 +132,18 @@ def make_offers(
         table=table, items=pairs, category=category, kind=kind, first=first, size=size,
         begin=begin, end=end, quality=quality, share=running[first + size] - running[first],
         reward=reward, cost=cost, margin=margin, off=off, repeatable=repeatable,
-        honoured=~np.isin(merchant, np.asarray(unwilling)),
+        honoured=honoured,
     )  # fmt: skip
+
+
+def _honoured(merchant: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Let merchants in a drawn order refuse, until theirs are about `UNWILLING` of all offers."""
+    code, names = pd.factorize(merchant)
+    order = random.permutation(len(names))
+    before = np.empty(len(names))
+    counts = np.bincount(code)[order]
+    before[order] = counts.cumsum() - counts / 2
+    return np.asarray(before[code] > UNWILLING * len(merchant))
 
 
 def _calendar(

@@ -48,29 +48,29 @@ class PlantedSegment:
 # sixth that is small: rich customers of whom there are few.
 SEGMENTS = (
     PlantedSegment(
-        "standard", 0.375, 55, 50, 43, 0.58, 4.2, 38,
+        "standard", 0.375, 55, 50, 43, 0.58, 4.0, 38,
         ("groceries", "drinks", "home", "garden", "health"), ("cashback", "discount"),
     ),
     PlantedSegment(
-        "affluent spenders", 0.195, 87, 82, 33, 0.54, 5.5, 75,
+        "affluent spenders", 0.195, 87, 82, 33, 0.54, 5.2, 75,
         ("travel", "hotels", "restaurants", "fashion", "electronics", "perfume"),
         ("partner reward", "cashback"),
     ),
     PlantedSegment(
-        "affluent savers", 0.175, 88, 17, 41, 0.46, 2.5, 62,
+        "affluent savers", 0.175, 88, 17, 41, 0.46, 2.4, 62,
         ("insurance", "savings", "computing", "home", "car"), ("fee waiver", "instalments"),
     ),
     PlantedSegment(
-        "young spenders", 0.13, 26, 79, 25, 0.59, 6.2, 26,
+        "young spenders", 0.13, 26, 79, 25, 0.59, 5.9, 26,
         ("fashion", "shoes", "streaming", "games", "beauty", "takeaway", "sports"),
         ("discount", "instalments"),
     ),
     PlantedSegment(
-        "thrifty", 0.11, 26, 21, 45, 0.61, 2.9, 23,
+        "thrifty", 0.11, 26, 21, 45, 0.61, 2.8, 23,
         ("groceries", "fuel", "pharmacy", "outdoor"), ("discount", "fee waiver"),
     ),
     PlantedSegment(
-        "private clients", 0.015, 165, 55, 56, 0.45, 4.5, 190,
+        "private clients", 0.015, 165, 55, 56, 0.45, 4.3, 190,
         ("travel", "hotels", "insurance", "savings", "restaurants"),
         ("partner reward", "fee waiver"),
     ),

@@ -15,7 +15,8 @@ CITIES = ("Porto", "Lyon", "Graz", "Ghent", "Turin")
 # Within a segment the pace of buying is a gamma of this shape: the textbook's NBD model.
 PACE_SHAPE = 1.25
 AWAY = 0.2  # share of customers who once buy nothing for some weeks, and come back
-COUPON_SPREAD = 3.2
+# Few are fond of offers, most are not; the figures are means and spreads on the log-odds scale.
+FOND, FOND_OF_OFFERS, OTHERS = 0.21, (2.6, 0.5), (-1.3, 0.6)
 TYPICAL, UNTYPICAL = 2.0, 0.5  # shapes of the tastes in categories, of the segment and others
 NEWCOMER_FROM = 5 / 6  # of the history
 
@@ -115,7 +116,9 @@ def make_people(
         "last_day": np.full(n, float(world.days)),
         "pace": pace,
         "purse": purse,
-        "coupon": random.normal(0.0, COUPON_SPREAD, n),
+        "coupon": np.where(
+            random.random(n) < FOND, random.normal(*FOND_OF_OFFERS, n), random.normal(*OTHERS, n)
+        ),
         "score": score,
     }
     pattern = draw_patterns(n, world.odd, newcomer, random)

@@ -346,3 +346,22 @@ def test_a_missing_file_is_bad_data(
     words = ("metrics", "--recommendations", tmp_path / "no.csv", "--truth", tmp_path / "truth.csv")
     assert exit_code(monkeypatch, *words) == 4
     assert "no.csv" in capsys.readouterr().err
+
+
+def test_an_unknown_suite_is_a_usage_error(tmp_path: Path) -> None:
+    done = command("evaluation", "benchmark", "--suite", "beauty", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "segmentation" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_suite_prints_its_floors_and_writes_them(tmp_path: Path) -> None:
+    words = ("benchmark", "--suite", "segmentation", "--output", "out/found.json")
+    done = command("evaluation", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "ARI to the planted segments" in done.stdout
+    found = json.loads((tmp_path / "out" / "found.json").read_text(encoding="utf-8"))
+    assert found["suite"] == "segmentation"
+    assert all(row["holds"] for row in found["rows"])
+    assert found["machine"]["cores"]
+    assert found["versions"]["numpy"]

@@ -7,6 +7,7 @@ import pytest
 
 from data.synthetic.slates import position_chances
 from evaluation.policy import position_model
+from evaluation.suites import policy
 from evaluation.suites.policy import Try, summarise
 
 
@@ -79,3 +80,13 @@ def test_a_study_that_misses_says_so() -> None:
     assert list(held.values()).count(False) == 2
     better = [row.holds for row in summarise([fine] * 95 + [Try(0.1, 0, 0.1, False, 1, 1, 1)] * 5)]
     assert better.count(False) == 0
+
+
+def test_one_seed_of_the_study_knows_its_truth(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy, "CUSTOMERS", 300)
+    monkeypatch.setattr(policy, "POSITIONS", 5000)
+    found = policy.try_seed(3)
+    assert found == policy.try_seed(3)
+    assert abs(found.value - found.truth) < 5 * found.standard_error
+    assert found.naive < found.truth
+    assert 0 < found.effective_share < 1 < found.largest_weight

@@ -19,7 +19,7 @@ from data.synthetic.oddities import PATTERNS
 from data.synthetic.parameters import SEGMENTS
 
 World = dict[str, pd.DataFrame]
-PARAMETERS = WorldParameters(customers=150, offers=40, days=90, seed=2)  # of `small_world`
+PARAMETERS = WorldParameters(customers=150, offers=40, days=90, seed=3)  # of `small_world`
 TINY = {"customers": 60, "offers": 20, "days": 60}
 
 
