@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import sys
@@ -57,7 +58,14 @@ class Benchmark:
                 "python": sys.version.split()[0],
             },
             "versions": {name: version(name) for name in LIBRARIES},
-            "rows": [asdict(row) for row in self.rows],
+            "rows": [
+                asdict(row)
+                | {
+                    "value": float(row.value) if math.isfinite(row.value) else None,
+                    "holds": None if row.holds is None else bool(row.holds),
+                }
+                for row in self.rows
+            ],
         }
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
 
 import altair as alt
-import vl_convert
-from jinja2 import Environment, PackageLoader, select_autoescape
 from rich.console import Console
 from rich.table import Table
 
@@ -19,10 +16,9 @@ from evaluation.harness import HEADLINE, KS, Trial
 from evaluation.report import Report, feature_table, labels_of
 from evaluation.significance import Estimate
 from segmentation.charts import choice_chart, segment_map
+from segmentation.page import render_template
 
 SHOWN = ("ndcg", "precision", "recall", "f1", "map", "mrr", "hit_rate")
-# What the charts' script gives to the page.
-EMBED = "window.vegaEmbed = vegaEmbed;"
 LIMITS = (
     "Offline figures reward what the old policy showed: an offer nobody was shown could not be "
     "redeemed.",
@@ -68,15 +64,12 @@ def print_report(report: Report, console: Console) -> None:
 
 def render_page(report: Report) -> str:
     """Render the report as one HTML page that needs no network."""
-    environment = Environment(
-        loader=PackageLoader("evaluation"), autoescape=select_autoescape(), trim_blocks=True
-    )
-    environment.filters["figure"] = _figure
-    environment.filters["told"] = _told
-    return environment.get_template("report.html").render(
+    return render_template(
+        "evaluation",
+        "report.html",
+        _charts(report),
+        {"figure": _figure, "told": _told},
         report=report,
-        charts=_charts(report),
-        script=vl_convert.javascript_bundle(EMBED),
         slices=[] if report.trial is None else _slices(report.trial),
         ks=KS,
         shown=SHOWN,
@@ -87,8 +80,8 @@ def render_page(report: Report) -> str:
     )
 
 
-def _charts(report: Report) -> dict[str, str]:
-    """Return chart definitions as JSON, by the id of the element that shows them."""
+def _charts(report: Report) -> dict[str, alt.TopLevelMixin]:
+    """Return charts by the id of the element that shows them."""
     charts: dict[str, alt.TopLevelMixin] = {}
     if report.trial is not None:
         charts["policies"] = policy_chart(report.trial)
@@ -98,10 +91,7 @@ def _charts(report: Report) -> dict[str, str]:
         if not bundle.choice.empty:
             choice = bundle.choice.set_index("k")
             charts["choice"] = choice_chart(choice, bundle.segments.n_segments)
-    # A "</" inside a script would end it.
-    return {
-        name: json.dumps(chart.to_dict()).replace("</", "<\\/") for name, chart in charts.items()
-    }
+    return charts
 
 
 def _slices(trial: Trial) -> list[dict[str, Any]]:

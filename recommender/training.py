@@ -62,7 +62,7 @@ def train(
     segmentation, problem = find_segments(features.values, None, seed)
     notes += [f"No segments: {problem}"] if segmentation is None else segmentation.notes
     on_step("anomalies")
-    anomalies = find_anomalies(features, seed=seed)
+    anomalies = find_anomalies(features, dataset, at, seed=seed)
     recommender: Recommender | None = None
     query: Query | None = None
     if reason := _cannot_recommend(dataset):

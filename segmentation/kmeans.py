@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from data.errors import DataError, UsageError
 from data.schema import AGE, ANNUAL_INCOME, SPENDING_SCORE
-from segmentation.choice import choose_k, count_distinct, fit_kmeans, silhouette
+from segmentation.choice import bootstrap_agreement, silhouette
 from segmentation.features import AVERAGE_VALUE, FEATURES, FREQUENCY, LOGGED, TRANSACTIONS
+from segmentation.habits import HABITS, LOGGED_HABITS
+from segmentation.identity import keep_identity
 from segmentation.profiles import describe
+from segmentation.segmenter import CustomerSegmenter
 from segmentation.segments import SegmentModel
 
 # Income and score are what the segments are meant to tell apart; age and the three views of
@@ -45,6 +48,12 @@ class Segmentation:
         Of the chosen segmentation; NaN for a single segment.
     notes : tuple of str
         What was left out or imputed, for the reader.
+    standardised : ndarray of float, shape (n, d)
+        The customers of `labels` as the fit saw them.
+    row_weight : ndarray of float, shape (n,), or None
+        Density weights of the fit, if any.
+    agreement : float
+        Mean adjusted Rand index of fits to bootstrap samples with this one.
     """
 
     model: SegmentModel
@@ -52,6 +61,9 @@ class Segmentation:
     choice: pd.DataFrame
     silhouette: float
     notes: tuple[str, ...]
+    standardised: np.ndarray
+    row_weight: np.ndarray | None
+    agreement: float
 
 
 def segment_customers(
@@ -60,6 +72,8 @@ def segment_customers(
     features: Mapping[str, float] | None = None,
     k: int | None = None,
     seed: int = 0,
+    density: bool | Literal["auto"] = False,
+    previous: SegmentModel | None = None,
 ) -> Segmentation:
     """Fit segments to a table of features.
 
@@ -74,6 +88,10 @@ def segment_customers(
         Number of segments; chosen by consensus if not given.
     seed : int
         Seed of starts, bootstraps and samples.
+    density : bool or "auto"
+        Weigh customers in sparse places more; see `CustomerSegmenter`.
+    previous : SegmentModel, optional
+        The segments before: those that are still there keep their names and come first.
 
     Raises
     ------
@@ -84,59 +102,63 @@ def segment_customers(
     """
     weights, notes = _usable(values, features)
     names = list(weights)
-    table = values[names]
+    table = values[names].replace([np.inf, -np.inf], np.nan)
+    infinite = int((table.isna() & values[names].notna()).to_numpy().sum())
+    if infinite:
+        notes.append(f"{infinite} infinite values count as missing.")
     table = table[table.notna().any(axis=1)]
     if len(table) < len(values):
         notes.append(f"{len(values) - len(table)} customers have none of the features.")
-    logged = np.array([name in LOGGED for name in names])
-    raw = table.to_numpy(dtype=np.float64)
-    moved = np.where(logged, np.log1p(np.maximum(raw, 0.0)), raw)
-    missing = np.isnan(moved)
-    moved = np.where(missing, np.nanmedian(moved, axis=0), moved)
-    if missing.any():
-        counts = zip(names, missing.sum(axis=0), strict=True)
-        told = ", ".join(f"{name} {count}" for name, count in counts if count)
-        notes.append(f"Values missing in the fit of segments stand at their median: {told}.")
-    mean, scale = moved.mean(axis=0), moved.std(axis=0)
-    scale = np.where(scale > 0, scale, 1.0)
-    weight = np.array([weights[name] for name in names])
-    z = np.sqrt(weight) * (moved - mean) / scale
-    distinct = count_distinct(z)
-    if k is not None and distinct < k:
+    different = len(table.drop_duplicates())
+    if k is not None and different < k:
         raise DataError(
-            f"{len(table)} customers with {distinct} different profiles cannot form {k} segments.",
+            f"{len(table)} customers with {different} different profiles cannot form {k} segments.",
             "Ask for fewer segments.",
         )
-    # The rows are few and the fits many: threads would only wait for each other.
-    with threadpool_limits(1):
-        choice = choose_k(z, seed) if k is None else pd.DataFrame()
-        if k is None:
-            k = int(choice.index.to_numpy()[choice["rank"].argmin()]) if len(choice) else 1
-        _, centroids = fit_kmeans(z, k, seed)
+    segmenter = CustomerSegmenter(
+        "auto" if k is None else k,
+        weights=weights,
+        logged=tuple(name for name in names if name in LOGGED or name in LOGGED_HABITS),
+        density=density,
+        random_state=seed,
+    ).fit(table)
+    if segmenter.imputed_.any():
+        counts = zip(names, segmenter.imputed_, strict=True)
+        told = ", ".join(f"{name} {count}" for name, count in counts if count)
+        notes.append(f"Values missing in the fit of segments stand at their median: {told}.")
+    if segmenter.row_weight_ is not None:
+        notes.append("Customers in sparse places weigh more, so that small segments are found.")
+    k = segmenter.n_segments_
     if k == 1:
-        notes.append(f"{len(table)} customers with {distinct} different profiles are one segment.")
-    model = SegmentModel(
-        features=tuple(names),
-        logged=logged,
-        mean=mean,
-        scale=scale,
-        weight=weight,
-        centroids=centroids,
-        names=("",) * k,
-        descriptions=("",) * k,
-        shares=np.zeros(k),
-    )
-    # Serving leaves out what is missing where the fit had to impute: its labels are the labels.
-    labels = model.assign(raw).segment
+        notes.append(f"{len(table)} customers with {different} different profiles are one segment.")
+    labels = segmenter.labels_
     segment_names, descriptions = describe(table, labels, k)
-    shares = np.bincount(labels, minlength=k) / len(labels)
+    model = replace(
+        segmenter.model_,
+        names=segment_names,
+        descriptions=descriptions,
+        shares=np.bincount(labels, minlength=k) / len(labels),
+    )
+    z = segmenter.standardised(table)
+    if previous is not None:
+        model, place = keep_identity(previous, model, table)
+        labels = place[labels]
     return Segmentation(
-        model=replace(model, names=segment_names, descriptions=descriptions, shares=shares),
+        model=model,
         labels=pd.Series(labels, index=table.index, name="segment"),
-        choice=choice,
+        choice=segmenter.choice_,
         silhouette=silhouette(z, labels, seed),
         notes=tuple(notes),
+        standardised=z,
+        row_weight=segmenter.row_weight_,
+        agreement=_agreement(segmenter, z, seed),
     )
+
+
+def _agreement(segmenter: CustomerSegmenter, z: np.ndarray, seed: int) -> float:
+    if segmenter.n_segments_ in segmenter.choice_.index:
+        return float(segmenter.choice_["bootstrap_ari"].loc[segmenter.n_segments_])
+    return bootstrap_agreement(z, segmenter.n_segments_, seed)
 
 
 def _usable(
@@ -146,7 +168,10 @@ def _usable(
     wanted = dict(WEIGHTS if features is None else features)
     unknown = [name for name in wanted if name not in values.columns]
     if unknown:
-        raise UsageError(f"There is no feature {unknown[0]!r}.", f"Known: {', '.join(FEATURES)}.")
+        raise UsageError(
+            f"There is no feature {unknown[0]!r}.",
+            f"Known: {', '.join((*FEATURES, *HABITS))}, share:CATEGORY.",
+        )
     usable: dict[str, float] = {}
     alike: dict[str, float] = {}
     notes: list[str] = []

@@ -28,6 +28,19 @@ LABELS = {
 }
 
 
+def words_of(feature: str) -> tuple[str, str, str]:
+    """Return what to call a segment that is low, average or high in a feature."""
+    if feature in WORDS:
+        return WORDS[feature]
+    plain = feature.removeprefix("share:").replace("_", " ")
+    return f"low {plain}", f"average {plain}", f"high {plain}"
+
+
+def label_of(feature: str) -> str:
+    """Return how a feature is called in a sentence."""
+    return LABELS.get(feature, feature.replace("share:", "share of ").replace("_", " "))
+
+
 def describe(
     table: pd.DataFrame, labels: np.ndarray, k: int
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -52,13 +65,14 @@ def describe(
     means = table.groupby(labels).mean().reindex(range(k))
     spread = table.std(ddof=0).replace(0.0, 1.0)
     effect = (means - table.mean()) / spread
-    names = _names(effect, [name for name in WORDS if name in table.columns])
+    others = [name for name in table.columns if name not in WORDS]
+    names = _names(effect, [name for name in WORDS if name in table.columns] + others)
     descriptions = []
     for row in range(k):
         strength = effect.iloc[row].abs()
         leading = strength.sort_values(ascending=False, kind="stable").index[:3]
         parts = [
-            f"{LABELS[name]} {means[name].iloc[row]:.4g} (all {table[name].mean():.4g})"
+            f"{label_of(name)} {means[name].iloc[row]:.4g} (all {table[name].mean():.4g})"
             for name in leading
             if pd.notna(means[name].iloc[row])
         ]
@@ -74,7 +88,7 @@ def _names(effect: pd.DataFrame, features: list[str]) -> tuple[str, ...]:
         for feature in features[:depth]:
             value = float(effect[feature].iloc[row])
             place = 2 if value >= FAR else 0 if value <= -FAR else 1
-            words.append(WORDS[feature][place])
+            words.append(words_of(feature)[place])
         text = ", ".join(words)
         return text[:1].upper() + text[1:]
 

@@ -75,6 +75,18 @@ class SegmentModel:
         # expm1 of a plain income would overflow.
         return np.asarray(np.where(self.logged, np.expm1(np.where(self.logged, moved, 0.0)), moved))
 
+    def distances(self, values: np.ndarray) -> np.ndarray:
+        """Return the distance to every centroid, shape (n, k).
+
+        Parameters
+        ----------
+        values : ndarray of float, shape (n, d)
+            Raw feature values; what is missing (NaN) does not take part.
+        """
+        z = self.standardise(np.atleast_2d(np.asarray(values, dtype=np.float64)))
+        gap = z[:, None, :] - self.centroids[None]
+        return np.asarray(np.sqrt((np.where(np.isfinite(gap), gap, 0.0) ** 2).sum(axis=2)))
+
     def assign(self, values: np.ndarray) -> Assignment:
         """Place customers by what is known of them.
 
@@ -83,20 +95,17 @@ class SegmentModel:
         values : ndarray of float, shape (n, d)
             Raw feature values; what is missing (NaN) does not take part in the distance.
         """
-        z = self.standardise(np.atleast_2d(np.asarray(values, dtype=np.float64)))
-        known = np.isfinite(z)
-        gap = np.where(known[:, None, :], z[:, None, :] - self.centroids[None], 0.0)
-        distance = np.sqrt((gap**2).sum(axis=2))
+        distance = self.distances(values)
         order = np.argsort(distance, axis=1, kind="stable")
         first = order[:, 0]
         second = order[:, 1] if self.n_segments > 1 else first
-        rows = np.arange(len(z))
+        rows = np.arange(len(distance))
         near, far = distance[rows, first], distance[rows, second]
         with np.errstate(invalid="ignore"):
             confidence = np.where(near + far > 0, far / (near + far), 0.5)
-        nothing = ~known.any(axis=1)
+        nothing = ~np.isfinite(np.atleast_2d(np.asarray(values, dtype=np.float64))).any(axis=1)
         if self.n_segments == 1:
-            confidence = np.ones(len(z))
+            confidence = np.ones(len(distance))
         return Assignment(
             segment=np.where(nothing, self.n_segments, first),
             confidence=np.where(nothing, np.nan, confidence),

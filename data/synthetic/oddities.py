@@ -11,7 +11,7 @@ import pandas as pd
 from data.synthetic.catalogue import Catalogue
 from data.synthetic.parameters import CATEGORIES
 
-FRAUD, VIP, AT_RISK = "possible fraud", "vip", "at risk"
+FRAUD, VIP, AT_RISK, UNUSUAL = "possible fraud", "vip", "at risk", "unusual"
 CARD_TESTING, TAKEOVER, ABUSE, BROKEN, RICH, LEAVING = (
     "card testing",
     "account takeover",
@@ -25,7 +25,7 @@ PATTERNS: Mapping[str, tuple[str, float]] = {
     CARD_TESTING: (FRAUD, 0.15),
     TAKEOVER: (FRAUD, 0.15),
     ABUSE: (FRAUD, 0.1),
-    BROKEN: (FRAUD, 0.1),
+    BROKEN: (UNUSUAL, 0.1),
     RICH: (VIP, 0.25),
     LEAVING: (AT_RISK, 0.25),
 }

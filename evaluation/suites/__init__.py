@@ -1,13 +1,16 @@
 """The suites of the benchmark, by name: what to run, and its steps of progress."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from evaluation.benchmark import Row
-from evaluation.suites import policy, segmentation, speed
+from evaluation.suites import anomaly, policy, segmentation, speed
 
-Suite = Callable[[Callable[[str], None]], list[Row]]
+# What a suite is given: whom to tell of each step, and a folder of public data, if any.
+Suite = Callable[[Callable[[str], None], Path | None], list[Row]]
 
 SUITES: Mapping[str, tuple[Suite, int]] = {
+    "anomaly": (anomaly.run, anomaly.STEPS),
     "policy": (policy.run, policy.STEPS),
     "segmentation": (segmentation.run, segmentation.STEPS),
     "speed": (speed.run, speed.STEPS),

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from scipy.stats import binom
@@ -40,7 +41,7 @@ class Try:
     largest_weight: float
 
 
-def run(on_step: Callable[[str], None]) -> list[Row]:
+def run(on_step: Callable[[str], None], data: Path | None = None) -> list[Row]:  # noqa: ARG001
     """Log one policy and estimate another, over 200 worlds; compare with the exact value."""
     tries = []
     context = multiprocessing.get_context("spawn")

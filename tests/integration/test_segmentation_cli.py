@@ -19,7 +19,9 @@ from segmentation.__main__ import app
 
 ROOT = Path(__file__).resolve().parents[2]
 LABELS = ["customer_id", "segment", "segment_name", "confidence"]
-FILES = {"labels.csv", "summary.csv", "segments.png", "segments.html", "report.json"}
+FILES = {
+    "labels.csv", "summary.csv", "moves.csv", "segments.png", "segments.html", "report.json",
+}  # fmt: skip
 CENTRES = [(25, 20), (25, 80), (55, 50), (90, 20), (90, 80)]
 
 
@@ -78,7 +80,7 @@ def mall_report(mall: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
     return output, done
 
 
-def test_a_mall_table_gives_its_five_files(mall_report: tuple[Path, Any]) -> None:
+def test_a_mall_table_gives_its_files(mall_report: tuple[Path, Any]) -> None:
     output, done = mall_report
     assert {path.name for path in output.iterdir()} == FILES
     for name in FILES:
@@ -236,7 +238,7 @@ def test_anomalies_are_written_with_reasons(odd_world: Path, tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     found = pd.read_csv(output, keep_default_na=False)
     assert found.columns.tolist() == [
-        "customer_id", "score", "p_value", "flagged", "kind", "reasons",
+        "customer_id", "score", "p_value", "q_value", "flagged", "kind", "reasons",
     ]  # fmt: skip
     assert len(found) == 200
     row = found.set_index("customer_id").loc[42]

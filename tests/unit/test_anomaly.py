@@ -10,7 +10,7 @@ from data.dataset import Dataset
 from segmentation.anomaly import find_anomalies
 from segmentation.features import FEATURES, CustomerFeatures, customer_features
 
-COLUMNS = ["customer_id", "score", "p_value", "flagged", "kind", "reasons"]
+COLUMNS = ["customer_id", "score", "p_value", "q_value", "flagged", "kind", "reasons"]
 ACTIVITY = [
     "spend",
     "refunds",
