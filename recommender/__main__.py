@@ -12,7 +12,7 @@ import typer
 from data.checks import Checked
 from data.console import command_group, out, parse_moment, run, say, say_json, steps
 from data.dataset import Dataset
-from data.errors import UsageError
+from data.errors import BundleError, UsageError
 from data.ingest import MAX_BAD, read_folder, read_table
 from data.schema import (
     CUSTOMER_ID,
@@ -31,6 +31,7 @@ from recommender.bundle import Bundle, load, save
 from recommender.service import Listed, Service, Wish
 from recommender.training import STEPS
 from recommender.training import train as train_bundle
+from segmentation.segments import SegmentModel
 
 app = command_group("Train a model, make lists of offers, and explain them.")
 
@@ -59,6 +60,8 @@ def train(
 ) -> None:
     """Train a model from a dataset folder and make it the current one.
 
+    Segments that were in the model before keep their numbers and names.
+
     Example: `python -m recommender train --data out/world --model out/model`
     """
     del engine  # there is one; the option is part of the contract
@@ -71,7 +74,9 @@ def train(
     with steps(STEPS + 2) as step:
         step("reading")
         intake = read_folder(folder, max_bad=max_bad)
-        bundle = train_bundle(intake.dataset, at=moment, seed=seed, on_step=step)
+        bundle = train_bundle(
+            intake.dataset, at=moment, seed=seed, previous=_segments_before(target), on_step=step
+        )
         step("writing")
         bundle = save(bundle, target)
     for note in (*intake.remarks(), *bundle.notes):
@@ -82,6 +87,14 @@ def train(
         f"Model {bundle.version}: {len(bundle.customers.ids):,} customers, "
         f"{len(bundle.offers):,} offers, as of {bundle.at}. Written to {target}."
     )
+
+
+def _segments_before(model: Path) -> SegmentModel | None:
+    """Return the segments of the current model, if there is one that can be read."""
+    try:
+        return load(model).segments
+    except BundleError:
+        return None
 
 
 @app.command()

@@ -116,11 +116,14 @@ def fit_sources(
 
 
 def find_segments(
-    features: pd.DataFrame, k: int | None, seed: int
+    features: pd.DataFrame, k: int | None, seed: int, previous: SegmentModel | None = None
 ) -> tuple[Segmentation | None, str]:
-    """Segment customers if anything tells them apart; else say why not."""
+    """Segment customers if anything tells them apart; else say why not.
+
+    Segments that continue some of the `previous` ones keep their names.
+    """
     try:
-        return segment_customers(features, k=k, seed=seed), ""
+        return segment_customers(features, k=k, seed=seed, previous=previous), ""
     except DataError as error:
         return None, error.problem
 

@@ -20,6 +20,7 @@ from recommender.validation import make_folds
 from segmentation.anomaly import find_anomalies
 from segmentation.features import CustomerFeatures, customer_features
 from segmentation.kmeans import Segmentation
+from segmentation.segments import SegmentModel
 
 STEPS = 5
 
@@ -29,6 +30,7 @@ def train(
     *,
     at: pd.Timestamp | None = None,
     seed: int = 0,
+    previous: SegmentModel | None = None,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Bundle:
     """Train everything that can be trained from the tables there are.
@@ -41,6 +43,8 @@ def train(
         The moment of the model; just after the last row by default.
     seed : int
         The only source of chance.
+    previous : SegmentModel, optional
+        The segments before: those that are still there keep their numbers and names.
     on_step : callable
         Told the name of each of the `STEPS` steps as it begins.
 
@@ -59,7 +63,7 @@ def train(
     on_step("features and segments")
     features = customer_features(dataset, at)
     notes = list(features.notes)
-    segmentation, problem = find_segments(features.values, None, seed)
+    segmentation, problem = find_segments(features.values, None, seed, previous)
     notes += [f"No segments: {problem}"] if segmentation is None else segmentation.notes
     on_step("anomalies")
     anomalies = find_anomalies(features, dataset, at, seed=seed)

@@ -14,7 +14,7 @@ import pytest
 from data.console import run
 from data.ingest import write_folder
 from recommender.__main__ import app
-from recommender.bundle import CURRENT, VERSIONS
+from recommender.bundle import CURRENT, VERSIONS, load
 
 
 def command(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -138,3 +138,16 @@ def test_customers_only_train_segments_and_say_so(
     listed = command("recommend", "--model", tmp_path / "model", "--output", tmp_path / "l.csv")
     assert listed.returncode == 5
     assert not list((tmp_path / "people").glob("quarantine"))
+
+
+def test_segments_keep_their_names_when_trained_again(small_folder: Path, tmp_path: Path) -> None:
+    words = ("train", "--data", small_folder, "--model", tmp_path / "model")
+    assert command(*words, "--seed", "1").returncode == 0
+    before = load(tmp_path / "model").segments
+    assert command(*words, "--seed", "2", "--at", "2025-09-25").returncode == 0
+    after = load(tmp_path / "model").segments
+    assert before is not None
+    assert after is not None
+    shared = [name for name in after.names if name in before.names]
+    assert len(shared) >= before.n_segments // 2
+    assert list(after.names[: len(shared)]) == shared  # those that are kept come first
