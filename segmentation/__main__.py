@@ -15,6 +15,7 @@ from data.ingest import MAX_BAD, Intake, read_folder, read_table
 from data.schema import CUSTOMERS, MALL_FILE
 from segmentation.anomaly import ALARM_RATE, find_anomalies
 from segmentation.features import customer_features
+from segmentation.habits import SHARE
 from segmentation.odd_page import write_anomalies
 from segmentation.render import FILES, print_segment_report, write_segment_report
 from segmentation.report import STEPS, build_segment_report
@@ -186,7 +187,10 @@ def _parse_features(text: str | None) -> dict[str, float] | None:
         return None
     weights: dict[str, float] = {}
     for part in text.split(","):
-        name, _, weight = part.strip().partition(":")
+        # The colon of share:CATEGORY is part of the name.
+        shared = SHARE if part.strip().startswith(SHARE) else ""
+        name, _, weight = part.strip().removeprefix(shared).partition(":")
+        name = shared + name
         if not name or name in weights:
             raise UsageError(f"--features is {text!r}.", "Name each feature once: a,b or a:2,b.")
         try:

@@ -169,6 +169,7 @@ def test_a_folder_gives_the_same_labels_as_its_file_and_again(
         (("--k", "-1"), 2),
         (("--features", "shoe_size"), 2),
         (("--features", "age:heavy"), 2),
+        (("--features", "share:nothing:2"), 2),
         (("--features", "age:0"), 2),
         (("--at", "yesterday"), 2),
         (("--k", "500"), 4),
