@@ -8,6 +8,7 @@ people spend on the items behind the offer, so that an offer nobody has seen has
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -29,7 +30,8 @@ MEMBERSHIP = {
 class RateScorer:
     """Everyone's log rate, plus the lifts of the groups a customer is in.
 
-    Groups overlap, so that n lifts count as √n of their mean.
+    Groups overlap, so that n lifts count as √n of their mean; a lift that stands alone counts
+    whole.
 
     Attributes
     ----------
@@ -39,11 +41,15 @@ class RateScorer:
         Everyone's log rate.
     lift : ndarray of float, shape (groups, offers)
         Log rate in each group less everyone's; no rows for plain popularity.
+    alone : ndarray of bool, shape (groups, offers)
+        Lifts of which a customer has at most one per offer, such as that of the answer about its
+        category.
     """
 
     name: str
     base: np.ndarray
     lift: np.ndarray
+    alone: np.ndarray
 
     @property
     def source(self) -> Source:
@@ -56,8 +62,17 @@ class RateScorer:
             return np.tile(self.base, (len(query), 1))
         member: sp.csr_matrix = getattr(query, MEMBERSHIP[self.source])
         groups = np.diff(member.indptr)
-        lift = (member @ self.lift) / np.sqrt(np.maximum(groups, 1))[:, None]
+        lift = (member @ self._shared) / np.sqrt(np.maximum(groups, 1))[:, None]
+        lift = lift + member @ self._whole
         return np.where(groups[:, None] > 0, self.base + lift, np.nan)
+
+    @cached_property
+    def _shared(self) -> np.ndarray:
+        return np.where(self.alone, 0.0, self.lift)
+
+    @cached_property
+    def _whole(self) -> np.ndarray:
+        return np.where(self.alone, self.lift, 0.0)
 
 
 @dataclass(frozen=True)
@@ -110,13 +125,17 @@ class Rates:
     slope: float
     chances: Chances
 
-    def lift(self, member: sp.csr_matrix) -> np.ndarray:
+    def lift(self, member: sp.csr_matrix, relation: np.ndarray | None = None) -> np.ndarray:
         """Estimate log rates of groups less everyone's: shape (groups, offers).
 
         Parameters
         ----------
         member : csr_matrix, shape (customers, groups)
             One where a customer is in a group.
+        relation : ndarray of int, shape (groups, offers), optional
+            Pairs of the same number above zero are expected to be lifted alike, also for an offer
+            that nobody of the group has seen: those who answered that a category is for them, say,
+            and the offers of that category.
         """
         events, chances, log_spend = self.chances.of(member)
         # A group that buys more of what is behind an offer is expected to redeem it more.
@@ -124,6 +143,10 @@ class Rates:
         size = np.asarray(member.sum(axis=0)).reshape(-1, 1)
         trust = size / (size + 50.0)
         expected = np.exp(self.log_rate + trust * expected)
+        for number in range(1, 0 if relation is None else int(relation.max(initial=0)) + 1):
+            alike = relation == number
+            usual = (chances[alike] * expected[alike]).sum()
+            expected[alike] *= (events[alike].sum() + GROUP_STRENGTH) / (usual + GROUP_STRENGTH)
         rate = (events + GROUP_STRENGTH) / (chances + GROUP_STRENGTH / expected)
         return np.asarray(np.clip(np.log(rate) - self.log_rate, -MOST_LIFT, MOST_LIFT))
 

@@ -21,7 +21,7 @@ from recommender.hybrid import prior_hybrid
 from recommender.keys import KeySpace, build_keys
 from recommender.model import Recommender
 from recommender.popularity import Chances, RateScorer, estimate_rates
-from recommender.survey import Survey, behave_as_answers, build_survey
+from recommender.survey import Survey, behave_as_answers, build_survey, relate_answers
 from segmentation.kmeans import Segmentation, segment_customers
 from segmentation.segments import SegmentModel
 
@@ -91,11 +91,16 @@ def fit_sources(
     table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
     content = ContentScorer(keys, offer_attributes(table.reset_index()), default_weight(keys))
 
-    def by_group(source: Source, member: sp.csr_matrix) -> RateScorer:
-        return RateScorer(str(source), rates.log_rate, rates.lift(member))
+    def by_group(
+        source: Source, member: sp.csr_matrix, relation: np.ndarray | None = None
+    ) -> RateScorer:
+        lift = rates.lift(member, relation)
+        alone = np.zeros(lift.shape, dtype=bool) if relation is None else relation > 0
+        return RateScorer(str(source), rates.log_rate, lift, alone)
 
     collaborative = fit_factors(history, seed)
-    popularity = RateScorer(str(Source.POPULARITY), rates.log_rate, np.empty((0, len(offers))))
+    nobody = np.empty((0, len(offers)))
+    popularity = RateScorer(str(Source.POPULARITY), rates.log_rate, nobody, nobody.astype(bool))
     sample = query.take(_sample(len(ids), seed))
     return Fitted(
         recommender=Recommender(
@@ -104,7 +109,7 @@ def fit_sources(
             content=content,
             segment=by_group(Source.SEGMENT, query.segment),
             demographic=by_group(Source.DEMOGRAPHIC, query.demographic),
-            survey=by_group(Source.SURVEY, answers),
+            survey=by_group(Source.SURVEY, answers, relate_answers(survey, table["category"])),
             popularity=popularity,
             hybrid=prior_hybrid(rates.log_rate, collaborative.score(sample), content.score(sample)),
         ),

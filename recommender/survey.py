@@ -65,6 +65,28 @@ class Survey:
         return matrix
 
 
+def relate_answers(survey: Survey, categories: pd.Series[str]) -> np.ndarray:
+    """Tell which answers speak of which offers: a category is for somebody (1), is not (2).
+
+    Parameters
+    ----------
+    categories : Series of str
+        The category of each offer.
+
+    Returns
+    -------
+    ndarray of int, shape (2 · questions, offers)
+        Zero where an answer does not name the offer's category.
+    """
+    relation = np.zeros((survey.n_columns, len(categories)), dtype=np.int64)
+    for row, question in enumerate(survey.questions):
+        if question.startswith(CATEGORY):
+            named = (categories == question.removeprefix(CATEGORY)).to_numpy(dtype=bool)
+            relation[2 * row, named] = 1
+            relation[2 * row + 1, named] = 2
+    return relation
+
+
 def build_survey(dataset: Dataset, popularity: np.ndarray) -> Survey:
     """Ask about the categories with the most offers and about the most popular offers.
 
