@@ -16,7 +16,7 @@ from recommender.model import Recommender
 from recommender.sources import Fitted, sample_of
 from recommender.survey import information
 
-CONTENT_STRENGTH, HYBRID_STRENGTH = 10.0, 10.0
+CONTENT_STRENGTH, HYBRID_STRENGTH = 100.0, 10.0
 MASKED_WEIGHT = 0.3  # a list with knowledge masked counts less than the real one
 ASKED, ANSWERED = 12, 6  # a masked customer answered 6 of the 12 most informative questions
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 from data.dataset import Dataset
 from data.ingest import read_folder, write_folder
@@ -13,6 +14,10 @@ from data.synthetic import WorldParameters, generate
 from recommender.bundle import Bundle
 from recommender.service import Service
 from recommender.training import train
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

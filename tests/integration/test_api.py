@@ -348,14 +348,14 @@ def test_a_refund_takes_back_what_was_spent(client: TestClient) -> None:
 
 
 def test_a_transaction_with_a_bad_line_leaves_the_stored_one(client: TestClient) -> None:
-    line = {"customer_id": "fresh", "transaction_id": "t9", "amount": 500, "category": "fuel"}
+    line = {"customer_id": "fresh", "transaction_id": "t9", "amount": 5000, "category": "fuel"}
     client.post("/transactions", json={"transactions": [line]})
     half = [{**line, "amount": 1}, {**line, "amount": "x"}]
     answer = client.post("/transactions", json={"transactions": half}).json()
     assert answer["accepted"] == answer["duplicates"] == 0
     codes = [one["code"] for one in answer["rejected"]]
     assert codes == ["INCOMPLETE_TRANSACTION", "INVALID_ROW"]
-    assert "You spent 500.00" in client.get("/recommend/fresh", params={"n": 100}).text
+    assert "You spent 5,000.00" in client.get("/recommend/fresh", params={"n": 100}).text
 
 
 @pytest.mark.parametrize(
