@@ -21,6 +21,7 @@ from data.schema import (
     OFFER_ID,
     REDEMPTION,
     TABLES,
+    TRANSACTION_ID,
     Kind,
     Table,
 )
@@ -145,6 +146,22 @@ class Dataset:
     def has_impressions(self) -> bool:
         """Tell whether what was shown was logged."""
         return bool((self.interactions[EVENT_TYPE] == IMPRESSION).any())
+
+
+def transaction_numbers(transactions: pd.DataFrame) -> np.ndarray:
+    """Return for each line the number of the transaction that it belongs to.
+
+    Lines of one customer with the same number are one transaction; a line without a transaction_id
+    is one of its own.
+
+    Returns
+    -------
+    ndarray of int, shape (lines,)
+    """
+    number = pd.factorize(transactions[TRANSACTION_ID])[0].astype(np.int64)
+    alone = number < 0
+    number[alone] = number.max(initial=-1) + 1 + np.arange(int(alone.sum()))
+    return np.asarray(number)
 
 
 def valid_at(offers: pd.DataFrame, at: pd.Timestamp) -> np.ndarray:

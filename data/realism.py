@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from data.dataset import Dataset
+from data.dataset import Dataset, transaction_numbers
 from data.schema import (
     AMOUNT,
     CLICK,
@@ -22,7 +22,6 @@ from data.schema import (
     OCCURRED_AT,
     OFFER_ID,
     REDEMPTION,
-    TRANSACTION_ID,
 )
 
 DAY = pd.Timedelta(days=1)
@@ -141,9 +140,8 @@ def _baskets(dataset: Dataset) -> dict[str, float]:
     lines = dataset.transactions
     if lines.empty:
         return {}
-    key = lines[TRANSACTION_ID].fillna(lines.index.to_series().astype("str"))
     baskets = (
-        lines.assign(basket=key)
+        lines.assign(basket=transaction_numbers(lines))
         .groupby([CUSTOMER_ID, "basket"], sort=False)
         .agg(value=(AMOUNT, "sum"), at=(OCCURRED_AT, "min"))
         .reset_index()

@@ -60,7 +60,7 @@ def train(
 ) -> None:
     """Train a model from a dataset folder and make it the current one.
 
-    Segments that were in the model before keep their numbers and names.
+    Segments that were in the model before keep their names and their order.
 
     Example: `python -m recommender train --data out/world --model out/model`
     """

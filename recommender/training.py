@@ -44,7 +44,7 @@ def train(
     seed : int
         The only source of chance.
     previous : SegmentModel, optional
-        The segments before: those that are still there keep their numbers and names.
+        The segments before: those that are still there keep their names and their order.
     on_step : callable
         Told the name of each of the `STEPS` steps as it begins.
 

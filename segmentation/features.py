@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from data.dataset import Dataset, microseconds
+from data.dataset import Dataset, microseconds, transaction_numbers
 from data.schema import (
     AGE,
     AMOUNT,
@@ -20,7 +20,6 @@ from data.schema import (
     CUSTOMER_ID,
     OCCURRED_AT,
     SPENDING_SCORE,
-    TRANSACTION_ID,
 )
 
 TRANSACTIONS, AVERAGE_VALUE, FREQUENCY = (
@@ -99,16 +98,11 @@ def _activity(transactions: pd.DataFrame, at: pd.Timestamp) -> pd.DataFrame:
     if transactions.empty:
         return pd.DataFrame(columns=columns, dtype="float64")
     amount = transactions[AMOUNT]
-    named = transactions[TRANSACTION_ID]
-    # A row without an id is a transaction of its own.
-    basket = pd.factorize(named)[0].astype(np.int64)
-    alone = basket < 0
-    basket[alone] = basket.max(initial=0) + 1 + np.arange(int(alone.sum()))
     customer, ids = pd.factorize(transactions[CUSTOMER_ID], sort=True)
     lines = pd.DataFrame(
         {
             "customer": customer,
-            "basket": basket,
+            "basket": transaction_numbers(transactions),
             "gross": amount.clip(lower=0).to_numpy(),
             "amount": amount.to_numpy(),
             "bought": (amount >= 0).to_numpy(),

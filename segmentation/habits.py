@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
-from data.dataset import Dataset
-from data.schema import AMOUNT, CUSTOMER_ID, OCCURRED_AT, REDEMPTION, TRANSACTION_ID
+from data.dataset import Dataset, transaction_numbers
+from data.schema import AMOUNT, CUSTOMER_ID, OCCURRED_AT, REDEMPTION
 
 RECENCY, DISCOUNT_SHARE, COUPON_SHARE = "recency_days", "discount_share", "coupon_share"
 COUPON_TRANSACTIONS, REDEMPTIONS = "coupon_transactions", "redemptions"
@@ -69,6 +68,5 @@ def habit_features(dataset: Dataset, at: pd.Timestamp) -> pd.DataFrame:
 
 def _with_coupon(bought: pd.DataFrame, coupon: pd.Series[bool]) -> pd.Series[float]:
     """Tell for each transaction, indexed by customer and transaction, whether it had a coupon."""
-    alone = pd.Series(np.arange(len(bought)), index=bought.index).astype("str") + "#"
-    basket = bought[TRANSACTION_ID].fillna(alone)
-    return coupon.astype("float64").groupby([bought[CUSTOMER_ID], basket]).max()
+    number = transaction_numbers(bought)
+    return coupon.astype("float64").groupby([bought[CUSTOMER_ID], number]).max()

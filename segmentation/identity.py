@@ -46,7 +46,7 @@ class Drift:
 def keep_identity(
     previous: SegmentModel, now: SegmentModel, table: pd.DataFrame
 ) -> tuple[SegmentModel, np.ndarray]:
-    """Give segments the numbers and names of the previous ones that they continue.
+    """Let segments keep the names and the order of the previous ones that they continue.
 
     Both models place the same customers; segments are paired so that most customers agree
     (Kuhn, 1955), and a pair that shares at least half of its customers (Jaccard) is the same

@@ -11,7 +11,7 @@ import pandas as pd
 
 from data.errors import DataError, UsageError
 from data.schema import AGE, ANNUAL_INCOME, SPENDING_SCORE
-from segmentation.choice import bootstrap_agreement, silhouette
+from segmentation.choice import silhouette
 from segmentation.features import AVERAGE_VALUE, FEATURES, FREQUENCY, LOGGED, TRANSACTIONS
 from segmentation.habits import HABITS, LOGGED_HABITS
 from segmentation.identity import keep_identity
@@ -52,8 +52,6 @@ class Segmentation:
         The customers of `labels` as the fit saw them.
     row_weight : ndarray of float, shape (n,), or None
         Density weights of the fit, if any.
-    agreement : float
-        Mean adjusted Rand index of fits to bootstrap samples with this one.
     """
 
     model: SegmentModel
@@ -63,7 +61,6 @@ class Segmentation:
     notes: tuple[str, ...]
     standardised: np.ndarray
     row_weight: np.ndarray | None
-    agreement: float
 
 
 def segment_customers(
@@ -151,14 +148,7 @@ def segment_customers(
         notes=tuple(notes),
         standardised=z,
         row_weight=segmenter.row_weight_,
-        agreement=_agreement(segmenter, z, seed),
     )
-
-
-def _agreement(segmenter: CustomerSegmenter, z: np.ndarray, seed: int) -> float:
-    if segmenter.n_segments_ in segmenter.choice_.index:
-        return float(segmenter.choice_["bootstrap_ari"].loc[segmenter.n_segments_])
-    return bootstrap_agreement(z, segmenter.n_segments_, seed)
 
 
 def _usable(

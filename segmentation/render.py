@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 import pandas as pd
@@ -78,7 +78,10 @@ def print_segment_report(report: SegmentReport, console: Console) -> None:
     if len(summary.columns) > MOST_COLUMNS:
         summary = summary[[*summary.columns[:4], *model.features]]
     for column in [*summary.columns, "Jaccard"]:
-        grid.add_column(SHORT.get(str(column), str(column)), no_wrap=True, justify="right")
+        # Names may be long: they wrap, figures do not.
+        is_name = column == "segment_name"
+        side: Literal["left", "right"] = "left" if is_name else "right"
+        grid.add_column(SHORT.get(str(column), str(column)), no_wrap=not is_name, justify=side)
     for row, jaccard in zip(summary.itertuples(index=False), report.stability.jaccard, strict=True):
         cells = [f"{value:.2f}" if isinstance(value, float) else str(value) for value in row]
         grid.add_row(*cells, figure(jaccard))

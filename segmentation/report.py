@@ -11,6 +11,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from data.dataset import Dataset
+from segmentation.choice import bootstrap_agreement
 from segmentation.explain import Rules, find_rules, smallest_moves
 from segmentation.features import FEATURES, CustomerFeatures, customer_features
 from segmentation.habits import habit_features
@@ -171,8 +172,7 @@ def build_segment_report(
     on_step("structure")
     with threadpool_limits(1):
         structure = find_structure(result.standardised, seed)
-        agreement = result.agreement
-        found = verdict(structure, agreement, result.model.n_segments)
+        found = verdict(structure, _agreement(result, seed), result.model.n_segments)
         if found == NONE and k is None and result.model.n_segments > 1:
             notes.append(f"{SAID[NONE]} All customers are taken as one.")
             result = segment_customers(table, features=features, k=1, seed=seed)
@@ -217,6 +217,14 @@ def feature_table(
         return six.values
     habits = habit_features(dataset, at)
     return six.values.join(habits[[name for name in habits.columns if name in features]])
+
+
+def _agreement(result: Segmentation, seed: int) -> float:
+    """Return how well bootstrap fits agree with the segments: known if k was chosen by that too."""
+    k = result.model.n_segments
+    if k in result.choice.index:
+        return float(result.choice["bootstrap_ari"].loc[k])
+    return bootstrap_agreement(result.standardised, k, seed)
 
 
 def _stability(result: Segmentation, seed: int) -> Stability:

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
 
-from data.dataset import microseconds
-from data.schema import AMOUNT, CUSTOMER_ID, OCCURRED_AT, TRANSACTION_ID
+from data.dataset import microseconds, transaction_numbers
+from data.schema import AMOUNT, CUSTOMER_ID, OCCURRED_AT
 
 LEAST_BASKETS = 5  # below which nobody has a rhythm
 SEEN_WITHIN = 60.0  # days of silence beyond which the model cannot say how likely a return is
@@ -234,10 +234,8 @@ def _baskets(transactions: pd.DataFrame, at: pd.Timestamp) -> _Baskets:
     bought = (transactions[OCCURRED_AT] < at) & (transactions[AMOUNT] >= 0)
     lines = transactions[bought]
     owner, ids = pd.factorize(lines[CUSTOMER_ID], sort=True)
-    named = pd.factorize(lines[TRANSACTION_ID])[0].astype(np.int64)
-    alone = named < 0  # a row without an id is a basket of its own
-    named[alone] = named.max(initial=0) + 1 + np.arange(int(alone.sum()))
-    key = owner.astype(np.int64) * (named.max(initial=0) + 1) + named
+    number = transaction_numbers(lines)
+    key = owner.astype(np.int64) * (number.max(initial=0) + 1) + number
     basket = pd.factorize(key)[0]
     n = int(basket.max(initial=-1)) + 1
     of = np.empty(n, dtype=np.int64)

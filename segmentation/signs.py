@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from data.dataset import Dataset, microseconds
+from data.dataset import Dataset, microseconds, transaction_numbers
 from data.schema import AMOUNT, CUSTOMER_ID, OCCURRED_AT, TRANSACTION_ID
 
 HOUR, DAY = 3_600_000_000, 86_400_000_000  # microseconds
@@ -38,13 +38,11 @@ def transaction_signs(dataset: Dataset, at: pd.Timestamp) -> pd.DataFrame:
     """
     lines = dataset.before(at).transactions
     lines = lines[lines[AMOUNT] > 0]
-    alone = "#" + pd.Series(np.arange(len(lines)), index=lines.index).astype("str")
     customer, ids = pd.factorize(lines[CUSTOMER_ID])
-    basket = pd.factorize(lines[TRANSACTION_ID].fillna(alone))[0]
     frame = pd.DataFrame(
         {
             "customer": customer,
-            "basket": basket,
+            "basket": transaction_numbers(lines),
             "amount": lines[AMOUNT].to_numpy(),
             "off": lines["discount"].fillna(0.0).clip(lower=0).to_numpy(),
             "time": microseconds(lines[OCCURRED_AT]).to_numpy(dtype=np.int64),
