@@ -114,6 +114,7 @@ def find_anomalies(
     ).fit(beyond.to_numpy()[ordinary])
     score = -detector.score_samples(beyond.to_numpy())
     either = np.minimum(_p_of(extreme, ordinary), _p_of(score, ordinary))
+    either[~ordinary] = 0.0  # who is far out is odder than everybody who calibrates
     p_value = _p_of(-either, ordinary)
     flagged = p_value <= alarm_rate
     kinds, reasons = np.full(len(table), "", dtype=object), np.full(len(table), "", dtype=object)
