@@ -22,6 +22,7 @@ from data.settings import read_settings
 from data.sources.complete_journey import STEPS as JOURNEY_STEPS
 from data.sources.complete_journey import read_complete_journey
 from data.sources.mall import read_mall
+from data.sources.movielens import read_movielens
 from data.store import Store
 from data.synthetic import PRESETS, count_steps, write_world
 
@@ -44,6 +45,11 @@ class Source(StrEnum):
 
     MALL = "mall"
     COMPLETE_JOURNEY = "complete-journey"
+    MOVIELENS = "movielens"
+
+
+# How many paths each takes: with or without what it is made from.
+PATHS = {Source.MALL: (1, 2), Source.COMPLETE_JOURNEY: (1, 1), Source.MOVIELENS: (2, 2)}
 
 
 @app.command("generate")
@@ -116,7 +122,10 @@ def realism_command(
 def import_command(
     source: Annotated[Source, typer.Argument(help="What to import.")],
     paths: Annotated[
-        list[Path], typer.Argument(metavar="[SOURCE] DIR", help="The file, if any; the new folder.")
+        list[Path],
+        typer.Argument(
+            metavar="[SOURCE] DIR", help="The file (mall), the folder (movielens); the new folder."
+        ),
     ],
     max_bad: MaxBad = MAX_BAD,
     seed: Annotated[int, typer.Option(min=0, help="Seed of transactions generated for mall.")] = 0,
@@ -125,14 +134,17 @@ def import_command(
 
     Example: `python -m data import mall Mall_Customers.csv out/mall`
     """
-    most = 2 if source is Source.MALL else 1
-    if len(paths) > most:
-        raise typer.BadParameter(f"{source} takes at most {most} paths, not {len(paths)}.")
+    least, most = PATHS[source]
+    if not least <= len(paths) <= most:
+        wanted = f"{least}" if least == most else f"{least} or {most}"
+        raise typer.BadParameter(f"{source} takes {wanted} paths, not {len(paths)}.")
     folder = paths[-1]
     refuse_existing(folder)
     if source is Source.MALL:
         path = paths[0] if len(paths) == 2 else Path(MALL_FILE)
         intake = _import_mall(path, max_bad, seed)
+    elif source is Source.MOVIELENS:
+        intake = read_movielens(paths[0], max_bad=max_bad)
     else:
         with steps(JOURNEY_STEPS) as step:
             intake = read_complete_journey(on_step=step)

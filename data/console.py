@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,14 @@ from typing import Any
 import pandas as pd
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from data.errors import OfferError, SettingsError, UsageError
 
@@ -90,6 +97,20 @@ def steps(total: int) -> Iterator[Steps]:
         bar = Steps(progress, total)
         yield bar
         bar("done")
+
+
+@contextmanager
+def counting(total: int, name: str) -> Iterator[Callable[[int], None]]:
+    """Show a bar for `total` pieces of work, of which some are done at a time."""
+    columns = (
+        TextColumn("{task.description:<34}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    with Progress(*columns, console=err, transient=not err.is_terminal) as progress:
+        task = progress.add_task(name, total=total)
+        yield lambda done: progress.update(task, advance=done)
 
 
 def parse_moment(text: str | None) -> pd.Timestamp | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ import pandas as pd
 import typer
 
 from data.checks import Checked
-from data.console import command_group, out, parse_moment, run, say, say_json, steps
+from data.console import command_group, counting, out, parse_moment, run, say, say_json, steps
 from data.dataset import Dataset
 from data.errors import BundleError, UsageError
 from data.ingest import MAX_BAD, read_folder, read_table
@@ -26,7 +27,7 @@ from data.schema import (
 from data.schema import TRANSACTIONS as TRANSACTIONS_TABLE
 from data.settings import read_settings
 from recommender.base import HYBRID, POLICIES
-from recommender.batch import recommend_batch
+from recommender.batch import stream_batch, write_batch
 from recommender.bundle import Bundle, load, save
 from recommender.service import Listed, Service, Wish
 from recommender.training import STEPS
@@ -159,19 +160,11 @@ def recommend(
     candidates = int(service.candidates(wish).sum())
     if not candidates:
         say(f"Warning: no offer is a candidate at {wish.at.isoformat()}; every list is empty.")
-    with steps(2) as step:
-        step("scoring")
-        lists = recommend_batch(service, given, wish)
-        step("writing")
-        output.parent.mkdir(parents=True, exist_ok=True)
-        if output.suffix == ".csv":
-            lists.to_csv(output, index=False)
-        else:
-            lists.to_parquet(output, index=False)
-    out.print(
-        f"{lists[CUSTOMER_ID].nunique():,} lists from {candidates:,} candidates. "
-        f"Written to {output}."
-    )
+    people = len(bundle.customers.ids) if given is None else len(given.customers)
+    with counting(people, "customers") as done:
+        parts = stream_batch(service, given, wish, workers=os.cpu_count() or 1, on_done=done)
+        listed = write_batch(parts, output)
+    out.print(f"{listed:,} lists from {candidates:,} candidates. Written to {output}.")
 
 
 @app.command()

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
 
 from data.dataset import Dataset
 from data.errors import BundleError
@@ -16,11 +22,32 @@ from recommender.bundle import Bundle
 from recommender.service import Service, Wish
 from segmentation.features import customer_features
 
-COLUMNS = (CUSTOMER_ID, "rank", OFFER_ID, "score", "source")
+SCHEMA = pa.schema(
+    [
+        (CUSTOMER_ID, pa.string()),
+        ("rank", pa.int64()),
+        (OFFER_ID, pa.string()),
+        ("score", pa.float64()),
+        ("source", pa.string()),
+    ]
+)
 
 
 def recommend_batch(service: Service, given: Dataset | None, wish: Wish) -> pd.DataFrame:
-    """Make the lists of a batch.
+    """Make the lists of a batch as one table; `stream_batch` says more."""
+    table = pa.Table.from_batches(stream_batch(service, given, wish)).to_pandas()
+    return pd.DataFrame(table).astype({CUSTOMER_ID: "str", OFFER_ID: "str"})
+
+
+def stream_batch(
+    service: Service,
+    given: Dataset | None,
+    wish: Wish,
+    *,
+    workers: int = 1,
+    on_done: Callable[[int], None] = lambda _: None,
+) -> Iterator[pa.RecordBatch]:
+    """Make the lists of a batch, some customers at a time.
 
     Parameters
     ----------
@@ -30,21 +57,64 @@ def recommend_batch(service: Service, given: Dataset | None, wish: Wish) -> pd.D
         The wanted customers; every customer of the bundle if not given.
     wish : Wish
         What the lists should be like.
+    workers : int
+        Threads that score at the same time.
+    on_done : callable
+        Told how many customers more are done.
+
+    Yields
+    ------
+    RecordBatch
+        customer_id, rank (from 1), offer_id, score, source; in the order of the customers. At
+        least one, which may have no rows.
+    """
+    ids, query = query_customers(service.bundle, given, wish.at)
+    names = pa.array(ids, pa.string())
+    offers = pa.array(service.recommender.encoders.offer_ids.tolist(), pa.string())
+    sources = pa.array([str(name) for name in service.recommender.hybrid.sources], pa.string())
+    yield _empty()
+    start = 0
+    for ranked in service.rank(query, replace(wish, explain=False), workers):
+        person, place = (np.arange(ranked.rows.shape[1]) < ranked.length[:, None]).nonzero()
+        columns = [
+            names.take(pa.array(start + person)),
+            pa.array(place + 1),
+            offers.take(pa.array(ranked.rows[person, place])),
+            pa.array(ranked.score[person, place]),
+            sources.take(pa.array(ranked.source[person, place])),
+        ]
+        start += len(ranked.rows)
+        yield pa.record_batch(columns, schema=SCHEMA)
+        on_done(len(ranked.rows))
+
+
+def _empty() -> pa.RecordBatch:
+    return pa.record_batch([pa.array([], field.type) for field in SCHEMA], schema=SCHEMA)
+
+
+def write_batch(parts: Iterable[pa.RecordBatch], path: Path) -> int:
+    """Write the parts of a batch to one .csv or .parquet file as they come.
+
+    The file appears when it is whole.
 
     Returns
     -------
-    DataFrame
-        customer_id, rank (from 1), offer_id, score, source; in the order of the customers.
+    int
+        How many customers have a list.
     """
-    ids, query = query_customers(service.bundle, given, wish.at)
-    lists = service.recommend(query, replace(wish, explain=False))
-    offers = service.recommender.encoders.offer_ids
-    rows = [
-        (customer, rank, str(offers[listed.row]), listed.score, listed.source)
-        for customer, made in zip(ids, lists, strict=True)
-        for rank, listed in enumerate(made.offers, 1)
-    ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.part")
+    make = pq.ParquetWriter if path.suffix == ".parquet" else pa_csv.CSVWriter
+    customers = 0
+    try:
+        with make(beside, SCHEMA) as writer:
+            for part in parts:
+                writer.write_batch(part)
+                customers += int(pc.sum(pc.equal(part["rank"], 1)).as_py() or 0)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return customers
 
 
 def query_customers(

@@ -41,7 +41,7 @@ class ContentScorer:
 
     def score(self, query: Query) -> np.ndarray:
         """Score every offer; NaN for a customer without purchases and history."""
-        score = np.einsum("nol,l->no", self.features(query), self.weight)
+        score = np.einsum("lno,l->no", self.features(query), self.weight)
         return np.where(self.can_say(query), score, np.nan)
 
     def can_say(self, query: Query) -> np.ndarray:
@@ -53,14 +53,14 @@ class ContentScorer:
         return np.outer(bought, has_keys) | np.outer(took, has_attributes)
 
     def features(self, query: Query) -> np.ndarray:
-        """Return the levels apart: shape (n, offers, levels + 1)."""
+        """Return the levels apart: shape (levels + 1, n, offers)."""
         parts = [
             np.log1p((query.purchases[:, rows] @ offers).toarray() / self.keys.unit)
             for rows, offers in self.keys.by_level
         ]
         profile = query.history @ self.attributes
         parts.append(np.log1p((profile @ self.attributes.T).toarray()))
-        return np.stack(parts, axis=2)
+        return np.stack(parts)
 
 
 def default_weight(keys: KeySpace) -> np.ndarray:

@@ -29,27 +29,44 @@ GROUPS = (Source.SEGMENT, Source.DEMOGRAPHIC, Source.SURVEY)
 
 @dataclass(frozen=True)
 class Blend:
-    """Scores of n customers for every offer, and where they come from.
+    """Scores of n customers for every offer, and what they are made of.
 
     Attributes
     ----------
     score : ndarray of float, shape (n, offers)
         A log-odds where calibrated, else relative.
-    contributions : ndarray of float, shape (n, offers, sources)
+    contributions : ndarray of float, shape (sources, n, offers)
         With `intercept` they add up to `score`.
-    speaking : ndarray of bool, shape (n, sources)
-        Sources that can say something to the customer.
-    leading : ndarray of int, shape (n, offers)
-        Place of the source that speaks most for the offer, among those that can speak.
+    silent : ndarray of bool, shape (sources, n, offers)
+        Where a source cannot say anything.
     intercept : float
         What everybody starts from.
     """
 
     score: np.ndarray
     contributions: np.ndarray
-    speaking: np.ndarray
-    leading: np.ndarray
+    silent: np.ndarray
     intercept: float
+
+    def speaking(self) -> np.ndarray:
+        """Tell which sources can say something to each customer: shape (n, sources)."""
+        return np.asarray(~self.silent.all(axis=2).T)
+
+    def leading(self, rows: np.ndarray) -> np.ndarray:
+        """Return the source that speaks most for some offers of each customer, and can speak.
+
+        Parameters
+        ----------
+        rows : ndarray of int, shape (n, k)
+            Offers.
+
+        Returns
+        -------
+        ndarray of int, shape (n, k)
+        """
+        people = np.arange(len(rows))[:, None]
+        parts = np.where(self.silent[:, people, rows], -np.inf, self.contributions[:, people, rows])
+        return np.asarray(parts.argmax(axis=0))
 
 
 @dataclass(frozen=True)
@@ -79,16 +96,14 @@ class Hybrid:
     calibrated: bool = False
 
     def blend(self, scores: np.ndarray, query: Query) -> Blend:
-        """Blend the sources' scores, shape (n, offers, sources), NaN where one cannot say."""
-        weight = corner_shares(query) @ self.weight.T
-        parts = self.slope * weight[:, None, :] * self.standardise(scores)
-        silent = np.isnan(scores)
-        leading = np.where(silent, -np.inf, parts).argmax(axis=2)
+        """Blend the sources' scores, shape (sources, n, offers), NaN where one cannot say."""
+        weight = self.slope * (self.weight @ corner_shares(query).T)
+        parts = self.standardise(scores)
+        parts *= weight[:, :, None]
         return Blend(
-            score=self.intercept + parts.sum(axis=2),
+            score=self.intercept + parts.sum(axis=0),
             contributions=parts,
-            speaking=~silent.all(axis=1),
-            leading=leading,
+            silent=np.isnan(scores),
             intercept=self.intercept,
         )
 
@@ -98,11 +113,12 @@ class Hybrid:
         Group sources share popularity's scale and count by what they add to it: a group in which
         everything is as usual adds nothing, and neither does a group nobody is in.
         """
-        z = np.asarray((scores - self.centre) / self.scale)
-        popularity = z[:, :, self.sources.index(Source.POPULARITY)]
+        z = np.array((scores - self.centre[:, None, None]) / self.scale[:, None, None])
+        popularity = z[self.sources.index(Source.POPULARITY)]
         for source in GROUPS:
-            z[:, :, self.sources.index(source)] -= popularity
-        return np.asarray(np.nan_to_num(z, nan=0.0))
+            z[self.sources.index(source)] -= popularity
+        np.copyto(z, 0.0, where=np.isnan(z))
+        return z
 
 
 def corner_shares(query: Query) -> np.ndarray:

@@ -38,7 +38,7 @@ def learn(fitted: Fitted, judged: list[Judged], seed: int = 0) -> Recommender:
     lists = []
     for part, model, queries in zip(judged, past, variants, strict=True):
         for share, query in queries:
-            features = model.hybrid.standardise(model.scores(query)[:, part.columns])
+            features = model.hybrid.standardise(model.scores(query)[:, :, part.columns])
             corners = corner_shares(query)
             lists.append(Lists(features, corners, part.taken, part.candidate, share))
     prior = recommender.hybrid
@@ -64,8 +64,8 @@ def _content_weight(fitted: Fitted, judged: list[Judged]) -> np.ndarray:
         query = part.fitted.query.take(part.rows)
         content = part.fitted.recommender.content
         speaks = content.can_say(query).any(axis=1)
-        features = content.features(query.take(np.flatnonzero(speaks)))[:, part.columns]
-        everywhere = np.ones((len(features), 1))
+        features = content.features(query.take(np.flatnonzero(speaks)))[:, :, part.columns]
+        everywhere = np.ones((features.shape[1], 1))
         lists.append(Lists(features, everywhere, part.taken[speaks], part.candidate[speaks]))
     prior = fitted.recommender.content.weight[:, None]
     return fit_listwise(lists, prior, CONTENT_STRENGTH)[:, 0]

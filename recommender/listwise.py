@@ -18,7 +18,7 @@ class Lists:
 
     Attributes
     ----------
-    features : ndarray of float, shape (n, offers, f)
+    features : ndarray of float, shape (f, n, offers)
         Features of each candidate.
     share : ndarray of float, shape (n, c)
         How near each list is to each of c situations; a feature has a weight in every situation.
@@ -61,7 +61,7 @@ def fit_listwise(lists: list[Lists], prior: np.ndarray, strength: float) -> np.n
         total = strength * float(((weight - prior) ** 2).sum()) / 2
         gradient = strength * (weight - prior)
         for part in lists:
-            score = np.einsum("nof,nf->no", part.features, part.share @ weight.T)
+            score = np.einsum("fno,fn->no", part.features, weight @ part.share.T)
             score = np.where(part.candidate, score, -np.inf)
             score -= score.max(axis=1, keepdims=True)
             chance = np.exp(score)
@@ -70,8 +70,8 @@ def fit_listwise(lists: list[Lists], prior: np.ndarray, strength: float) -> np.n
             log_chance = np.where(part.taken > 0, score - np.log(norm), 0.0)
             total -= part.weight * float((part.taken * log_chance).sum())
             residual = part.taken.sum(axis=1, keepdims=True) * chance - part.taken
-            by_list = np.einsum("no,nof->nf", residual, part.features)
-            gradient = gradient + part.weight * by_list.T @ part.share
+            by_list = np.einsum("no,fno->fn", residual, part.features)
+            gradient = gradient + part.weight * by_list @ part.share
         return total, gradient.ravel()
 
     fitted = minimize(

@@ -45,8 +45,8 @@ class Recommender:
         return len(self.encoders.offer_ids)
 
     def scores(self, query: Query) -> np.ndarray:
-        """Ask every source: shape (n, offers, sources), NaN where it cannot say."""
-        return np.stack([scorer.score(query) for scorer in self.scorers], axis=2)
+        """Ask every source: shape (sources, n, offers), NaN where it cannot say."""
+        return np.stack([scorer.score(query) for scorer in self.scorers])
 
     def blend(self, query: Query) -> Blend:
         """Blend the sources for every offer."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -19,9 +21,11 @@ from recommender.explanation import Explainer
 from recommender.facts import Facts, features_of
 from recommender.hybrid import Blend
 from recommender.model import Recommender
+from recommender.ranking import Knobs, spread, top
 from recommender.survey import information
 
 MOST_CUSTOMERS, MOST_CELLS = 512, 500_000  # scored at once, so that memory is bounded
+POOL = 5  # times the length of a list: what diversity chooses from
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class Wish:
         Seed of the random policy.
     explain : bool
         With the contributions of every listed offer.
+    knobs : Knobs
+        Novelty and diversity, for policy hybrid.
     """
 
     at: pd.Timestamp
@@ -59,6 +65,7 @@ class Wish:
     include_seen: bool = False
     seed: int = 0
     explain: bool = True
+    knobs: Knobs = field(default_factory=Knobs)
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,34 @@ class Listed:
     score: float
     source: str
     contributions: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Lists of n customers as arrays; k is the length of the longest.
+
+    Attributes
+    ----------
+    rows : ndarray of int, shape (n, k)
+        Rows of the offers, best first.
+    length : ndarray of int, shape (n,)
+        How many of them are listed.
+    score : ndarray of float, shape (n, k)
+        As in `Listed`.
+    source : ndarray of int, shape (n, k)
+        Place of the source that speaks most.
+    contributions : ndarray of float, shape (n, k, sources + 1)
+        Per source, then the intercept; of width zero for policies other than hybrid.
+    speaking : ndarray of bool, shape (n, sources)
+        Sources that can say something; of width zero for policies other than hybrid.
+    """
+
+    rows: np.ndarray
+    length: np.ndarray
+    score: np.ndarray
+    source: np.ndarray
+    contributions: np.ndarray
+    speaking: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -135,6 +170,10 @@ class Service:
         table = self.bundle.offers[[OFFER_ID, "title", "category"]].astype("object")
         table = table.where(table.notna(), None)
         return [(str(row[0]), row[1], row[2]) for row in table.itertuples(index=False)]
+
+    @cached_property
+    def _category_number(self) -> np.ndarray:
+        return np.asarray(pd.factorize(self.bundle.offers["category"])[0])
 
     @cached_property
     def _category(self) -> np.ndarray:
@@ -201,53 +240,116 @@ class Service:
         UsageError
             The policy is not known.
         """
+        names = (*self.recommender.hybrid.sources, "intercept")
+        lists: list[Listing] = []
+        for ranked in self.rank(query, wish):
+            for person, length in enumerate(ranked.length.tolist()):
+                listed = [
+                    Listed(row, score, names[source], dict(zip(names, parts, strict=True)))
+                    if wish.explain and wish.policy == HYBRID
+                    else Listed(row, score, names[source], {})
+                    for row, score, source, parts in zip(
+                        ranked.rows[person, :length].tolist(),
+                        ranked.score[person, :length].tolist(),
+                        ranked.source[person, :length].tolist(),
+                        ranked.contributions[person, :length].tolist(),
+                        strict=True,
+                    )
+                ]
+                lists.append(Listing(self._strategy(wish.policy, ranked.speaking[person]), listed))
+        return lists
+
+    def rank(self, query: Query, wish: Wish, workers: int = 1) -> Iterator[Ranked]:
+        """Make the lists of many customers as arrays, some customers at a time, in their order.
+
+        Parameters
+        ----------
+        workers : int
+            Threads that score at the same time; the lists do not depend on it.
+
+        Raises
+        ------
+        UsageError
+            The policy is not known.
+        """
         if wish.policy not in POLICIES:
             raise UsageError(
                 f"There is no policy {wish.policy!r}.", f"Known: {', '.join(POLICIES)}."
             )
         mask = self.candidates(wish)
-        random = np.random.default_rng(wish.seed)
-        lists: list[Listing] = []
         size = max(1, min(MOST_CUSTOMERS, MOST_CELLS // max(1, self.recommender.n_offers)))
-        for start in range(0, len(query), size):
-            part = query.take(np.arange(start, min(start + size, len(query))))
-            lists += self._lists(part, wish, mask, random)
-        return lists
 
-    def _lists(
+        def work(start: int) -> Ranked:
+            part = query.take(np.arange(start, min(start + size, len(query))))
+            return self._rank(part, wish, mask, np.random.default_rng([wish.seed, start]))
+
+        starts = range(0, len(query), size)
+        if workers == 1 or len(starts) < 2:
+            yield from map(work, starts)
+            return
+        # Arithmetic of arrays leaves the interpreter's lock; few parts wait, so memory is bounded.
+        with ThreadPoolExecutor(workers) as pool:
+            waiting: deque[Future[Ranked]] = deque()
+            for start in starts:
+                waiting.append(pool.submit(work, start))
+                if len(waiting) > 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def _rank(
         self, query: Query, wish: Wish, mask: np.ndarray, random: np.random.Generator
-    ) -> list[Listing]:
+    ) -> Ranked:
         allowed = np.tile(mask, (len(query), 1))
         if not wish.include_seen:
-            redeemed = np.asarray(query.redeemed.todense()) > 0
-            allowed &= ~(redeemed & self._once)
-        names = self.recommender.hybrid.sources
-        blend: Blend | None = None
-        if wish.policy == HYBRID:
-            blend = self.recommender.blend(query)
-            score, leading = blend.score, blend.leading
-        else:
-            score, leading = self._single(query, wish.policy, random)
-        rows, length = self._top(score, allowed, wish.n)
-        shown = expit(score) if blend is not None and self.calibrated else score
-        lists = []
-        for person in range(len(query)):
-            listed = []
-            for row in rows[person, : length[person]].tolist():
-                contributions = {}
-                if blend is not None and wish.explain:
-                    added = blend.contributions[person, row].tolist()
-                    contributions = dict(zip(names, added, strict=True))
-                    contributions["intercept"] = blend.intercept
-                source = names[int(leading[person, row])]
-                listed.append(Listed(row, float(shown[person, row]), source, contributions))
-            speaking = None if blend is None else blend.speaking[person]
-            lists.append(Listing(self._strategy(wish.policy, speaking), listed))
-        return lists
+            person, row = query.redeemed.nonzero()
+            gone = self._once[row]
+            allowed[person[gone], row[gone]] = False
+        people = np.arange(len(query))[:, None]
+        if wish.policy != HYBRID:
+            score, source = self._single(query, wish.policy, random)
+            rows = top(score, allowed, wish.n, self._order)
+            return Ranked(
+                rows=rows,
+                length=np.minimum(allowed.sum(axis=1), wish.n),
+                score=score[people, rows],
+                source=source[people, rows],
+                contributions=np.empty((*rows.shape, 0)),
+                speaking=np.ones((len(query), 0), dtype=bool),
+            )
+        blend = self.recommender.blend(query)
+        rows = self._best(blend, allowed, wish)
+        score = blend.score[people, rows]
+        parts = np.moveaxis(blend.contributions[:, people, rows], 0, 2)
+        intercept = np.full((*rows.shape, 1), blend.intercept)
+        return Ranked(
+            rows=rows,
+            length=np.minimum(allowed.sum(axis=1), wish.n),
+            score=expit(score) if self.calibrated else score,
+            source=blend.leading(rows),
+            contributions=np.concatenate([parts, intercept], axis=2),
+            speaking=blend.speaking(),
+        )
 
-    def _strategy(self, policy: str, speaking: np.ndarray | None) -> str:
+    def _best(self, blend: Blend, allowed: np.ndarray, wish: Wish) -> np.ndarray:
+        """Choose the offers of each list; the knobs change their order, never their scores."""
+        score = blend.score
+        if wish.knobs.novelty:
+            popularity = self.recommender.hybrid.sources.index(Source.POPULARITY)
+            score = score - wish.knobs.novelty * blend.contributions[popularity]
+        if not wish.knobs.diversity:
+            return top(score, allowed, wish.n, self._order)
+        pool = top(score, allowed, POOL * wish.n, self._order)
+        rows = np.empty((len(pool), min(wish.n, pool.shape[1])), dtype=np.int64)
+        for person, best in enumerate(pool):
+            there = np.where(allowed[person, best], score[person, best], -np.inf)
+            loss = wish.knobs.diversity * float(score[person].std())
+            rows[person] = spread(best, there, self._category_number, loss, wish.n)
+        return rows
+
+    def _strategy(self, policy: str, speaking: np.ndarray) -> str:
         """Say in one word what a list is made from."""
-        if speaking is None:
+        if policy != HYBRID:
             return str(Source.POPULARITY) if policy == RANDOM else policy
         names = [
             name
@@ -255,12 +357,6 @@ class Service:
             if speaks and name != Source.POPULARITY
         ]
         return HYBRID if len(names) > 1 else names[0] if names else str(Source.POPULARITY)
-
-    def _top(self, score: np.ndarray, allowed: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """Best offers per row, shape (customers, ≤ n), and how many of them there are."""
-        ordered = np.where(allowed, score, -np.inf)[:, self._order]
-        place = np.argsort(-ordered, axis=1, kind="stable")[:, :n]
-        return self._order[place], np.minimum(allowed.sum(axis=1), n)
 
     def _single(
         self, query: Query, policy: str, random: np.random.Generator

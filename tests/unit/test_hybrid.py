@@ -32,7 +32,7 @@ def hybrid_of(weight: np.ndarray, slope: float = 1.0, intercept: float = 0.0) ->
 
 
 scores = hnp.arrays(
-    np.float64, (1, 5, 6), elements=st.one_of(st.floats(-5, 5), st.just(float("nan")))
+    np.float64, (6, 1, 5), elements=st.one_of(st.floats(-5, 5), st.just(float("nan")))
 )
 weights = hnp.arrays(np.float64, (6, CORNERS), elements=st.floats(0, 3))
 
@@ -43,10 +43,10 @@ def test_contributions_add_up_to_the_score(
     score: np.ndarray, weight: np.ndarray, slope: float, intercept: float, events: int, keys: int
 ) -> None:
     # Popularity always speaks.
-    score[:, :, POPULARITY] = np.nan_to_num(score[:, :, POPULARITY])
+    score[POPULARITY] = np.nan_to_num(score[POPULARITY])
     blend = hybrid_of(weight, slope, intercept).blend(score, query_of(events, keys))
     np.testing.assert_allclose(
-        blend.contributions.sum(axis=2) + blend.intercept, blend.score, atol=1e-9
+        blend.contributions.sum(axis=0) + blend.intercept, blend.score, atol=1e-9
     )
     assert np.isfinite(blend.score).all()
     silent = np.isnan(score)
@@ -58,30 +58,30 @@ def test_contributions_add_up_to_the_score(
 def test_features_times_weights_are_the_uncalibrated_score(
     score: np.ndarray, weight: np.ndarray, events: int, keys: int
 ) -> None:
-    score[:, :, POPULARITY] = np.nan_to_num(score[:, :, POPULARITY])
+    score[POPULARITY] = np.nan_to_num(score[POPULARITY])
     hybrid, query = hybrid_of(weight), query_of(events, keys)
     # What the listwise fit multiplies is what serving adds up.
-    fitted = np.einsum("nof,nf->no", hybrid.standardise(score), corner_shares(query) @ weight.T)
+    fitted = np.einsum("fno,fn->no", hybrid.standardise(score), weight @ corner_shares(query).T)
     np.testing.assert_allclose(fitted, hybrid.blend(score, query).score, atol=1e-9)
 
 
 def test_a_silent_segment_leaves_the_list_to_popularity() -> None:
     weight = np.zeros((6, CORNERS))
     weight[SEGMENT] = weight[POPULARITY] = 1.0
-    score = np.full((1, 3, 6), np.nan)
-    score[0, :, POPULARITY] = [3.0, 1.0, 2.0]
+    score = np.full((6, 1, 3), np.nan)
+    score[POPULARITY, 0] = [3.0, 1.0, 2.0]
     blend = hybrid_of(weight).blend(score, query_of(0, 0))
     assert blend.score.argsort()[0].tolist() == [1, 2, 0]
-    assert (blend.leading == POPULARITY).all()
-    assert (blend.contributions[:, :, SEGMENT] == 0).all()
+    assert (blend.leading(np.arange(3)[None, :]) == POPULARITY).all()
+    assert (blend.contributions[SEGMENT] == 0).all()
 
 
 def test_a_segment_that_is_as_everyone_adds_nothing() -> None:
-    score = np.full((1, 3, 6), np.nan)
-    score[0, :, POPULARITY] = [3.0, 1.0, 2.0]
-    score[0, :, SEGMENT] = [3.0, 1.0, 4.0]
+    score = np.full((6, 1, 3), np.nan)
+    score[POPULARITY, 0] = [3.0, 1.0, 2.0]
+    score[SEGMENT, 0] = [3.0, 1.0, 4.0]
     blend = hybrid_of(np.ones((6, CORNERS))).blend(score, query_of(0, 0))
-    np.testing.assert_allclose(blend.contributions[0, :, SEGMENT], [0.0, 0.0, 1.0])
+    np.testing.assert_allclose(blend.contributions[SEGMENT, 0], [0.0, 0.0, 1.0])
 
 
 @pytest.mark.parametrize(

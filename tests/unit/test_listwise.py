@@ -9,9 +9,12 @@ from recommender.listwise import Lists, fit_listwise
 
 def planted(weight: np.ndarray, n: int = 800, offers: int = 12) -> Lists:
     random = np.random.default_rng(0)
-    features = random.normal(size=(n, offers, len(weight)))
+    features = random.normal(size=(len(weight), n, offers))
     taken = np.zeros((n, offers))
-    taken[np.arange(n), (features @ weight + random.gumbel(size=(n, offers))).argmax(axis=1)] = 1
+    taken[
+        np.arange(n),
+        (np.einsum("fno,f->no", features, weight) + random.gumbel(size=(n, offers))).argmax(axis=1),
+    ] = 1
     return Lists(features, np.ones((n, 1)), taken, np.ones((n, offers), dtype=bool))
 
 
@@ -34,12 +37,12 @@ def test_without_lists_the_prior_stands() -> None:
 
 def test_offers_that_were_not_on_offer_do_not_count() -> None:
     lists = planted(np.array([1.0]))
-    lists.features[:, 0] = 1e3  # would dominate every list
+    lists.features[:, :, 0] = 1e3  # would dominate every list
     candidate = lists.candidate.copy()
     candidate[:, 0] = False
     kept = lists.taken[:, 0] == 0
     found = fit_listwise(
-        [Lists(lists.features[kept], lists.share[kept], lists.taken[kept], candidate[kept])],
+        [Lists(lists.features[:, kept], lists.share[kept], lists.taken[kept], candidate[kept])],
         np.zeros((1, 1)),
         1.0,
     )
