@@ -120,7 +120,9 @@ def facts_of(state: CustomerState) -> Facts:
     return Facts(
         profile=state.profile,
         answers=state.answers,
-        interactions=[(row[OFFER_ID], row["event_type"]) for row in state.interactions],
+        interactions=[
+            (row[OFFER_ID], row["event_type"], row["occurred_at"]) for row in state.interactions
+        ],
         purchases=state.transactions,
     )
 

@@ -178,14 +178,10 @@ def _model_identity(bundle: Bundle) -> dict[str, Any]:
     if bundle.recommender is None:
         return {"recommends": False}
     hybrid = bundle.recommender.hybrid
-    corners = ("nothing known", "history", "purchases", "both")
     return {
         "recommends": True,
         "calibrated": hybrid.calibrated,
-        "weights": {
-            source: dict(zip(corners, np.round(row, 4).tolist(), strict=True))
-            for source, row in zip(hybrid.sources, hybrid.weight, strict=True)
-        },
+        "weights": hybrid.named_weights(),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -21,6 +21,7 @@ class Source(StrEnum):
     POPULARITY = "popularity"
 
 
+CLICKED = 0.2  # what a click without a redemption counts beside one
 HYBRID, RANDOM = "hybrid", "random"
 POLICIES = (HYBRID, *(str(source) for source in Source), RANDOM)
 
@@ -32,15 +33,16 @@ class Query:
     Attributes
     ----------
     history : csr_matrix, shape (n, offers)
-        Weight of the interactions with each offer.
+        Weight of the interactions with each offer, the older the less (see `recommender.history`).
     redeemed : csr_matrix, shape (n, offers)
-        One where the customer redeemed the offer.
-    purchases : csr_matrix, shape (n, keys)
-        Money spent per purchase key (see `recommender.keys`).
+        How often the customer redeemed the offer.
+    purchases, baskets, recent, spent : csr_matrix, shape (n, keys); spent (n, 1)
+        Money, transactions and recency per purchase key, and money in all (see
+        `recommender.purchases`).
     segment : csr_matrix, shape (n, segments)
         One in the customer's segment; an empty row where it is not known.
-    demographic : csr_matrix, shape (n, groups)
-        One in each demographic group the customer is known to be in.
+    demographic : csr_matrix, shape (n, columns)
+        The profile (see `recommender.demographics`); an attribute that is not known is empty.
     answers : csr_matrix, shape (n, 2 · questions)
         One for each answer given; a question's "yes" and "no" stand side by side.
     """
@@ -48,6 +50,9 @@ class Query:
     history: sp.csr_matrix
     redeemed: sp.csr_matrix
     purchases: sp.csr_matrix
+    baskets: sp.csr_matrix
+    recent: sp.csr_matrix
+    spent: sp.csr_matrix
     segment: sp.csr_matrix
     demographic: sp.csr_matrix
     answers: sp.csr_matrix
@@ -61,14 +66,28 @@ class Query:
 
     def parts(self) -> tuple[sp.csr_matrix, ...]:
         """Return the matrices in the order of the fields."""
-        return (
-            self.history,
-            self.redeemed,
-            self.purchases,
-            self.segment,
-            self.demographic,
-            self.answers,
-        )
+        return tuple(getattr(self, field.name) for field in fields(self))
+
+    def taken(self) -> sp.csr_matrix:
+        """Return one for offers redeemed and a little for those clicked: shape (n, offers)."""
+        done, seen = (matrix.copy() for matrix in (self.redeemed, self.history))
+        done.data[:], seen.data[:] = 1.0, CLICKED
+        return sp.csr_matrix(done.maximum(seen))
+
+    def without_history(self) -> Query:
+        """Forget the interactions."""
+        return self._without("history", "redeemed")
+
+    def without_purchases(self) -> Query:
+        """Forget the transactions."""
+        return self._without("purchases", "baskets", "recent", "spent")
+
+    def without_answers(self) -> Query:
+        """Forget the survey."""
+        return self._without("answers")
+
+    def _without(self, *names: str) -> Query:
+        return replace(self, **{name: sp.csr_matrix(getattr(self, name).shape) for name in names})
 
     def evidence(self) -> np.ndarray:
         """Say how much is known: shape (n, 2), history and purchases, each n / (n + 2)."""

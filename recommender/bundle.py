@@ -32,7 +32,7 @@ from recommender.codec import decode, encode
 from recommender.model import Recommender
 from segmentation.segments import SegmentModel
 
-FORMAT = 1
+FORMAT = 2
 FRAMES = ("offers", "anomalies", "choice")
 CURRENT, VERSIONS, MANIFEST = "CURRENT", "versions", "manifest.json"
 RETRAIN = "Train again: python -m recommender train --data DIR --model DIR"
@@ -128,7 +128,7 @@ def save(bundle: Bundle, folder: Path) -> Bundle:
         "python": platform.python_version(),
         "customers": len(bundle.customers.ids),
         "offers": len(bundle.offers),
-        "weights": _weights(bundle.recommender),
+        "weights": {} if bundle.recommender is None else bundle.recommender.hybrid.named_weights(),
         "files": hashes,
     }
     if folder.exists() and not folder.is_dir():
@@ -232,16 +232,6 @@ def _unpack(kind: type[Any], files: dict[str, bytes], name: str) -> Any:
     with np.load(io.BytesIO(files[f"{name}.npz"]), allow_pickle=False) as archive:
         arrays = {key: archive[key] for key in archive.files}
     return decode(kind, arrays, json.loads(files[f"{name}.json"]))
-
-
-def _weights(recommender: Recommender | None) -> dict[str, list[float]]:
-    if recommender is None:
-        return {}
-    hybrid = recommender.hybrid
-    return {
-        source: [round(float(value), 4) for value in row]
-        for source, row in zip(hybrid.sources, hybrid.weight, strict=True)
-    }
 
 
 def _verified(path: Path, digest: str) -> bytes:

@@ -1,36 +1,110 @@
-"""Collaborative filtering as serving sees it: offer factors and the fold-in of any history."""
+"""Collaborative filtering as serving sees it: what the history of offers taken says of others."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+import scipy.sparse as sp
 
 from recommender.base import Query, Source
 
+# What makes it: the names of its features, with what each counts before anything is learnt.
+PRIOR = {"factors": 0.3, "autoencoder": 0.6, "again": 1.0, "habit": 0.5}
+SCALED = ("factors", "autoencoder")  # counted in standard deviations within a customer
+
 
 @dataclass(frozen=True)
-class CollaborativeScorer:
+class Factors:
     """Offer factors of an implicit-feedback ALS (Hu, Koren & Volinsky 2008).
 
     A customer's factor is solved from the history at hand, so a new event counts at once.
 
     Attributes
     ----------
-    factors : ndarray of float, shape (offers, f)
-        Offer factors.
-    trained : ndarray of bool, shape (offers,)
-        Offers with interactions; of others nothing can be said.
+    offers : ndarray of float, shape (offers, f)
     regularization : float
         As in training.
     alpha : float
         Confidence of an interaction of weight one.
     """
 
-    factors: np.ndarray
-    trained: np.ndarray
+    offers: np.ndarray
     regularization: float
     alpha: float
+
+    def score(self, taken: sp.csr_matrix) -> np.ndarray:
+        """Fold histories in: shape (n, offers)."""
+        people = np.zeros((taken.shape[0], self.offers.shape[1]))
+        gram = self._gram
+        for row in np.flatnonzero(np.diff(taken.indptr)):
+            start, end = taken.indptr[row : row + 2]
+            there = self.offers[taken.indices[start:end]]
+            confidence = self.alpha * taken.data[start:end]
+            left = gram + (there.T * (confidence - 1.0)) @ there
+            people[row] = np.linalg.solve(left, there.T @ confidence)
+        return np.asarray(people @ self.offers.T)
+
+    @cached_property
+    def _gram(self) -> np.ndarray:
+        size = self.offers.shape[1]
+        return np.asarray(self.offers.T @ self.offers + self.regularization * np.eye(size))
+
+
+@dataclass(frozen=True)
+class Autoencoder:
+    """A linear map from a history to offers: x · (near + left · rightᵀ).
+
+    Attributes
+    ----------
+    near : csr_matrix, shape (offers, offers)
+        How much each taken offer (row) speaks for another (column), its largest entries.
+    left, right : ndarray of float, shape (offers, r)
+        What all offers together say of each other; r is zero where `near` says it all.
+    """
+
+    near: sp.csr_matrix
+    left: np.ndarray
+    right: np.ndarray
+
+    def score(self, history: sp.csr_matrix) -> np.ndarray:
+        """Map histories to offers: shape (n, offers)."""
+        near = np.asarray((history @ self.near).toarray())
+        if not self.left.shape[1]:
+            return near
+        return np.asarray(near + (history @ self.left) @ self.right.T)
+
+
+@dataclass(frozen=True)
+class CollaborativeScorer:
+    """Weighted sum of what a history says.
+
+    - factors: the ALS;
+    - autoencoder: the linear map;
+    - again: log(1 + times taken before, the older the less) of the offer itself;
+    - habit: how often those who take the offer take it, where the customer has.
+
+    Attributes
+    ----------
+    factors : Factors
+    autoencoder : Autoencoder
+    habit : ndarray of float, shape (offers,)
+        Log of times taken per customer who took it.
+    trained : ndarray of bool, shape (offers,)
+        Offers with interactions; of others nothing can be said.
+    scale : ndarray of float, shape (features,)
+        Features are divided by it.
+    weight : ndarray of float, shape (features,)
+        What each counts, in the order of `PRIOR`.
+    """
+
+    factors: Factors
+    autoencoder: Autoencoder
+    habit: np.ndarray
+    trained: np.ndarray
+    scale: np.ndarray
+    weight: np.ndarray
 
     @property
     def source(self) -> Source:
@@ -39,21 +113,29 @@ class CollaborativeScorer:
 
     def score(self, query: Query) -> np.ndarray:
         """Score every offer; NaN for a customer without history and for an offer without any."""
-        score = np.full((len(query), len(self.factors)), np.nan)
-        history = query.history[:, np.flatnonzero(self.trained)]
-        offers = self.factors[self.trained]
-        there = np.flatnonzero(np.diff(history.indptr) > 0)
-        if len(there) == 0:
-            return score
-        gram = offers.T @ offers + self.regularization * np.eye(offers.shape[1])
-        people = np.empty((len(there), offers.shape[1]))
-        for place, row in enumerate(there):
-            start, end = history.indptr[row : row + 2]
-            taken = offers[history.indices[start:end]]
-            confidence = self.alpha * history.data[start:end]
-            left = gram + (taken.T * (confidence - 1.0)) @ taken
-            people[place] = np.linalg.solve(left, taken.T @ confidence)
-        block = np.full((len(there), len(self.factors)), np.nan)
-        block[:, self.trained] = people @ offers.T
-        score[there] = block
-        return score
+        total = np.zeros((len(query), len(self.trained)))
+        for row, name in enumerate(PRIOR):
+            if self.weight[row]:
+                total += self.weight[row] / self.scale[row] * self.feature(name, query)
+        return np.where(self.can_say(query), total, np.nan)
+
+    def can_say(self, query: Query) -> np.ndarray:
+        """Tell where there is both a history and an offer that others took."""
+        return np.outer(np.diff(query.history.indptr) > 0, self.trained)
+
+    def features(self, query: Query) -> np.ndarray:
+        """Return the features apart: shape (features, n, offers)."""
+        parts = np.stack([self.feature(name, query) for name in PRIOR])
+        return np.asarray(parts / self.scale[:, None, None])
+
+    def feature(self, name: str, query: Query) -> np.ndarray:
+        """Return one feature, not scaled: shape (n, offers)."""
+        if name == "factors":
+            return self.factors.score(query.taken())
+        recent = query.history.copy()
+        recent.data = np.log1p(recent.data)
+        if name == "autoencoder":
+            return self.autoencoder.score(recent)
+        if name == "habit":
+            return np.asarray((query.redeemed @ sp.diags_array(self.habit)).toarray())
+        return np.asarray(recent.toarray())

@@ -9,16 +9,35 @@ import pandas as pd
 import scipy.sparse as sp
 
 from recommender.base import Query, Source
-from recommender.keys import KeySpace
+from recommender.keys import ITEM, MERCHANT, TYPE, KeySpace
 
 ATTRIBUTES = ("category", "kind", "merchant")
 
 
+# What makes content: the names of its features, with what each counts before anything is learnt.
+PRIOR = {
+    "item": 0.6,
+    "type": 0.25,
+    "baskets": 0.5,
+    "recent": 0.5,
+    "merchant": 0.3,
+    "category": 0.1,
+    "liked": 0.3,
+}
+LITTLE = 8.0  # typical amounts by which spend on a merchant is held to what is expected
+
+
 @dataclass(frozen=True)
 class ContentScorer:
-    """Weighted sum over levels of log(1 + spend / unit) on an offer's keys.
+    """Weighted sum of what purchases and taken offers say of an offer.
 
-    The last level, "liked", is what the offer's attributes share with offers the customer took.
+    - item: log(1 + money on the offer's items), in multiples of a typical amount;
+    - type, category: the same by type and category, averaged over the offer's items, so that an
+      offer of ten thousand items does not stand above all others;
+    - baskets: log(1 + transactions with the type), averaged likewise;
+    - recent: how lately one of the items was bought;
+    - merchant: log of the money on the merchant over what everyone's share of it lets expect;
+    - liked: what the offer's attributes share with offers the customer took.
 
     Attributes
     ----------
@@ -26,12 +45,15 @@ class ContentScorer:
         Keys of offers and items.
     attributes : csr_matrix, shape (offers, attributes)
         One where an offer has an attribute (category, kind, merchant, tag); rows have unit length.
-    weight : ndarray of float, shape (levels + 1,)
-        Weight per level, the last one for "liked".
+    share : ndarray of float, shape (merchants,)
+        Everyone's share of money on each key of level merchant.
+    weight : ndarray of float, shape (features,)
+        What each counts, in the order of `PRIOR`.
     """
 
     keys: KeySpace
     attributes: sp.csr_matrix
+    share: np.ndarray
     weight: np.ndarray
 
     @property
@@ -41,8 +63,11 @@ class ContentScorer:
 
     def score(self, query: Query) -> np.ndarray:
         """Score every offer; NaN for a customer without purchases and history."""
-        score = np.einsum("lno,l->no", self.features(query), self.weight)
-        return np.where(self.can_say(query), score, np.nan)
+        total = np.zeros((len(query), self.keys.offer_keys.shape[0]))
+        for name, weight in zip(PRIOR, self.weight.tolist(), strict=True):
+            if weight:
+                total += weight * self.feature(name, query)
+        return np.where(self.can_say(query), total, np.nan)
 
     def can_say(self, query: Query) -> np.ndarray:
         """Tell where there is both something known of the customer and of the offer."""
@@ -53,19 +78,57 @@ class ContentScorer:
         return np.outer(bought, has_keys) | np.outer(took, has_attributes)
 
     def features(self, query: Query) -> np.ndarray:
-        """Return the levels apart: shape (levels + 1, n, offers)."""
-        parts = [
-            np.log1p((query.purchases[:, rows] @ offers).toarray() / self.keys.unit)
-            for rows, offers in self.keys.by_level
-        ]
-        profile = query.history @ self.attributes
-        parts.append(np.log1p((profile @ self.attributes.T).toarray()))
-        return np.stack(parts)
+        """Return the features apart: shape (features, n, offers)."""
+        return np.stack([self.feature(name, query) for name in PRIOR])
+
+    def feature(self, name: str, query: Query) -> np.ndarray:
+        """Return one feature: shape (n, offers)."""
+        if name == "liked":
+            alike = query.history @ self.attributes @ self.attributes.T
+            return np.asarray(np.log1p(alike.toarray()))
+        if name == "item":
+            money = query.purchases[:, self.keys.rows_of(ITEM)] @ self._offers(ITEM)
+            return np.asarray(np.log1p(money.toarray() / self.keys.unit))
+        if name == "recent":
+            return self._recent(query)
+        if name == "merchant":
+            return self._merchant(query)
+        if name == "baskets":
+            counts = sp.csr_matrix(query.baskets[:, self.keys.rows_of(TYPE)])
+        else:
+            counts = sp.csr_matrix(query.purchases[:, self.keys.rows_of(name)]) / self.keys.unit
+        counts.data = np.log1p(counts.data)
+        return np.asarray((counts @ self._offers(name)).toarray())
+
+    def _offers(self, name: str) -> sp.csr_matrix:
+        return self.keys.offers_by_level[TYPE if name == "baskets" else name]
+
+    def _recent(self, query: Query) -> np.ndarray:
+        """Find the most recent of each offer's items."""
+        offers = self._offers(ITEM)
+        own = query.recent[:, self.keys.rows_of(ITEM)].tocoo()
+        found = np.zeros((len(query), offers.shape[1]))
+        width = np.diff(offers.indptr)[own.col]
+        start = np.repeat(offers.indptr[own.col] - np.r_[0, np.cumsum(width)[:-1]], width)
+        place = offers.indices[start + np.arange(width.sum())]
+        np.maximum.at(found, (np.repeat(own.row, width), place), np.repeat(own.data, width))
+        return found
+
+    def _merchant(self, query: Query) -> np.ndarray:
+        """Compare what was spent on the offer's merchant with what everyone's share expects."""
+        rows = self.keys.rows_of(MERCHANT)
+        if rows.start == rows.stop:
+            return np.zeros((len(query), self.keys.offer_keys.shape[0]))
+        little = LITTLE * self.keys.unit
+        expected = query.spent.toarray() * self.share
+        ratio = np.log(query.purchases[:, rows].toarray() + little) - np.log(expected + little)
+        return np.asarray(ratio @ self._offers(MERCHANT))
 
 
-def default_weight(keys: KeySpace) -> np.ndarray:
-    """Weights before anything is learnt: the item itself counts most."""
-    return np.array([1.0] + [0.1] * (len(keys.levels) - 1) + [0.3])
+def merchant_shares(query: Query, keys: KeySpace) -> np.ndarray:
+    """Return everyone's share of money on each merchant that some offer has."""
+    money = np.asarray(query.purchases[:, keys.rows_of(MERCHANT)].sum(axis=0)).ravel()
+    return money / max(float(query.spent.sum()), 1e-9)
 
 
 def offer_attributes(offers: pd.DataFrame) -> sp.csr_matrix:

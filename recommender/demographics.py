@@ -1,10 +1,10 @@
-"""Demographic groups: gender, bands of age and of income; each group known by itself."""
+"""Profiles as columns: categories one by one, age and income as smooth bands, crosses of two."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,86 +12,144 @@ import pandas as pd
 import scipy.sparse as sp
 
 from data.idmap import IdMap
-from data.schema import AGE, ANNUAL_INCOME, CUSTOMER_ID, GENDER
+from data.schema import AGE, ANNUAL_INCOME, CUSTOMER_ID, CUSTOMERS, GENDER
 
-AGE_EDGES = (25.0, 35.0, 45.0, 55.0, 65.0)
+AGES = (12.0, 18.0, 24.0, 30.0, 38.0, 46.0, 54.0, 62.0, 70.0)
+INCOME_BANDS = 5
+MOST_VALUES, FEWEST_PEOPLE = 40, 5  # of an attribute, and of each of its values
+SEPARATOR = "="
 
 
 @dataclass(frozen=True)
 class Demographics:
-    """How profiles become groups.
+    """How profiles become columns.
+
+    An attribute fills its columns together or not at all: one of them is one where it is a
+    category; a number fills each by how near it is to the column's centre.
 
     Attributes
     ----------
-    genders : tuple of str
-        Genders that occur, lower case.
-    age_edges, income_edges : ndarray of float
-        Bands are below the first edge, between edges, and at or above the last.
     names : tuple of str
-        One per group: genders, then age bands, then income bands.
+        One per column: ``gender=female``, ``age=30``.
+    centre, width : ndarray of float, shape (columns,)
+        Of the bell around a number; NaN for categories.
+    crosses : ndarray of int, shape (crosses, 2)
+        Pairs of columns whose product is a column as well.
     """
 
-    genders: tuple[str, ...]
-    age_edges: np.ndarray
-    income_edges: np.ndarray
     names: tuple[str, ...]
+    centre: np.ndarray
+    width: np.ndarray
+    crosses: np.ndarray
 
-    def groups(self, profile: Mapping[str, Any]) -> list[int]:
-        """Return the groups of one profile; what is not known puts it into no group."""
-        found = []
-        gender = profile.get(GENDER)
-        if isinstance(gender, str) and gender.strip().lower() in self.genders:
-            found.append(self.genders.index(gender.strip().lower()))
-        start = len(self.genders)
-        for name, edges in ((AGE, self.age_edges), (ANNUAL_INCOME, self.income_edges)):
+    @cached_property
+    def attribute(self) -> np.ndarray:
+        """Attribute of each column."""
+        return np.array([name.partition(SEPARATOR)[0] for name in self.names], dtype=object)
+
+    @cached_property
+    def _blocks(self) -> dict[str, np.ndarray]:
+        return {name: np.flatnonzero(self.attribute == name) for name in set(self.attribute)}
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {name: row for row, name in enumerate(self.names)}
+
+    def columns(self, profile: Mapping[str, Any]) -> dict[int, float]:
+        """Return the columns that a profile fills; what is not known fills none."""
+        found: dict[int, float] = {}
+        for name, block in self._blocks.items():
             value = profile.get(name)
-            if value is not None and np.isfinite(value) and len(edges):
-                found.append(start + int(np.searchsorted(edges, value, side="right")))
-            start += len(edges) + 1 if len(edges) else 0
+            if value is None:
+                continue
+            if np.isnan(self.centre[block[0]]):
+                row = self._rows.get(_category(name, value))
+                found |= {} if row is None else {row: 1.0}
+            elif isinstance(value, int | float) and np.isfinite(value):
+                near = np.exp(-0.5 * ((value - self.centre[block]) / self.width[block]) ** 2)
+                found |= dict(zip(block.tolist(), near.tolist(), strict=True))
         return found
 
-    def kept(self, groups: Iterable[int], profile: Mapping[str, Any]) -> set[int]:
-        """Return the groups that still hold: those of attributes that a profile does not state."""
-        ends = np.cumsum(
-            [
-                len(self.genders),
-                *(len(e) + 1 if len(e) else 0 for e in (self.age_edges, self.income_edges)),
-            ]
-        )
-        stated = [profile.get(name) is not None for name in (GENDER, AGE, ANNUAL_INCOME)]
-        return {int(g) for g in groups if not stated[int(np.searchsorted(ends, g, side="right"))]}
+    def kept(self, columns: Iterable[int], profile: Mapping[str, Any]) -> set[int]:
+        """Return the columns that still hold: those of attributes a profile does not state."""
+        return {int(row) for row in columns if profile.get(self.attribute[int(row)]) is None}
 
     def membership(self, customers: pd.DataFrame, ids: IdMap) -> sp.csr_matrix:
         """Turn a customers table into one row per customer of `ids`."""
-        rows = ids.rows(customers[CUSTOMER_ID])
-        columns = customers[[GENDER, AGE, ANNUAL_INCOME]].astype("object")
+        known = [name for name in self._blocks if name in customers.columns]
+        columns = customers[known].astype("object")
         profiles = columns.where(columns.notna(), None).to_dict("records")
-        owner, column = [], []
-        for row, profile in zip(rows, profiles, strict=True):
-            groups = self.groups({str(name): value for name, value in profile.items()})
-            owner += [row] * len(groups)
-            column += groups
-        shape = (len(ids), len(self.names))
-        return sp.csr_matrix((np.ones(len(owner)), (owner, column)), shape=shape)
+        rows: list[int] = []
+        places: list[int] = []
+        values: list[float] = []
+        for row, profile in zip(ids.rows(customers[CUSTOMER_ID]), profiles, strict=True):
+            filled = self.columns({str(name): value for name, value in profile.items()})
+            rows += [row] * len(filled)
+            places += filled.keys()
+            values += filled.values()
+        return sp.csr_matrix((values, (rows, places)), shape=(len(ids), len(self.names)))
+
+    def expand(self, member: sp.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
+        """Add the crosses: values and whether they are known, shape (n, columns + crosses)."""
+        value = member.toarray()
+        known = np.zeros(value.shape, dtype=bool)
+        for block in self._blocks.values():
+            known[:, block] = value[:, block].any(axis=1, keepdims=True)
+        one, two = self.crosses.T
+        return (
+            np.hstack([value, value[:, one] * value[:, two]]),
+            np.hstack([known, known[:, one] & known[:, two]]),
+        )
 
 
 def build_demographics(customers: pd.DataFrame) -> Demographics:
-    """Find the groups that a customers table can tell apart."""
-    genders = tuple(sorted(customers[GENDER].dropna().str.strip().str.lower().unique()))
-    ages = np.array(AGE_EDGES) if customers[AGE].notna().any() else np.empty(0)
-    income = customers[ANNUAL_INCOME].dropna()
-    # Thirds of the customers, whatever the currency; few distinct incomes may give fewer bands.
-    edges = np.unique(income.quantile([1 / 3, 2 / 3])) if income.nunique() > 2 else np.empty(0)
+    """Find what a customers table tells: its categories, age and income.
+
+    A text column counts where it has few values; an id or a post code has too many.
+    """
+    names: list[str] = []
+    centres: list[float] = []
+    widths: list[float] = []
+    plain = {column.name for column in CUSTOMERS.columns} - {GENDER}
+    for name in [GENDER, *(name for name in customers.columns if name not in plain | {GENDER})]:
+        if not pd.api.types.is_string_dtype(customers[name]):
+            continue
+        values = _category(str(name), customers[name].dropna()).value_counts()
+        kept = sorted(values.index[values >= FEWEST_PEOPLE])
+        if 2 <= len(kept) <= MOST_VALUES:
+            names += kept
+            centres += [np.nan] * len(kept)
+            widths += [np.nan] * len(kept)
+    for name, places in ((AGE, AGES), (ANNUAL_INCOME, _places(customers[ANNUAL_INCOME]))):
+        if len(places) > 1 and customers[name].notna().any():
+            names += [f"{name}{SEPARATOR}{place:g}" for place in places]
+            centres += places
+            # A bell reaches about to its neighbours, whatever their distance.
+            widths += np.gradient(np.array(places)).tolist()
+    rows = np.arange(len(names))
+    attribute = np.array([name.partition(SEPARATOR)[0] for name in names], dtype=object)
+    # Gender changes with age what people like; the last gender follows from the others.
+    genders = rows[attribute == GENDER][:-1]
+    crosses = [(one, two) for one in genders for two in rows[attribute == AGE]]
     return Demographics(
-        genders,
-        ages,
-        edges,
-        (*genders, *_bands("age", ages), *_bands("income", edges)),
+        tuple(names),
+        np.array(centres, dtype=np.float64),
+        np.array(widths, dtype=np.float64),
+        np.array(crosses, dtype=np.int64).reshape(-1, 2),
     )
 
 
-def _bands(name: str, edges: np.ndarray) -> tuple[str, ...]:
-    if not len(edges):
+def _category(name: str, value: Any) -> Any:
+    """Name the column of a category, or of each of a series of them."""
+    if isinstance(value, pd.Series):
+        return f"{name}{SEPARATOR}" + value.astype("str").str.strip().str.lower()
+    return f"{name}{SEPARATOR}{str(value).strip().lower()}"
+
+
+def _places(values: pd.Series[float]) -> tuple[float, ...]:
+    """Spread centres evenly over the customers, whatever the currency."""
+    known = values.dropna()
+    if known.nunique() < 2:
         return ()
-    inner = [f"{name} {low:g}-{high:g}" for low, high in pairwise(edges)]
-    return (f"{name} under {edges[0]:g}", *inner, f"{name} {edges[-1]:g} and over")
+    at = (np.arange(INCOME_BANDS) + 0.5) / INCOME_BANDS
+    return tuple(np.unique(known.quantile(at)).tolist())

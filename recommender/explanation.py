@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from data.schema import OFFER_ID
 from recommender.base import Query, Source
-from recommender.keys import ITEM
+from recommender.keys import ITEM, LEVELS
 from recommender.model import Recommender
+from recommender.traits import traits_of
 
 MOST_REASONS = 3
 
@@ -31,12 +31,6 @@ class Explainer:
         self._recommender = recommender
         titles = offers["title"].fillna(offers[OFFER_ID])
         self._titles = titles.to_numpy(dtype=object)
-
-    @cached_property
-    def _unit_factors(self) -> np.ndarray:
-        factors = self._recommender.collaborative.factors
-        length = np.linalg.norm(factors, axis=1, keepdims=True)
-        return np.asarray(factors / np.maximum(length, 1e-12))
 
     def reasons(self, query: Query, row: int, contributions: Mapping[str, float]) -> list[str]:
         """Explain one offer to one customer.
@@ -75,32 +69,34 @@ class Explainer:
                 return "Popular with all customers."
 
     def _collaborative(self, query: Query, row: int) -> str:
+        if times := int(query.redeemed[0, row]):
+            return f"You took this {times} times before." if times > 1 else "You took this before."
         model = self._recommender.collaborative
-        taken = query.history.indices[query.history.data > 0]
-        other = self._titles[taken] != self._titles[row]
-        taken = taken[other & model.trained[taken]]
+        taken = query.history.indices
+        taken = taken[(self._titles[taken] != self._titles[row]) & model.trained[taken]]
         if not len(taken) or not model.trained[row]:
             return ""
-        alike = self._unit_factors[taken] @ self._unit_factors[row]
-        return f"Customers who took up “{self._titles[taken[int(alike.argmax())]]}” take this too."
+        code = model.autoencoder
+        alike = code.near[taken, :][:, [row]].toarray().ravel()
+        if code.left.shape[1]:
+            alike = alike + code.left[taken] @ code.right[row]
+        best = self._titles[taken[int(alike.argmax())]]
+        return f"Customers who took up “{best}” take this too."
 
     def _content(self, query: Query, row: int) -> str:
-        keys, weight = self._recommender.content.keys, self._recommender.content.weight
+        content = self._recommender.content
+        keys = content.keys
         start, end = keys.offer_keys.indptr[row : row + 2]
         own = keys.offer_keys.indices[start:end]
-        money = np.asarray(query.purchases[:, own].todense()).ravel()
-        best, text = 0.0, ""
-        for level, name in enumerate(keys.levels):
-            here = keys.level_of[own] == level
+        money = query.purchases[:, own].toarray().ravel()
+        for level in LEVELS:
+            here = keys.level_of[own] == LEVELS.index(level)
             spent = float(money[here].sum())
-            worth = float(weight[level] * np.log1p(spent / keys.unit))
-            if worth > best:
+            if spent > 0:
                 top = str(keys.names[own[here][int(money[here].argmax())]]).partition(":")[2]
-                what = "the very items of this offer" if name == ITEM else f"{top} ({name})"
-                best, text = worth, f"You spent {spent:,.2f} on {what}."
-        if text or not query.history.nnz:
-            return text
-        return "Like offers you chose before."
+                what = "the very items of this offer" if level == ITEM else f"{top} ({level})"
+                return f"You spent {spent:,.2f} on {what}."
+        return "Like offers you chose before." if query.history.nnz else ""
 
     def _segment(self, query: Query) -> str:
         segments = self._recommender.encoders.segments
@@ -110,18 +106,34 @@ class Explainer:
         return f"Popular with customers like you: {name[:1].lower()}{name[1:]}."
 
     def _demographic(self, query: Query, row: int) -> str:
-        lift = self._recommender.demographic.lift[query.demographic.indices, row]
-        if not len(lift) or lift.max() <= 0:
+        attribute = self._recommender.encoders.demographics.attribute
+        share = self._shares(query, Source.DEMOGRAPHIC, row)[: len(attribute)]
+        known = np.unique(attribute[query.demographic.indices].astype(np.str_))
+        best = max(known, key=lambda name: share[attribute == name].sum(), default="")
+        if not best or share[attribute == best].sum() <= 0:
             return ""
-        group = int(query.demographic.indices[int(lift.argmax())])
-        return f"Popular with your group: {self._recommender.encoders.demographics.names[group]}."
+        here = np.flatnonzero(attribute == best)
+        told = query.demographic[:, here].toarray().ravel()
+        name, _, value = self._recommender.encoders.demographics.names[
+            here[int(told.argmax())]
+        ].partition("=")
+        return f"Popular with people like you: {name.replace('_', ' ')} {value}."
 
     def _survey(self, query: Query, row: int) -> str:
-        lift = self._recommender.survey.lift[query.answers.indices, row]
-        if not len(lift) or lift.max() <= 0:
+        questions = self._recommender.encoders.survey.questions
+        if not questions:
             return ""
-        column = int(query.answers.indices[int(lift.argmax())])
-        question = self._recommender.encoders.survey.questions[column // 2]
-        kind, _, name = question.partition(":")
+        share = self._shares(query, Source.SURVEY, row)[-len(questions) :]
+        if share.max() <= 0:
+            return ""
+        best = int(np.argmax(share))
+        kind, _, name = questions[best].partition(":")
         what = name if kind == "category" else f"offer {name}"
-        return f"Because you said {'no' if column % 2 else 'yes'} to {what}."
+        said = "yes" if query.answers[0, 2 * best] else "no"
+        return f"Because you said {said} to {what}."
+
+    def _shares(self, query: Query, source: Source, row: int) -> np.ndarray:
+        """Split what the profile or the answers of a single customer say of an offer."""
+        traits = traits_of(query, source, self._recommender.encoders.demographics)
+        ridge = self._recommender.profile
+        return np.asarray(ridge.coefficients(traits)[0] * ridge.cross[:, row])

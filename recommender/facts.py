@@ -13,23 +13,23 @@ import scipy.sparse as sp
 
 from data.dataset import Dataset
 from data.idmap import IdMap
-from data.schema import (
-    CLICK,
-    CUSTOMER_ID,
-    EVENT_TYPE,
-    IMPRESSION,
-    OFFER_ID,
-    REDEMPTION,
-)
 from recommender.base import Query
 from recommender.demographics import Demographics
-from recommender.keys import KeySpace, purchases_of
+from recommender.history import history_of, history_of_one
+from recommender.keys import KeySpace
+from recommender.purchases import (
+    Purchases,
+    add_purchases,
+    purchases_of,
+    purchases_of_one,
+    row_of,
+    without_refunds,
+)
 from recommender.survey import Survey
 from segmentation.features import DAY, DAYS_PER_MONTH, FEATURES
 from segmentation.segments import SegmentModel
 
 MONTH = DAY * DAYS_PER_MONTH  # microseconds
-EVENT_WEIGHT = {IMPRESSION: 0.0, CLICK: 1.0, REDEMPTION: 5.0}
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Facts:
         Attributes such as gender, age, annual_income, spending_score.
     answers : mapping of str to str
         Survey answers by question.
-    interactions : sequence of (offer_id, event_type)
-        What the person did with offers.
+    interactions : sequence of (offer_id, event_type, occurred_at)
+        What the person did with offers; times in microseconds since 1970, None for now.
     purchases : sequence of mappings
         Lines with amount, and item_id, category, merchant, transaction_id, occurred_at
         (microseconds since 1970, UTC) where stated.
@@ -51,7 +51,7 @@ class Facts:
 
     profile: Mapping[str, Any] = field(default_factory=dict)
     answers: Mapping[str, str] = field(default_factory=dict)
-    interactions: Sequence[tuple[str, str]] = ()
+    interactions: Sequence[tuple[str, str, int | None]] = ()
     purchases: Sequence[Mapping[str, Any]] = ()
 
 
@@ -71,6 +71,8 @@ class Encoders:
         Questions.
     segments : SegmentModel or None
         Segments; None where customers cannot be told apart.
+    moment : int
+        The model's moment, microseconds since 1970: what is recent is so as seen from there.
     """
 
     offer_ids: np.ndarray
@@ -78,6 +80,7 @@ class Encoders:
     demographics: Demographics
     survey: Survey
     segments: SegmentModel | None
+    moment: int
 
     @cached_property
     def offer_rows(self) -> dict[str, int]:
@@ -104,12 +107,12 @@ class Encoders:
         features : DataFrame
             The six features by customer id.
         """
-        history, redeemed = interactions_of(dataset, ids, IdMap(self.offer_ids))
+        history, redeemed = history_of(dataset, ids, IdMap(self.offer_ids), self.moment)
         table = features[list(FEATURES)].reindex(pd.Index(ids.ids, dtype="str"))
         return Query(
             history=history,
             redeemed=redeemed,
-            purchases=purchases_of(dataset, self.keys, ids),
+            **_fields(purchases_of(dataset, self.keys, ids, self.moment)),
             segment=self.segment_membership(table.to_numpy(dtype=np.float64)),
             demographic=self.demographics.membership(dataset.customers, ids),
             answers=self.survey.membership(dataset.survey_answers, ids),
@@ -127,33 +130,26 @@ class Encoders:
         base : Query, optional
             The person's row of the bundle.
         """
-        weights: dict[int, float] = {}
-        taken: dict[int, float] = {}
-        for offer_id, event_type in facts.interactions:
-            row = self.offer_rows.get(offer_id)
-            if row is None:
-                continue
-            if EVENT_WEIGHT[event_type] > 0:
-                weights[row] = weights.get(row, 0.0) + EVENT_WEIGHT[event_type]
-            if event_type == REDEMPTION:
-                taken[row] = 1.0
-        spend: dict[int, float] = {}
-        for line in facts.purchases:
-            for key in self.keys.keys_of(line):
-                spend[key] = spend.get(key, 0.0) + float(line["amount"])
-        groups = set(self.demographics.groups(facts.profile))
+        weights, taken = history_of_one(facts.interactions, self.offer_rows, self.moment)
+        purchases = purchases_of_one(facts.purchases, self.keys, self.moment)
         if base is not None:
-            groups |= self.demographics.kept(base.demographic.indices, facts.profile)
+            before = Purchases(base.purchases, base.baskets, base.recent, base.spent)
+            purchases = add_purchases(before, purchases)
+        profile = self.demographics.columns(facts.profile)
+        if base is not None:
+            kept = self.demographics.kept(base.demographic.indices, facts.profile)
+            told = zip(base.demographic.indices.tolist(), base.demographic.data, strict=True)
+            profile |= {column: float(value) for column, value in told if column in kept}
         answers = self.survey.columns(facts.answers)
         query = Query(
-            history=_row(weights, len(self.offer_ids)),
-            redeemed=_row(taken, len(self.offer_ids)),
-            purchases=_row(spend, self.keys.n_keys),
+            history=row_of(weights, len(self.offer_ids)),
+            redeemed=row_of(taken, len(self.offer_ids)),
+            **_fields(without_refunds(purchases)),
             segment=self.segment_membership(features[None, :]),
-            demographic=_row(dict.fromkeys(groups, 1.0), len(self.demographics.names)),
-            answers=_row(dict.fromkeys(answers, 1.0), self.survey.n_columns),
+            demographic=row_of(profile, len(self.demographics.names)),
+            answers=row_of(dict.fromkeys(answers, 1.0), self.survey.n_columns),
         )
-        return _without_refunds(query if base is None else _joined(base, query))
+        return query if base is None else _joined(base, query)
 
 
 def features_of(
@@ -198,47 +194,26 @@ def features_of(
     return features
 
 
-def interactions_of(
-    dataset: Dataset, customers: IdMap, offers: IdMap
-) -> tuple[sp.csr_matrix, sp.csr_matrix]:
-    """Sum interaction weights and mark redemptions: two matrices, shape (customers, offers)."""
-    events = dataset.interactions
-    weight = events[EVENT_TYPE].map(EVENT_WEIGHT).to_numpy(dtype=np.float64)
-    counted = events[weight > 0]
-    rows, columns = customers.rows(counted[CUSTOMER_ID]), offers.rows(counted[OFFER_ID])
-    shape = (len(customers), len(offers))
-    history = sp.csr_matrix((weight[weight > 0], (rows, columns)), shape=shape)
-    done = (counted[EVENT_TYPE] == REDEMPTION).to_numpy()
-    redeemed = sp.csr_matrix((np.ones(int(done.sum())), (rows[done], columns[done])), shape=shape)
-    redeemed.data[:] = 1.0
-    return history, redeemed
-
-
-def _row(values: Mapping[int, float], width: int) -> sp.csr_matrix:
-    columns = np.array(sorted(values), dtype=np.int64)
-    data = np.array([values[column] for column in sorted(values)], dtype=np.float64)
-    return sp.csr_matrix((data, columns, np.array([0, len(columns)])), shape=(1, width))
-
-
-def _without_refunds(query: Query) -> Query:
-    """Leave out keys on which, refunds counted, nothing was spent."""
-    purchases = query.purchases.copy()
-    purchases.data = np.maximum(purchases.data, 0.0)
-    purchases.eliminate_zeros()
-    return replace(query, purchases=purchases)
+def _fields(purchases: Purchases) -> dict[str, sp.csr_matrix]:
+    """Name the parts as a query does."""
+    return {
+        "purchases": purchases.spend,
+        "baskets": purchases.baskets,
+        "recent": purchases.recent,
+        "spent": purchases.spent,
+    }
 
 
 def _joined(base: Query, new: Query) -> Query:
-    """Add what is new to a bundle's row; what a person says of themselves now replaces the old."""
+    """Add interactions to a bundle's row; what a person says of themselves now replaces the old."""
     answered = new.answers.indices // 2
     kept = base.answers.copy()
     kept.data = np.where(np.isin(kept.indices // 2, answered), 0.0, kept.data)
     kept.eliminate_zeros()
-    return Query(
+    return replace(
+        new,
         history=sp.csr_matrix(base.history + new.history),
-        redeemed=sp.csr_matrix(base.redeemed.maximum(new.redeemed)),
-        purchases=sp.csr_matrix(base.purchases + new.purchases),
+        redeemed=sp.csr_matrix(base.redeemed + new.redeemed),
         segment=new.segment if new.segment.nnz else base.segment,
-        demographic=new.demographic,
         answers=sp.csr_matrix(kept + new.answers),
     )

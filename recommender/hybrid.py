@@ -1,8 +1,9 @@
 """The hybrid: one sum over sources whose weights depend on how much is known of the customer.
 
-Each source has a weight at the four corners of what can be known (nothing, history only, purchases
-only, both); between the corners the weights are interpolated, so that a cold customer becomes a
-warm one without a step. Contributions add up to the score exactly.
+Each source has a weight at the four corners of what can be known of the customer (nothing, history
+only, purchases only, both), for new and for known offers; in between the weights are interpolated,
+so that a cold customer becomes a warm one, and a new offer a known one, without a step.
+Contributions add up to the score exactly.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import numpy as np
 
 from recommender.base import Query, Source
 
+CORNERS = ("nothing known", "history", "purchases", "both")
+OFFERS = ("new offers", "known offers")
 # Weights believed before any data, per source: nothing known, history, purchases, both.
 PRIOR = {
     Source.COLLABORATIVE: (0.0, 0.5, 0.0, 0.4),
@@ -22,9 +25,9 @@ PRIOR = {
     Source.SURVEY: (0.6, 0.4, 0.4, 0.3),
     Source.POPULARITY: (0.8, 0.6, 0.5, 0.4),
 }
-
-
-GROUPS = (Source.SEGMENT, Source.DEMOGRAPHIC, Source.SURVEY)
+# Of a new offer popularity is but a guess from what people buy, which content knows better.
+NEW_POPULARITY = (0.8, 0.6, 0.0, 0.0)
+HALF_KNOWN = 5.0  # redemptions after which an offer is as much known as new
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,10 @@ class Hybrid:
         The sources, in the order of the arrays.
     centre, scale : ndarray of float, shape (sources,)
         A score s becomes (s - centre) / scale.
-    weight : ndarray of float, shape (sources, 4)
-        Weights at the corners, none negative.
+    weight : ndarray of float, shape (sources, 4, 2)
+        Weights at the corners, for new and for known offers; none negative.
+    offer_share : ndarray of float, shape (offers, 2)
+        How new and how known each offer is; adds up to one.
     slope, intercept : float
         From the relative score to the log-odds of redemption; 1 and 0 where not calibrated.
     calibrated : bool
@@ -91,15 +96,27 @@ class Hybrid:
     centre: np.ndarray
     scale: np.ndarray
     weight: np.ndarray
+    offer_share: np.ndarray
     slope: float = 1.0
     intercept: float = 0.0
     calibrated: bool = False
 
+    def named_weights(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Return the weights by source, by what is known of the customer, by new and known."""
+        return {
+            source: {
+                corner: dict(zip(OFFERS, np.round(pair, 4).tolist(), strict=True))
+                for corner, pair in zip(CORNERS, rows, strict=True)
+            }
+            for source, rows in zip(self.sources, self.weight, strict=True)
+        }
+
     def blend(self, scores: np.ndarray, query: Query) -> Blend:
         """Blend the sources' scores, shape (sources, n, offers), NaN where one cannot say."""
-        weight = self.slope * (self.weight @ corner_shares(query).T)
         parts = self.standardise(scores)
-        parts *= weight[:, :, None]
+        corners = self.slope * corner_shares(query)
+        for part, weight in zip(parts, self.weight, strict=True):
+            part *= corners @ weight @ self.offer_share.T
         return Blend(
             score=self.intercept + parts.sum(axis=0),
             contributions=parts,
@@ -110,13 +127,18 @@ class Hybrid:
     def standardise(self, scores: np.ndarray) -> np.ndarray:
         """Put the sources on one scale; where one cannot say it stays at the average, zero.
 
-        Group sources share popularity's scale and count by what they add to it: a group in which
-        everything is as usual adds nothing, and neither does a group nobody is in.
+        Sources that go by traits share popularity's scale and count by what they add to it: a
+        segment in which everything is as usual adds nothing. Survey, which goes by the profile as
+        well, counts by what the answers add to that.
         """
         z = np.array((scores - self.centre[:, None, None]) / self.scale[:, None, None])
-        popularity = z[self.sources.index(Source.POPULARITY)]
-        for source in GROUPS:
-            z[self.sources.index(source)] -= popularity
+        popularity, demographic, survey = (
+            z[self.sources.index(name)]
+            for name in (Source.POPULARITY, Source.DEMOGRAPHIC, Source.SURVEY)
+        )
+        survey -= np.where(np.isnan(demographic), popularity, demographic)
+        for name in (Source.SEGMENT, Source.DEMOGRAPHIC):
+            z[self.sources.index(name)] -= popularity
         np.copyto(z, 0.0, where=np.isnan(z))
         return z
 
@@ -134,7 +156,15 @@ def corner_shares(query: Query) -> np.ndarray:
     )
 
 
-def prior_hybrid(log_rate: np.ndarray, collaborative: np.ndarray, content: np.ndarray) -> Hybrid:
+def offer_shares(redemptions: np.ndarray) -> np.ndarray:
+    """Say how new and how known offers are after so many redemptions: shape (offers, 2)."""
+    known = redemptions / (redemptions + HALF_KNOWN)
+    return np.column_stack([1 - known, known])
+
+
+def prior_hybrid(
+    log_rate: np.ndarray, collaborative: np.ndarray, content: np.ndarray, redemptions: np.ndarray
+) -> Hybrid:
     """Build the hybrid believed before any data.
 
     The four sources that are log rates share one scale, so that a lift means the same in each.
@@ -145,15 +175,20 @@ def prior_hybrid(log_rate: np.ndarray, collaborative: np.ndarray, content: np.nd
         Everyone's log rates.
     collaborative, content : ndarray of float, shape (n, offers)
         Scores of a sample of customers, for their scales.
+    redemptions : ndarray of float, shape (offers,)
+        Of all customers.
     """
     scale = {Source.COLLABORATIVE: _scale(collaborative), Source.CONTENT: _scale(content)}
     rates = _scale(log_rate)
     pairs = [scale.get(source, rates) for source in Source]
+    weight = np.array([[PRIOR[source], PRIOR[source]] for source in Source])
+    weight[list(Source).index(Source.POPULARITY), 0] = NEW_POPULARITY
     return Hybrid(
         sources=tuple(str(source) for source in Source),
         centre=np.array([centre for centre, _ in pairs]),
         scale=np.array([spread for _, spread in pairs]),
-        weight=np.array([PRIOR[source] for source in Source]),
+        weight=weight.transpose(0, 2, 1),
+        offer_share=offer_shares(redemptions),
     )
 
 

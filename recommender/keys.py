@@ -2,8 +2,8 @@
 
 An offer applies to items; a purchase of the same item, of its type, its category, its merchant, is
 evidence of falling strength. Each such value that some offer has is a key, ``item:i1`` or
-``category:travel``. A purchase adds its money to every key it has; an offer collects from its keys.
-Keys that no offer has are not kept.
+``category:travel``. A purchase counts for every key it has; an offer collects from its keys. Keys
+that no offer has are not kept. The type is the finest grouping of the items there is, by brand.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import pandas as pd
 import scipy.sparse as sp
 
 from data.dataset import Dataset
-from data.idmap import IdMap
-from data.schema import AMOUNT, CUSTOMER_ID, ITEM_ID, OFFER_ID
+from data.schema import AMOUNT, ITEM_ID, OFFER_ID
 
-ITEM = "item"
-LINE_LEVELS = ("category", "merchant")  # levels that a transaction line can state itself
+ITEM, TYPE, CATEGORY, MERCHANT = LEVELS = ("item", "type", "category", "merchant")
+STATED = (CATEGORY, MERCHANT)  # levels that an offer or a transaction line can state itself
+BRAND = "brand"
 
 
 @dataclass(frozen=True)
@@ -30,23 +30,20 @@ class KeySpace:
 
     Attributes
     ----------
-    levels : tuple of str
-        Level names, the item itself first.
     names : ndarray of str, shape (keys,)
         ``level:value``, grouped by level.
     level_of : ndarray of int, shape (keys,)
-        Position of each key's level in `levels`.
+        Position of each key's level in `LEVELS`.
     item_ids : ndarray of str, shape (items,)
         Items that have a key, sorted.
     item_keys : csr_matrix, shape (items, keys)
         One where an item has a key.
     offer_keys : csr_matrix, shape (offers, keys)
-        One where an offer has a key.
+        One for each item of an offer; at other levels the share of its items that have the key.
     unit : float
         A typical amount of money; spend is compared in multiples of it.
     """
 
-    levels: tuple[str, ...]
     names: np.ndarray
     level_of: np.ndarray
     item_ids: np.ndarray
@@ -69,14 +66,16 @@ class KeySpace:
         """Row of each item by id."""
         return {str(name): row for row, name in enumerate(self.item_ids)}
 
+    def rows_of(self, level: str) -> slice:
+        """Return the rows of the keys of a level."""
+        first, end = np.searchsorted(self.level_of, [LEVELS.index(level), LEVELS.index(level) + 1])
+        return slice(int(first), int(end))
+
     @cached_property
-    def by_level(self) -> tuple[tuple[np.ndarray, sp.csc_matrix], ...]:
-        """Per level: the key rows, and their part of the offers, shape (keys of level, offers)."""
-        parts = []
-        for level in range(len(self.levels)):
-            rows = np.flatnonzero(self.level_of == level)
-            parts.append((rows, sp.csc_matrix(self.offer_keys[:, rows].T)))
-        return tuple(parts)
+    def offers_by_level(self) -> dict[str, sp.csr_matrix]:
+        """The offers' part of each level: shape (keys of the level, offers)."""
+        keys = sp.csr_matrix(self.offer_keys.T)
+        return {level: sp.csr_matrix(keys[self.rows_of(level)]) for level in LEVELS}
 
     def keys_of(self, purchase: Mapping[str, str | None]) -> list[int]:
         """Return the keys of one purchase with its item_id, category and merchant, if stated."""
@@ -84,75 +83,70 @@ class KeySpace:
         if item is not None:
             start, end = self.item_keys.indptr[item : item + 2]
             return [int(key) for key in self.item_keys.indices[start:end]]
-        named = (f"{level}:{purchase[level]}" for level in LINE_LEVELS if purchase.get(level))
+        named = (f"{level}:{purchase[level]}" for level in STATED if purchase.get(level))
         return [self.key_rows[name] for name in named if name in self.key_rows]
 
 
 def build_keys(dataset: Dataset) -> KeySpace:
     """Collect the keys of the offers of a dataset."""
     offers = dataset.offer_ids
-    items = dataset.items.set_index(ITEM_ID)
-    shared = [str(name) for name in items.columns if _is_shared(items[name])]
-    levels = list(dict.fromkeys([ITEM, *shared, *LINE_LEVELS]))
+    values = _values(dataset)
     links = dataset.offer_items[dataset.offer_items[OFFER_ID].isin(offers.ids)]
     wanted: list[pd.DataFrame] = []
-    for level in levels:
-        values = links[ITEM_ID] if level == ITEM else links[ITEM_ID].map(_column(items, level))
-        found = pd.DataFrame({OFFER_ID: links[OFFER_ID], "value": values})
-        if level in LINE_LEVELS:
+    for level in LEVELS:
+        found = pd.DataFrame(
+            {OFFER_ID: links[OFFER_ID], "value": links[ITEM_ID].map(values[level])}
+        )
+        if level in STATED:
+            # What an offer states itself is said of all its items, or of as many as one.
             stated = dataset.offers[[OFFER_ID, level]].rename(columns={level: "value"})
-            found = pd.concat([found, stated])
-        wanted.append(found.dropna().drop_duplicates().assign(level=level))
+            found = pd.concat([found, stated[~stated[OFFER_ID].isin(found.dropna()[OFFER_ID])]])
+        found = found.dropna()
+        count = found.groupby([OFFER_ID, "value"], sort=False).size().rename("n").reset_index()
+        wanted.append(count.assign(level=level))
     pairs = pd.concat(wanted, ignore_index=True)
     pairs["key"] = pairs["level"] + ":" + pairs["value"].astype("str")
     names, level_of = [], []
-    for row, level in enumerate(levels):
+    for row, level in enumerate(LEVELS):
         here = sorted(pairs.loc[pairs["level"] == level, "key"].unique())
         names += here
         level_of += [row] * len(here)
     index = pd.Index(names, dtype="str")
-    offer_keys = _ones(
-        offers.rows(pairs[OFFER_ID]), index.get_indexer(pairs["key"]), (len(offers), len(index))
+    total = pairs.groupby([OFFER_ID, "level"])["n"].transform("sum")
+    share = np.where(pairs["level"] == ITEM, 1.0, pairs["n"] / total)
+    offer_keys = sp.csr_matrix(
+        (share, (offers.rows(pairs[OFFER_ID]), index.get_indexer(pairs["key"]))),
+        shape=(len(offers), len(index)),
     )
-    item_ids, item_keys = _item_keys(dataset, items, levels, index)
+    item_ids, item_keys = _item_keys(dataset, values, index)
     amounts = dataset.transactions[AMOUNT]
-    unit = float(amounts[amounts > 0].median()) if (amounts > 0).any() else 1.0
     return KeySpace(
-        levels=tuple(levels),
         names=np.array(names, dtype=np.str_),
         level_of=np.array(level_of, dtype=np.int64),
         item_ids=item_ids,
         item_keys=item_keys,
         offer_keys=offer_keys,
-        unit=unit,
+        unit=float(amounts[amounts > 0].median()) if (amounts > 0).any() else 1.0,
     )
 
 
-def purchases_of(dataset: Dataset, keys: KeySpace, customers: IdMap) -> sp.csr_matrix:
-    """Sum what each customer spent per key, at least zero: shape (customers, keys)."""
-    lines = dataset.transactions
-    owner = customers.rows(lines[CUSTOMER_ID])
-    amount = lines[AMOUNT].to_numpy(dtype=np.float64)
-    item = pd.Index(keys.item_ids).get_indexer(pd.Index(lines[ITEM_ID]))
-    known = item >= 0
-    spend = sp.csr_matrix(
-        (amount[known], (owner[known], item[known])), shape=(len(customers), len(keys.item_ids))
-    )
-    total = spend @ keys.item_keys
-    index = pd.Index(keys.names)
-    rest = lines[~known]
-    for level in LINE_LEVELS:
-        stated = rest[level].notna().to_numpy()
-        key = index.get_indexer(pd.Index(level + ":" + rest.loc[stated, level]))
-        hit = key >= 0
-        if hit.any():
-            values, rows = amount[~known][stated][hit], owner[~known][stated][hit]
-            total = total + sp.csr_matrix((values, (rows, key[hit])), shape=total.shape)
-    total = sp.csr_matrix(total)
-    total.data = np.maximum(total.data, 0.0)
-    total.eliminate_zeros()
-    total.sort_indices()
-    return total
+def _values(dataset: Dataset) -> dict[str, pd.Series[str]]:
+    """Find the value that every item has at each level, by item id."""
+    items = dataset.items.set_index(ITEM_ID)
+    ids = pd.Index(dataset.item_ids.ids, dtype="str")
+    shared = {str(name): items[name] for name in items.columns if _is_shared(items[name])}
+    brand = shared.pop(BRAND, None)
+    kinds = {name: column for name, column in shared.items() if name != MERCHANT}
+    none = pd.Series(dtype="str")
+    finest = max(kinds.values(), key=lambda column: column.nunique(), default=none)
+    if brand is not None and len(finest):
+        # Who buys a shop's own brand of something seldom takes a coupon for a national one.
+        finest = finest + ", " + brand
+    of_level = {TYPE: finest, CATEGORY: items[CATEGORY], MERCHANT: items[MERCHANT]}
+    return {
+        ITEM: pd.Series(ids, index=ids, dtype="str"),
+        **{level: column.reindex(ids) for level, column in of_level.items()},
+    }
 
 
 def _is_shared(values: pd.Series) -> bool:
@@ -164,29 +158,18 @@ def _is_shared(values: pd.Series) -> bool:
     return len(known) > 0 and not numbers and known.nunique() <= len(known) / 2
 
 
-def _column(items: pd.DataFrame, level: str) -> pd.Series[str]:
-    return items[level] if level in items.columns else pd.Series(dtype="str")
-
-
 def _item_keys(
-    dataset: Dataset, items: pd.DataFrame, levels: list[str], index: pd.Index[str]
+    dataset: Dataset, values: dict[str, pd.Series[str]], index: pd.Index[str]
 ) -> tuple[np.ndarray, sp.csr_matrix]:
     """Find the keys of every item that has one."""
-    ids = pd.Series(dataset.item_ids.ids, dtype="str")
+    ids = dataset.item_ids.ids
     rows, columns = [], []
-    for level in levels:
-        values = ids if level == ITEM else ids.map(_column(items, level))
-        key = index.get_indexer(pd.Index(level + ":" + values.astype("str")))
-        hit = (key >= 0) & values.notna().to_numpy()
+    for level, column in values.items():
+        key = index.get_indexer(pd.Index(level + ":" + column.astype("str")))
+        hit = (key >= 0) & column.notna().to_numpy()
         rows.append(np.flatnonzero(hit))
         columns.append(key[hit])
-    matrix = _ones(np.concatenate(rows), np.concatenate(columns), (len(ids), len(index)))
+    row, key = np.concatenate(rows), np.concatenate(columns)
+    matrix = sp.csr_matrix((np.ones(len(row)), (row, key)), shape=(len(ids), len(index)))
     kept = np.diff(matrix.indptr) > 0
-    return ids.to_numpy(dtype=np.str_)[kept], sp.csr_matrix(matrix[kept])
-
-
-def _ones(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> sp.csr_matrix:
-    matrix = sp.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=shape)
-    matrix.sum_duplicates()
-    matrix.data[:] = 1.0
-    return matrix
+    return ids.astype(np.str_)[kept], sp.csr_matrix(matrix[kept])

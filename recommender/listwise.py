@@ -6,7 +6,7 @@ a taken offer is the one taken is the softmax of the weighted features over the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize
@@ -21,7 +21,10 @@ class Lists:
     features : ndarray of float, shape (f, n, offers)
         Features of each candidate.
     share : ndarray of float, shape (n, c)
-        How near each list is to each of c situations; a feature has a weight in every situation.
+        How near each list is to each of c situations.
+    offer_share : ndarray of float, shape (offers, d)
+        How near each offer is to each of d situations; a feature has a weight in every pair of
+        them.
     taken : ndarray of float, shape (n, offers)
         One for offers taken.
     candidate : ndarray of bool, shape (n, offers)
@@ -32,9 +35,16 @@ class Lists:
 
     features: np.ndarray
     share: np.ndarray
+    offer_share: np.ndarray
     taken: np.ndarray
     candidate: np.ndarray
     weight: float = 1.0
+
+
+def plain_lists(features: np.ndarray, taken: np.ndarray, candidate: np.ndarray) -> Lists:
+    """Return lists all in one situation, so that each feature has a single weight."""
+    n, offers = taken.shape
+    return Lists(features, np.ones((n, 1)), np.ones((offers, 1)), taken, candidate)
 
 
 def fit_listwise(lists: list[Lists], prior: np.ndarray, strength: float) -> np.ndarray:
@@ -44,16 +54,17 @@ def fit_listwise(lists: list[Lists], prior: np.ndarray, strength: float) -> np.n
     ----------
     lists : list of Lists
         May be empty: then the prior is returned.
-    prior : ndarray of float, shape (f, c)
+    prior : ndarray of float, shape (f, c, d)
         Weights believed before any data.
     strength : float
         Penalty on the squared distance from the prior, in taken offers.
 
     Returns
     -------
-    ndarray of float, shape (f, c)
+    ndarray of float, shape (f, c, d)
     """
-    if not lists:
+    lists = [_telling(part) for part in lists]
+    if not any(len(part.taken) for part in lists):
         return prior.copy()
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
@@ -61,7 +72,7 @@ def fit_listwise(lists: list[Lists], prior: np.ndarray, strength: float) -> np.n
         total = strength * float(((weight - prior) ** 2).sum()) / 2
         gradient = strength * (weight - prior)
         for part in lists:
-            score = np.einsum("fno,fn->no", part.features, weight @ part.share.T)
+            score = weighted_sum(part.features, weight, part.share, part.offer_share)
             score = np.where(part.candidate, score, -np.inf)
             score -= score.max(axis=1, keepdims=True)
             chance = np.exp(score)
@@ -69,9 +80,9 @@ def fit_listwise(lists: list[Lists], prior: np.ndarray, strength: float) -> np.n
             chance /= norm
             log_chance = np.where(part.taken > 0, score - np.log(norm), 0.0)
             total -= part.weight * float((part.taken * log_chance).sum())
-            residual = part.taken.sum(axis=1, keepdims=True) * chance - part.taken
-            by_list = np.einsum("no,fno->fn", residual, part.features)
-            gradient = gradient + part.weight * by_list @ part.share
+            residual = part.weight * (part.taken.sum(axis=1, keepdims=True) * chance - part.taken)
+            for row, feature in enumerate(part.features):
+                gradient[row] += part.share.T @ (residual * feature) @ part.offer_share
         return total, gradient.ravel()
 
     fitted = minimize(
@@ -82,3 +93,25 @@ def fit_listwise(lists: list[Lists], prior: np.ndarray, strength: float) -> np.n
         bounds=[(0.0, None)] * prior.size,
     )
     return np.asarray(fitted.x).reshape(prior.shape)
+
+
+def _telling(lists: Lists) -> Lists:
+    """Leave out lists of which nothing was taken."""
+    rows = np.flatnonzero((lists.taken * lists.candidate).any(axis=1))
+    return replace(
+        lists,
+        features=lists.features[:, rows],
+        share=lists.share[rows],
+        taken=lists.taken[rows],
+        candidate=lists.candidate[rows],
+    )
+
+
+def weighted_sum(
+    features: np.ndarray, weight: np.ndarray, share: np.ndarray, offer_share: np.ndarray
+) -> np.ndarray:
+    """Add up features, each by its weight in the situations at hand: shape (n, offers)."""
+    total = np.zeros(features.shape[1:])
+    for feature, by_situation in zip(features, weight, strict=True):
+        total += feature * (share @ by_situation @ offer_share.T)
+    return total

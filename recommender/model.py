@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from recommender.base import Query, Scorer
+from recommender.base import Query, Scorer, Source
 from recommender.collaborative import CollaborativeScorer
 from recommender.content import ContentScorer
 from recommender.facts import Encoders
 from recommender.hybrid import Blend, Hybrid
-from recommender.popularity import RateScorer
+from recommender.popularity import PopularityScorer
+from recommender.traits import TraitRidge, TraitScorer
 
 
 @dataclass(frozen=True)
@@ -21,21 +23,21 @@ class Recommender:
     encoders: Encoders
     collaborative: CollaborativeScorer
     content: ContentScorer
-    segment: RateScorer
-    demographic: RateScorer
-    survey: RateScorer
-    popularity: RateScorer
+    segment: TraitRidge
+    profile: TraitRidge
+    popularity: PopularityScorer
     hybrid: Hybrid
 
-    @property
+    @cached_property
     def scorers(self) -> tuple[Scorer, ...]:
         """The sources in the order of the hybrid's arrays."""
+        base, demographics = self.popularity.base, self.encoders.demographics
         return (
             self.collaborative,
             self.content,
-            self.segment,
-            self.demographic,
-            self.survey,
+            TraitScorer(Source.SEGMENT, base, self.segment, demographics),
+            TraitScorer(Source.DEMOGRAPHIC, base, self.profile, demographics),
+            TraitScorer(Source.SURVEY, base, self.profile, demographics),
             self.popularity,
         )
 
@@ -51,3 +53,20 @@ class Recommender:
     def blend(self, query: Query) -> Blend:
         """Blend the sources for every offer."""
         return self.hybrid.blend(self.scores(query), query)
+
+
+def information(recommender: Recommender) -> np.ndarray:
+    """Say how much the answer to each question moves the ranking of likely offers.
+
+    Returns
+    -------
+    ndarray of float, shape (questions,)
+        Variance, over offers weighted by their rates, of the relative gap between "yes" and "no".
+    """
+    ridge, base = recommender.profile, recommender.popularity.base
+    first = len(ridge.mean) - len(recommender.encoders.survey.questions)
+    alone = np.diag(ridge.gram)[first:] + ridge.penalty[first:]
+    gap = ridge.cross[first:] / alone[:, None] / ridge.rate
+    likely = np.exp(base - base.max())
+    centre = (gap * likely).sum(axis=1, keepdims=True) / likely.sum()
+    return np.asarray(((gap - centre) ** 2 * likely).sum(axis=1) / likely.sum())

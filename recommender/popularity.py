@@ -1,14 +1,12 @@
-"""Popularity among everyone, a segment, demographic groups or people who answered alike.
+"""Popularity: how often an offer was redeemed per chance to redeem it.
 
-One scorer, several group keys. A rate is how often an offer was redeemed per chance to redeem it,
-shrunk (empirical Bayes) to what is expected: a group's rate to everyone's, everyone's to what
-people spend on the items behind the offer, so that an offer nobody has seen has a rate as well.
+Rates are shrunk (empirical Bayes) to what people spend on the items behind the offer, so that an
+offer nobody has seen has a rate as well.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -17,62 +15,27 @@ from scipy.special import xlogy
 from recommender.base import Query, Source
 
 OFFER_STRENGTH = 2.0  # redemptions that the expectation of an offer counts for
-GROUP_STRENGTH = 5.0  # redemptions that everyone's rate counts for in a group
-MOST_LIFT = 3.0  # log; an answer that repeats what was done would else lift without bound
-MEMBERSHIP = {
-    Source.SEGMENT: "segment",
-    Source.DEMOGRAPHIC: "demographic",
-    Source.SURVEY: "answers",
-}
 
 
 @dataclass(frozen=True)
-class RateScorer:
-    """Everyone's log rate, plus the lifts of the groups a customer is in.
-
-    Groups overlap, so that n lifts count as √n of their mean; a lift that stands alone counts
-    whole.
+class PopularityScorer:
+    """Everyone's log rates, for everybody.
 
     Attributes
     ----------
-    name : str
-        The source this scorer stands for.
     base : ndarray of float, shape (offers,)
-        Everyone's log rate.
-    lift : ndarray of float, shape (groups, offers)
-        Log rate in each group less everyone's; no rows for plain popularity.
-    alone : ndarray of bool, shape (groups, offers)
-        Lifts of which a customer has at most one per offer, such as that of the answer about its
-        category.
     """
 
-    name: str
     base: np.ndarray
-    lift: np.ndarray
-    alone: np.ndarray
 
     @property
     def source(self) -> Source:
         """Where the score comes from."""
-        return Source(self.name)
+        return Source.POPULARITY
 
     def score(self, query: Query) -> np.ndarray:
-        """Score every offer; NaN for a customer who is in none of the groups."""
-        if self.source is Source.POPULARITY:
-            return np.tile(self.base, (len(query), 1))
-        member: sp.csr_matrix = getattr(query, MEMBERSHIP[self.source])
-        groups = np.diff(member.indptr)
-        lift = (member @ self._shared) / np.sqrt(np.maximum(groups, 1))[:, None]
-        lift = lift + member @ self._whole
-        return np.where(groups[:, None] > 0, self.base + lift, np.nan)
-
-    @cached_property
-    def _shared(self) -> np.ndarray:
-        return np.where(self.alone, 0.0, self.lift)
-
-    @cached_property
-    def _whole(self) -> np.ndarray:
-        return np.where(self.alone, self.lift, 0.0)
+        """Score every offer, the same for every customer."""
+        return np.tile(self.base, (len(query), 1))
 
 
 @dataclass(frozen=True)
@@ -99,62 +62,27 @@ class Chances:
     spend: sp.csr_matrix
     placed: np.ndarray
 
-    def of(self, member: sp.csr_matrix) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Sum by group: redemptions, chances and log mean spend, each of shape (groups, offers)."""
-        groups = sp.csr_matrix(member.T)
-        size = np.asarray(groups.sum(axis=1)).reshape(-1, 1)
-        events = np.asarray((groups @ self.events).todense())
-        if self.shown is None:
-            chances = size * self.live[None, :]
-        else:
-            chances = np.asarray((groups @ self.shown).todense())
-        spend = np.asarray((groups @ self.spend).todense()) / np.maximum(size, 1.0)
-        log_spend = np.log(spend + 0.01)
+    def log_spend(self) -> np.ndarray:
+        """Return the log of the mean spend on what is behind each offer: shape (offers,)."""
+        n = max(1, self.spend.shape[0])
+        log_spend = np.log(np.asarray(self.spend.sum(axis=0)).ravel() / n + 0.01)
         if not self.placed.all():
-            usual = log_spend[:, self.placed] if self.placed.any() else np.zeros((len(spend), 1))
-            log_spend[:, ~self.placed] = usual.mean(axis=1, keepdims=True)
-        return events, np.maximum(chances, events), log_spend
+            log_spend[~self.placed] = log_spend[self.placed].mean() if self.placed.any() else 0.0
+        return np.asarray(log_spend)
 
 
-@dataclass(frozen=True)
-class Rates:
-    """Everyone's rates and what is needed to estimate a group's."""
+def estimate_rates(chances: Chances) -> np.ndarray:
+    """Estimate everyone's log rates: shape (offers,).
 
-    log_rate: np.ndarray
-    log_spend: np.ndarray
-    slope: float
-    chances: Chances
-
-    def lift(self, member: sp.csr_matrix, relation: np.ndarray | None = None) -> np.ndarray:
-        """Estimate log rates of groups less everyone's: shape (groups, offers).
-
-        Parameters
-        ----------
-        member : csr_matrix, shape (customers, groups)
-            One where a customer is in a group.
-        relation : ndarray of int, shape (groups, offers), optional
-            Pairs of the same number above zero are expected to be lifted alike, also for an offer
-            that nobody of the group has seen: those who answered that a category is for them, say,
-            and the offers of that category.
-        """
-        events, chances, log_spend = self.chances.of(member)
-        # A group that buys more of what is behind an offer is expected to redeem it more.
-        expected = self.slope * np.clip(log_spend - self.log_spend, -2.0, 2.0)
-        size = np.asarray(member.sum(axis=0)).reshape(-1, 1)
-        trust = size / (size + 50.0)
-        expected = np.exp(self.log_rate + trust * expected)
-        for number in range(1, 0 if relation is None else int(relation.max(initial=0)) + 1):
-            alike = relation == number
-            usual = (chances[alike] * expected[alike]).sum()
-            expected[alike] *= (events[alike].sum() + GROUP_STRENGTH) / (usual + GROUP_STRENGTH)
-        rate = (events + GROUP_STRENGTH) / (chances + GROUP_STRENGTH / expected)
-        return np.asarray(np.clip(np.log(rate) - self.log_rate, -MOST_LIFT, MOST_LIFT))
-
-
-def estimate_rates(chances: Chances) -> Rates:
-    """Estimate everyone's rates; new offers get what the spend on their items lets expect."""
-    everyone = sp.csr_matrix(np.ones((chances.events.shape[0], 1)))
-    events, exposed, log_spend = (part[0] for part in chances.of(everyone))
+    New offers get what the spend on their items lets expect.
+    """
+    log_spend = chances.log_spend()
+    events = np.asarray(chances.events.sum(axis=0)).ravel()
+    if chances.shown is None:
+        exposed = chances.events.shape[0] * chances.live
+    else:
+        exposed = np.asarray(chances.shown.sum(axis=0)).ravel()
+    exposed = np.maximum(exposed, events)
     slope = 0.0
     total, exposure = events.sum(), exposed.sum()
     if chances.spend.nnz:
@@ -166,7 +94,7 @@ def estimate_rates(chances: Chances) -> Rates:
     shift = np.log(np.average(np.exp(centred), weights=np.maximum(weight, 1e-9)))
     expected = np.exp(mean + centred - shift)
     rate = (events + OFFER_STRENGTH) / (exposed + OFFER_STRENGTH / expected)
-    return Rates(np.log(rate), log_spend, slope, chances)
+    return np.asarray(np.log(rate))
 
 
 def _poisson_slope(events: np.ndarray, exposed: np.ndarray, x: np.ndarray) -> float:

@@ -20,9 +20,8 @@ from recommender.bundle import Bundle
 from recommender.explanation import Explainer
 from recommender.facts import Facts, features_of
 from recommender.hybrid import Blend
-from recommender.model import Recommender
+from recommender.model import Recommender, information
 from recommender.ranking import Knobs, spread, top
-from recommender.survey import information
 
 MOST_CUSTOMERS, MOST_CELLS = 512, 500_000  # scored at once, so that memory is bounded
 POOL = 5  # times the length of a list: what diversity chooses from
@@ -190,8 +189,7 @@ class Service:
     def next_questions(self, answers: Mapping[str, str], n: int = 3) -> list[tuple[str, str]]:
         """Choose the most informative questions not answered yet, as (question, text)."""
         survey = self.recommender.encoders.survey
-        scorer = self.recommender.survey
-        order = np.argsort(-information(scorer.lift, scorer.base), kind="stable")
+        order = np.argsort(-information(self.recommender), kind="stable")
         asked = [int(row) for row in order if survey.questions[row] not in answers]
         return [(survey.questions[row], survey.texts[row]) for row in asked[:n]]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -13,20 +13,23 @@ from data.errors import DataError
 from data.idmap import IdMap
 from data.schema import CLICK, CUSTOMER_ID, IMPRESSION, OCCURRED_AT, OFFER_ID
 from recommender.base import Query, Source
-from recommender.content import ContentScorer, default_weight, offer_attributes
+from recommender.content import PRIOR, ContentScorer, merchant_shares, offer_attributes
 from recommender.demographics import build_demographics
-from recommender.factors import fit_factors
-from recommender.facts import Encoders, interactions_of
+from recommender.facts import Encoders
+from recommender.fitting import Collaboration, fit_collaborative
 from recommender.hybrid import prior_hybrid
 from recommender.keys import KeySpace, build_keys
+from recommender.lifts import Kin, fit_traits
 from recommender.model import Recommender
-from recommender.popularity import Chances, RateScorer, estimate_rates
-from recommender.survey import Survey, behave_as_answers, build_survey, relate_answers
+from recommender.popularity import Chances, PopularityScorer, estimate_rates
+from recommender.survey import Survey, behave_as_answers, build_survey
+from recommender.traits import TraitRidge, Traits, traits_of
 from segmentation.kmeans import Segmentation, segment_customers
 from segmentation.segments import SegmentModel
 
 SHOWN_FIRST = 0.9  # share of redeemed pairs with an impression from which showing counts as logged
 SCALE_SAMPLE = 1000
+DEFAULT = Collaboration()
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ def fit_sources(
     features: pd.DataFrame,
     segments: SegmentModel | None,
     seed: int = 0,
+    settings: Collaboration = DEFAULT,
 ) -> Fitted:
     """Fit every source to the rows before a moment.
 
@@ -71,53 +75,96 @@ def fit_sources(
         The six features by customer id at that moment.
     segments : SegmentModel or None
         Segments fitted to them.
+    settings : Collaboration
+        Hyper-parameters of collaborative filtering.
     """
     ids, offers = dataset.customer_ids, dataset.offer_ids
-    history, _ = interactions_of(dataset, ids, offers)
     keys = build_keys(dataset)
-    survey = build_survey(dataset, np.asarray(history.sum(axis=0)).ravel())
+    survey = build_survey(dataset)
     encoders = Encoders(
         offer_ids=offers.ids.astype(np.str_),
         keys=keys,
         demographics=build_demographics(dataset.customers),
         survey=survey,
         segments=segments,
+        moment=at.value // 1000,
     )
     query = encoders.query_dataset(dataset, features, ids)
     spend = _spend_behind(query.purchases, keys)
-    rates = estimate_rates(_chances(dataset, at, spend, keys))
-    behaved = behave_as_answers(survey, dataset, history, spend)
-    answers = _prefer(query.answers, behaved, survey)
+    chances = _chances(dataset, at, spend, keys)
+    base = estimate_rates(chances)
+    behaved = behave_as_answers(survey, dataset, query.taken(), spend)
     table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
-    content = ContentScorer(keys, offer_attributes(table.reset_index()), default_weight(keys))
-
-    def by_group(
-        source: Source, member: sp.csr_matrix, relation: np.ndarray | None = None
-    ) -> RateScorer:
-        lift = rates.lift(member, relation)
-        alone = np.zeros(lift.shape, dtype=bool) if relation is None else relation > 0
-        return RateScorer(str(source), rates.log_rate, lift, alone)
-
-    collaborative = fit_factors(history, seed)
-    nobody = np.empty((0, len(offers)))
-    popularity = RateScorer(str(Source.POPULARITY), rates.log_rate, nobody, nobody.astype(bool))
+    content = ContentScorer(
+        keys,
+        offer_attributes(table.reset_index()),
+        merchant_shares(query, keys),
+        np.array(list(PRIOR.values())),
+    )
+    segment, profile = _fit_ridges(
+        replace(query, answers=_prefer(query.answers, behaved, survey)),
+        encoders,
+        chances,
+        Kin(_by_category(table["category"]), _shares_of(spend)),
+        seed,
+    )
+    collaborative = fit_collaborative(query, settings, seed)
     sample = query.take(_sample(len(ids), seed))
     return Fitted(
         recommender=Recommender(
             encoders=encoders,
             collaborative=collaborative,
             content=content,
-            segment=by_group(Source.SEGMENT, query.segment),
-            demographic=by_group(Source.DEMOGRAPHIC, query.demographic),
-            survey=by_group(Source.SURVEY, answers, relate_answers(survey, table["category"])),
-            popularity=popularity,
-            hybrid=prior_hybrid(rates.log_rate, collaborative.score(sample), content.score(sample)),
+            segment=segment,
+            profile=profile,
+            popularity=PopularityScorer(base),
+            hybrid=prior_hybrid(
+                base,
+                collaborative.score(sample),
+                content.score(sample),
+                np.asarray(query.redeemed.sum(axis=0)).ravel(),
+            ),
         ),
         ids=ids,
         query=query,
         behaved=behaved,
         profile_segment=_profile_segment(dataset, encoders, ids, features),
     )
+
+
+def _fit_ridges(
+    query: Query, encoders: Encoders, chances: Chances, kin: Kin, seed: int
+) -> tuple[TraitRidge, TraitRidge]:
+    """Fit what segments, and what profiles and answers, let expect."""
+    demographics, survey = encoders.demographics, encoders.survey
+    asked = np.isin(encoders.offer_ids, [name.partition(":")[2] for name in survey.questions])
+
+    def fit(source: Source, blocks: tuple[np.ndarray, ...]) -> TraitRidge:
+        def layout(rows: np.ndarray) -> Traits:
+            return traits_of(query.take(rows), source, demographics)
+
+        return fit_traits(layout, blocks, chances, kin, asked, seed)
+
+    told = len(demographics.names) + len(demographics.crosses)
+    answers = told + np.arange(len(survey.questions))
+    return (
+        fit(Source.SEGMENT, (np.arange(query.segment.shape[1]),)),
+        fit(Source.SURVEY, (np.arange(told), answers)),
+    )
+
+
+def _by_category(category: pd.Series[str]) -> sp.csr_matrix:
+    code, names = pd.factorize(category, sort=True)
+    rows = np.flatnonzero(code >= 0)
+    shape = (len(category), len(names))
+    return sp.csr_matrix((np.ones(len(rows)), (rows, code[rows])), shape=shape)
+
+
+def _shares_of(spend: sp.csr_matrix) -> sp.csr_matrix:
+    """Return interest that grows slower than money."""
+    interest = spend.copy()
+    interest.data = np.log1p(interest.data)
+    return interest
 
 
 def find_segments(
@@ -151,9 +198,11 @@ def _spend_behind(purchases: sp.csr_matrix, keys: KeySpace) -> sp.csr_matrix:
     """
     total = sp.csr_matrix((purchases.shape[0], keys.offer_keys.shape[0]))
     open_offers = np.ones(keys.offer_keys.shape[0], dtype=bool)
-    for rows, offers in keys.by_level:
-        here = open_offers & (np.diff(offers.indptr) > 0)
-        total = total + (purchases[:, rows] @ offers) @ sp.diags_array(here / keys.unit)
+    for level, offers in keys.offers_by_level.items():
+        here = open_offers & (np.asarray(offers.sum(axis=0)).ravel() > 0)
+        total = total + (purchases[:, keys.rows_of(level)] @ offers) @ sp.diags_array(
+            here / keys.unit
+        )
         open_offers &= ~here
     return sp.csr_matrix(total)
 

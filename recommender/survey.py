@@ -1,4 +1,4 @@
-"""The onboarding survey: its questions, what answers mean, what to ask next."""
+"""The onboarding survey: its questions and what answers mean."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from data.dataset import Dataset
 from data.idmap import IdMap
-from data.schema import CUSTOMER_ID, NO, OFFER_ID, YES
+from data.schema import CLICK, CUSTOMER_ID, NO, OFFER_ID, YES
 
 MOST_CATEGORIES, MOST_OFFERS = 24, 30
 CATEGORY, OFFER = "category:", "offer:"
@@ -43,6 +43,11 @@ class Survey:
         """How many answers there are."""
         return 2 * len(self.questions)
 
+    def offer_of(self, question: int, offer_rows: Mapping[str, int]) -> int | None:
+        """Return the row of the offer that a question asks about; None where it asks otherwise."""
+        kind, _, name = self.questions[question].partition(":")
+        return offer_rows.get(name) if kind + ":" == OFFER else None
+
     def columns(self, answers: Mapping[str, str]) -> list[int]:
         """Return the columns of the answers given; other questions and answers say nothing."""
         found = []
@@ -65,36 +70,11 @@ class Survey:
         return matrix
 
 
-def relate_answers(survey: Survey, categories: pd.Series[str]) -> np.ndarray:
-    """Tell which answers speak of which offers: a category is for somebody (1), is not (2).
-
-    Parameters
-    ----------
-    categories : Series of str
-        The category of each offer.
-
-    Returns
-    -------
-    ndarray of int, shape (2 · questions, offers)
-        Zero where an answer does not name the offer's category.
-    """
-    relation = np.zeros((survey.n_columns, len(categories)), dtype=np.int64)
-    for row, question in enumerate(survey.questions):
-        if question.startswith(CATEGORY):
-            named = (categories == question.removeprefix(CATEGORY)).to_numpy(dtype=bool)
-            relation[2 * row, named] = 1
-            relation[2 * row + 1, named] = 2
-    return relation
-
-
-def build_survey(dataset: Dataset, popularity: np.ndarray) -> Survey:
-    """Ask about the categories with the most offers and about the most popular offers.
-
-    Parameters
-    ----------
-    popularity : ndarray of float, shape (offers,)
-        How popular each offer is, in the order of `dataset.offer_ids`.
-    """
+def build_survey(dataset: Dataset) -> Survey:
+    """Ask about the categories with the most offers and about the offers taken most."""
+    popularity = np.zeros(len(dataset.offer_ids))
+    taken = dataset.events(dataset.positive_type() or CLICK)
+    np.add.at(popularity, dataset.offer_ids.rows(taken[OFFER_ID]), 1.0)
     offers = dataset.offers.set_index(OFFER_ID).reindex(dataset.offer_ids.ids)
     counts = offers["category"].value_counts()
     # Equal counts are settled by name, so that the same data ask the same questions.
@@ -126,7 +106,7 @@ def behave_as_answers(
     Parameters
     ----------
     history : csr_matrix, shape (customers, offers)
-        Interaction weights.
+        Offers taken.
     spend : csr_matrix, shape (customers, offers)
         Money spent on the items behind each offer.
 
@@ -149,27 +129,6 @@ def behave_as_answers(
         answers[:, 2 * row] = active & yes
         answers[:, 2 * row + 1] = active & ~yes
     return sp.csr_matrix(answers, dtype=np.float64)
-
-
-def information(lift: np.ndarray, base: np.ndarray) -> np.ndarray:
-    """Say how much the answer to each question moves the ranking of likely offers.
-
-    Parameters
-    ----------
-    lift : ndarray of float, shape (2 · questions, offers)
-        Log lift of each answer.
-    base : ndarray of float, shape (offers,)
-        Log rate of each offer.
-
-    Returns
-    -------
-    ndarray of float, shape (questions,)
-        Variance, over offers weighted by their rates, of the gap between "yes" and "no".
-    """
-    likely = np.exp(base - base.max())
-    gap = lift[0::2] - lift[1::2]
-    centre = (gap * likely).sum(axis=1, keepdims=True) / likely.sum()
-    return np.asarray(((gap - centre) ** 2 * likely).sum(axis=1) / likely.sum())
 
 
 def _shares(matrix: sp.csr_matrix) -> sp.csr_matrix:

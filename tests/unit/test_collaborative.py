@@ -1,6 +1,8 @@
-"""The fold-in of a history is the answer that implicit itself gives."""
+"""Fold-ins are what a full fit answers; the autoencoder is the published one."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,48 +10,98 @@ import scipy.sparse as sp
 from implicit.als import AlternatingLeastSquares
 from threadpoolctl import threadpool_limits
 
+from recommender import fitting
 from recommender.base import Query
-from recommender.collaborative import CollaborativeScorer
-from recommender.factors import fit_factors
+from recommender.collaborative import Factors
+from recommender.fitting import Collaboration, fit_collaborative
 
 
-def query_of(history: sp.csr_matrix) -> Query:
-    none = sp.csr_matrix((history.shape[0], 0))
-    return Query(history, history.astype(bool).astype(float), none, none, none, none)
+def query_of(redeemed: sp.csr_matrix) -> Query:
+    none = sp.csr_matrix((redeemed.shape[0], 0))
+    return Query(redeemed, redeemed, *(none for _ in range(7)))
+
+
+def taken(n: int = 60, offers: int = 30, seed: int = 0) -> sp.csr_matrix:
+    random = np.random.default_rng(seed)
+    return sp.csr_matrix((random.random((n, offers)) < 0.15).astype(float))
 
 
 def test_fold_in_equals_implicit() -> None:
-    random = np.random.default_rng(0)
-    history = sp.random(60, 30, density=0.15, random_state=random, format="csr")
-    history.data = random.integers(1, 6, history.nnz).astype(np.float64)
+    history = taken()
     with threadpool_limits(1, "blas"):
         model = AlternatingLeastSquares(
             factors=8, regularization=0.7, alpha=3.0, iterations=5, random_state=0, use_gpu=False
         )
         model.fit(history.astype(np.float32), show_progress=False)
         people = model.recalculate_user(np.arange(60), history.astype(np.float32))
-    ours = CollaborativeScorer(
-        np.asarray(model.item_factors, dtype=np.float64), np.ones(30, dtype=bool), 0.7, 3.0
-    ).score(query_of(history))
-    some = np.diff(history.indptr) > 0
-    np.testing.assert_allclose(ours[some], (people @ model.item_factors.T)[some], atol=2e-4)
-    assert np.isnan(ours[~some]).all()
+    factors = Factors(np.asarray(model.item_factors, dtype=np.float64), 0.7, 3.0)
+    np.testing.assert_allclose(factors.score(history), people @ model.item_factors.T, atol=2e-4)
+
+
+def test_the_autoencoder_solves_its_equation() -> None:
+    history = taken()
+    x = history.toarray()
+    weight = np.diag(np.maximum(x.sum(axis=1), 1) ** -0.5)
+    gram = x.T @ weight @ x
+    penalty = 0.33 / 0.67 * np.diag(gram) + 10 * np.diag(gram).mean()
+    expected = np.linalg.solve(gram + np.diag(penalty), gram)
+    np.fill_diagonal(expected, 0.0)
+    found = fit_collaborative(query_of(history), Collaboration(penalty=10.0)).autoencoder
+    np.testing.assert_allclose(found.near.toarray(), expected, atol=1e-5)
+    np.testing.assert_allclose(found.score(history), x @ expected, atol=1e-5)
+
+
+def test_a_large_catalogue_is_filtered_without_a_square(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "MOST_DENSE", 10)
+    monkeypatch.setattr(fitting, "RANK", 6)
+    history = taken(200, 40)
+    code = fit_collaborative(query_of(history), Collaboration()).autoencoder
+    x = history.toarray()
+    normal = x / np.sqrt(np.maximum(x.sum(axis=1, keepdims=True), 1) * x.sum(axis=0))
+    space = np.linalg.svd(normal)[2][:6]
+    near = normal.T @ normal
+    np.fill_diagonal(near, 0.0)
+    whole = near + 0.3 * space.T @ space
+    expected = (x / np.sqrt(x.sum(axis=0))) @ whole * np.sqrt(x.sum(axis=0))
+    correlation = np.corrcoef(code.score(history).ravel(), expected.ravel())[0, 1]
+    assert correlation > 0.99
+
+
+def test_neighbours_beyond_the_largest_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "NEAR_DENSE", 5)
+    near = fit_collaborative(query_of(taken()), Collaboration()).autoencoder.near
+    assert near.getnnz(axis=0).max() <= 5
 
 
 def test_same_seed_same_factors() -> None:
-    history = sp.random(50, 20, density=0.2, random_state=1, format="csr")
-    first, second = fit_factors(history, seed=3), fit_factors(history, seed=3)
-    np.testing.assert_array_equal(first.factors, second.factors)
-    assert not np.array_equal(first.factors, fit_factors(history, seed=4).factors)
+    query = query_of(taken())
+    first, second, other = (fit_collaborative(query, Collaboration(), seed) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first.factors.offers, second.factors.offers)
+    assert not np.array_equal(first.factors.offers, other.factors.offers)
+
+
+def test_what_is_taken_again_and_again_comes_first() -> None:
+    history = taken()
+    often = history.toarray()
+    often[0] = np.where(np.arange(30) == 4, 6.0, np.where(np.arange(30) == 7, 1.0, 0.0))
+    scorer = fit_collaborative(query_of(sp.csr_matrix(often)), Collaboration())
+    score = scorer.score(query_of(sp.csr_matrix(often[[0]])))[0]
+    assert score.argsort()[::-1][:2].tolist() == [4, 7]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (5, 1), (1, 5), (3, 0)])
 def test_tiny_histories_fit(shape: tuple[int, int]) -> None:
-    history = sp.csr_matrix(np.ones(shape))
-    score = fit_factors(history).score(query_of(history))
-    assert score.shape == shape
+    query = query_of(sp.csr_matrix(np.ones(shape)))
+    assert fit_collaborative(query, Collaboration()).score(query).shape == shape
 
 
 def test_no_interactions_say_nothing() -> None:
-    history = sp.csr_matrix((4, 6))
-    assert np.isnan(fit_factors(history).score(query_of(history))).all()
+    query = query_of(sp.csr_matrix((4, 6)))
+    assert np.isnan(fit_collaborative(query, Collaboration()).score(query)).all()
+
+
+def test_a_history_does_not_need_the_customers_of_the_fit() -> None:
+    query = query_of(taken())
+    scorer = fit_collaborative(query, Collaboration())
+    alone = replace(query.take(np.array([5])))
+    np.testing.assert_allclose(scorer.score(alone)[0], scorer.score(query)[5])

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
+import pytest
 
 from data.dataset import Dataset
-from recommender.content import ContentScorer, default_weight, offer_attributes
+from recommender.content import PRIOR, ContentScorer, offer_attributes
 from recommender.demographics import build_demographics
 from recommender.facts import Encoders, Facts, features_of
-from recommender.keys import build_keys, purchases_of
+from recommender.keys import build_keys
+from recommender.purchases import HALF_LIFE, purchases_of
 from recommender.survey import Survey
 
 WHEN = pd.Timestamp("2025-01-01", tz="UTC")
@@ -48,19 +52,67 @@ def encoders_of(dataset: Dataset) -> Encoders:
         demographics=build_demographics(dataset.customers),
         survey=Survey((), ()),
         segments=None,
+        moment=WHEN.value // 1000,
     )
 
 
 def test_keys_are_those_that_some_offer_has() -> None:
     keys = build_keys(example())
-    assert keys.names.tolist() == ["item:green tea", "category:drinks", "category:shoes"]
+    assert keys.names.tolist() == [
+        "item:green tea", "category:drinks", "category:shoes",
+    ]  # fmt: skip
+
+
+def test_the_type_is_the_finest_grouping_by_brand() -> None:
+    dataset = example()
+    items = dataset.items.assign(
+        kind=["tea", "coffee", "nail"], brand=["own", "own", "other"], price=[1.0, 2.0, 3.0]
+    )
+    many = pd.concat([items, items.assign(item_id=items["item_id"] + " 2")], ignore_index=True)
+    keys = build_keys(replace(dataset, items=many))
+    assert "type:tea, own" in keys.names.tolist()
+
+
+def test_levels_above_the_item_are_shares_of_the_offers_items() -> None:
+    dataset = example()
+    links = pd.DataFrame(
+        {"offer_id": "tea", "item_id": ["green tea", "coffee", "nail"]}, dtype="str"
+    )
+    keys = build_keys(replace(dataset, offer_items=links))
+    row = keys.offer_keys[dataset.offer_ids.row("tea")].toarray().ravel()
+    told = dict(zip(keys.names.tolist(), row.tolist(), strict=True))
+    assert told["item:nail"] == told["item:coffee"] == 1.0
+    assert told["category:drinks"] == pytest.approx(2 / 3)
+    assert told["category:tools"] == pytest.approx(1 / 3)
 
 
 def test_money_reaches_every_key_of_a_purchase() -> None:
     dataset = example()
     keys = build_keys(dataset)
-    spent = purchases_of(dataset, keys, dataset.customer_ids).toarray()
-    np.testing.assert_array_equal(spent, [[3.0, 5.0, 0.0], [0.0, 0.0, 50.0]])
+    found = purchases_of(dataset, keys, dataset.customer_ids, WHEN.value // 1000)
+    np.testing.assert_array_equal(found.spend.toarray(), [[3.0, 5.0, 0.0], [0.0, 0.0, 50.0]])
+    np.testing.assert_array_equal(found.recent.toarray(), [[1, 0, 0], [0, 0, 0]])
+    np.testing.assert_array_equal(found.spent.toarray(), [[5.0], [0.0]])
+
+
+def test_transactions_are_counted_by_type_and_refunds_are_none() -> None:
+    dataset = example()
+    items = pd.concat([dataset.items, dataset.items.assign(item_id=["black tea", "cocoa", "nut"])])
+    lines = dataset.transactions.assign(
+        transaction_id=["t1", "t1", "t2", "t3"], item_id=["green tea", "coffee", "cocoa", "cocoa"]
+    )
+    dataset = replace(dataset, items=items, transactions=lines)
+    keys = build_keys(dataset)
+    found = purchases_of(dataset, keys, dataset.customer_ids, WHEN.value // 1000)
+    column = keys.key_rows["type:drinks"]
+    assert found.baskets[:, [column]].toarray().ravel().tolist() == [1.0, 1.0]
+
+
+def test_a_purchase_is_half_as_recent_after_its_half_life() -> None:
+    dataset = example()
+    keys = build_keys(dataset)
+    found = purchases_of(dataset, keys, dataset.customer_ids, WHEN.value // 1000 + HALF_LIFE)
+    assert found.recent[0, 0] == pytest.approx(0.5)
 
 
 def test_one_person_at_the_door_gets_what_the_table_gives() -> None:
@@ -87,7 +139,8 @@ def test_content_ranks_what_the_customer_buys() -> None:
         offer_attributes(
             dataset.offers.set_index("offer_id").reindex(encoders.offer_ids).reset_index()
         ),
-        default_weight(encoders.keys),
+        np.zeros(0),
+        np.array(list(PRIOR.values())),
     )
     features = pd.DataFrame(
         columns=["age", "annual_income", "spending_score", "number_of_transactions",

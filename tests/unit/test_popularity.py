@@ -1,68 +1,47 @@
-"""Rates by group: what groups share, what one answer says alone, and what is not known yet."""
+"""Everyone's rates: shrunk, and for a new offer what people spend on its items."""
 
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
-import pytest
 import scipy.sparse as sp
 
-from recommender.popularity import Chances, RateScorer, estimate_rates
-from recommender.survey import Survey, relate_answers
-
-QUESTIONS = ("category:travel", "category:food", "offer:o1")
-SURVEY = Survey(QUESTIONS, tuple("?" * len(QUESTIONS)))
+from recommender.popularity import Chances, estimate_rates
 
 
-def answered(n: int = 400) -> tuple[sp.csr_matrix, Chances, np.ndarray]:
-    """Half of the customers like travel, half food; the third and sixth offer nobody has seen."""
-    random = np.random.default_rng(0)
-    category = np.array(["travel"] * 3 + ["food"] * 3)
-    likes_travel = np.arange(n) % 2 == 0
-    rate = np.where((category == "travel") == likes_travel[:, None], 0.2, 0.02)
-    shown = np.ones((n, 6))
-    shown[:, [2, 5]] = 0
-    events = (random.random((n, 6)) < rate) * shown
-    answers = np.zeros((n, SURVEY.n_columns))
-    answers[likes_travel, 0] = answers[~likes_travel, 1] = 1
-    answers[~likes_travel, 2] = answers[likes_travel, 3] = 1
-    chances = Chances(
+def chances(events: np.ndarray, shown: np.ndarray | None, spend: np.ndarray) -> Chances:
+    return Chances(
         events=sp.csr_matrix(events),
-        shown=sp.csr_matrix(shown),
-        live=np.ones(6),
-        spend=sp.csr_matrix((n, 6)),
-        placed=np.ones(6, dtype=bool),
+        shown=None if shown is None else sp.csr_matrix(shown),
+        live=np.ones(events.shape[1]),
+        spend=sp.csr_matrix(spend),
+        placed=np.ones(events.shape[1], dtype=bool),
     )
-    return sp.csr_matrix(answers), chances, category
 
 
-def test_an_answer_speaks_of_the_offers_of_its_category() -> None:
-    relation = relate_answers(SURVEY, pd.Series(["travel", "food", None]))
-    assert relation[:4].tolist() == [[1, 0, 0], [2, 0, 0], [0, 1, 0], [0, 2, 0]]
-    assert not relation[4:].any()
+def test_a_rate_is_per_showing_where_showing_is_logged() -> None:
+    events = np.zeros((100, 2))
+    events[:20] = 1
+    shown = np.tile([1.0, 4.0], (100, 1))
+    rate = np.exp(estimate_rates(chances(events, shown, np.zeros((100, 2)))))
+    np.testing.assert_allclose(rate, [0.2, 0.05], rtol=0.15)
 
 
-def test_an_offer_nobody_has_seen_is_lifted_like_those_of_its_category() -> None:
-    answers, chances, category = answered()
-    rates = estimate_rates(chances)
-    relation = relate_answers(SURVEY, pd.Series(category))
-    plain, related = rates.lift(answers), rates.lift(answers, relation)
-    assert plain[0, 2] == pytest.approx(0, abs=0.05)  # nothing is known of it
-    assert related[0, 2] > 0.3
-    assert related[1, 2] < -0.3
-    assert related[2, 5] > 0.3
-    # What has been seen speaks for itself.
-    np.testing.assert_allclose(related[[0, 2]][:, [0, 3]], plain[[0, 2]][:, [0, 3]], atol=0.3)
+def test_few_redemptions_are_held_to_the_rest() -> None:
+    events = np.zeros((1000, 3))
+    events[:100, :2] = 1
+    shown = np.ones((1000, 3))
+    shown[5:, 2] = 0
+    events[:5, 2] = 1  # five of five is not one hundred percent
+    rate = np.exp(estimate_rates(chances(events, shown, np.zeros((1000, 3)))))
+    assert rate[2] < 0.5
 
 
-def test_a_lift_that_stands_alone_counts_whole_and_shared_ones_by_their_root() -> None:
-    lift = np.array([[1.0, 0.0], [0.5, 0.8], [0.0, 0.4]])
-    alone = np.array([[True, False], [False, False], [False, False]])
-    scorer = RateScorer("survey", np.zeros(2), lift, alone)
-
-    class Answers:
-        answers = sp.csr_matrix([[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]])
-
-    score = scorer.score(Answers())  # type: ignore[arg-type]
-    assert score[0].tolist() == pytest.approx([1.0 + 0.5 / np.sqrt(3), 1.2 / np.sqrt(3)])
-    assert np.isnan(score[1]).all()
+def test_a_new_offer_is_expected_to_be_as_popular_as_what_it_is_for() -> None:
+    random = np.random.default_rng(0)
+    liking = np.array([0.02, 0.05, 0.1, 0.2, 0.05, 0.2])
+    spend = random.poisson(40 * liking, (2000, 6)).astype(float)
+    events = (random.random((2000, 6)) < liking).astype(float)
+    events[:, 4:] = 0  # new
+    found = chances(events, np.c_[np.ones((2000, 4)), np.zeros((2000, 2))], spend)
+    rate = estimate_rates(found)
+    assert rate[5] > rate[4] + 0.5

@@ -97,7 +97,7 @@ def test_an_unknown_policy_is_named(small_service: Service, query: Query, at: pd
 
 def test_ties_go_by_popularity_then_id(small_service: Service, at: pd.Timestamp) -> None:
     stranger = small_service.query("nobody", Facts(), at)
-    listed = lists_of(small_service, stranger, Wish(at=at, n=100))[0]
+    listed = lists_of(small_service, stranger, Wish(at=at, n=100, policy="popularity"))[0]
     base = small_service.recommender.popularity.base
     rows = [one.row for one in listed]
     assert rows == sorted(rows, key=lambda row: (-base[row], row))
@@ -119,8 +119,9 @@ def test_an_answer_moves_the_list(small_service: Service, at: pd.Timestamp) -> N
     question, text = small_service.next_questions({})[0]
     assert text.endswith("?")
     told = small_service.query("nobody", Facts(answers={question: "yes"}), at)
-    before = small_service.recommender.survey.score(silent)
-    after = small_service.recommender.survey.score(told)
+    survey = next(one for one in small_service.recommender.scorers if one.source == "survey")
+    before = survey.score(silent)
+    after = survey.score(told)
     assert np.isnan(before).all()
     assert np.isfinite(after).all()
     assert question not in [name for name, _ in small_service.next_questions({question: "yes"})]
@@ -134,7 +135,7 @@ def test_what_happened_since_training_counts(
     best = lists_of(small_service, before, Wish(at=at, n=10))[0]
     once = next(one for one in best if not small_bundle.offers["repeatable"].iloc[one.row])
     offer = small_service.shown(once.row)[0]
-    after = small_service.query(customer, Facts(interactions=[(offer, "redemption")]), at)
+    after = small_service.query(customer, Facts(interactions=[(offer, "redemption", None)]), at)
     assert offer not in ids_of(small_service, lists_of(small_service, after, Wish(at=at, n=100))[0])
 
 

@@ -1,0 +1,206 @@
+"""Fitting collaborative filtering: ALS by `implicit`, and linear autoencoders by one solve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.sparse as sp
+from implicit.als import AlternatingLeastSquares
+from scipy.linalg import lapack
+from sklearn.utils.extmath import randomized_svd
+from threadpoolctl import threadpool_limits
+
+from recommender.base import Query
+from recommender.collaborative import PRIOR, SCALED, Autoencoder, CollaborativeScorer, Factors
+
+ITERATIONS = 15
+MOST_DENSE = 8000  # offers up to which a square matrix of them is solved: half a gigabyte
+NEAR_DENSE, NEAR_LARGE = 1000, 200  # entries kept per offer
+DROPOUT = 0.33
+CUSTOMER_POWER = 0.5  # a customer of n offers counts n^-.5: the busy do not speak for everybody
+RANK, SPECTRAL_SHARE = 512, 0.3
+SCALE_SAMPLE = 300  # customers
+
+
+@dataclass(frozen=True)
+class Collaboration:
+    """Hyper-parameters of collaborative filtering.
+
+    Attributes
+    ----------
+    factors : int
+        Factors of the ALS.
+    regularization, alpha : float
+        Of the ALS; not relative to the size of the data.
+    penalty : float
+        Of the autoencoder, in multiples of the mean diagonal of its Gram matrix.
+    """
+
+    factors: int = 32
+    regularization: float = 10.0
+    alpha: float = 1.0
+    penalty: float = 10.0
+
+
+def fit_collaborative(query: Query, settings: Collaboration, seed: int = 0) -> CollaborativeScorer:
+    """Fit everything that learns from what all customers took.
+
+    Parameters
+    ----------
+    query : Query
+        Everybody's.
+    settings : Collaboration
+    seed : int
+        Seed of the ALS's first factors and of the spectral part.
+    """
+    taken = query.taken()
+    trained = np.asarray(taken.sum(axis=0)).ravel() > 0
+    columns = np.flatnonzero(trained)
+    kept = sp.csr_matrix(taken[:, columns])
+    kept = sp.csr_matrix(kept[np.diff(kept.indptr) > 0])
+    # Threads of BLAS inside other threads fight each other; one thread also fixes the rounding.
+    with threadpool_limits(1, "blas"):
+        factors = _fit_factors(kept, settings, seed)
+        autoencoder = _fit_autoencoder(kept, settings.penalty, seed)
+    times = np.asarray(query.redeemed.sum(axis=0)).ravel()
+    takers = np.asarray((query.redeemed > 0).sum(axis=0)).ravel()
+    scorer = CollaborativeScorer(
+        factors=Factors(
+            _spread(factors, columns, len(trained)), settings.regularization, settings.alpha
+        ),
+        autoencoder=Autoencoder(
+            near=_placed(autoencoder.near, columns, len(trained)),
+            left=_spread(autoencoder.left, columns, len(trained)),
+            right=_spread(autoencoder.right, columns, len(trained)),
+        ),
+        habit=np.log(np.maximum(times, 1.0) / np.maximum(takers, 1.0)),
+        trained=trained,
+        scale=np.ones(len(PRIOR)),
+        weight=np.array(list(PRIOR.values())),
+    )
+    return replace(scorer, scale=_scale(scorer, query, seed))
+
+
+def _scale(scorer: CollaborativeScorer, query: Query, seed: int) -> np.ndarray:
+    """Measure how features spread within the lists of some customers."""
+    active = np.flatnonzero(np.diff(query.history.indptr))
+    scale = np.ones(len(PRIOR))
+    if len(active):
+        chosen = np.random.default_rng(seed).permutation(active)[:SCALE_SAMPLE]
+        sample = query.take(np.sort(chosen))
+        for row, name in enumerate(PRIOR):
+            if name in SCALED:
+                spread = scorer.feature(name, sample)[:, scorer.trained].var(axis=1).mean()
+                scale[row] = max(float(np.sqrt(spread)), 1e-9)
+    return scale
+
+
+def _fit_factors(taken: sp.csr_matrix, settings: Collaboration, seed: int) -> np.ndarray:
+    size = min(settings.factors, max(1, min(taken.shape) - 1)) if min(taken.shape) else 1
+    if not taken.nnz:
+        return np.zeros((taken.shape[1], size))
+    model = AlternatingLeastSquares(
+        factors=size,
+        regularization=settings.regularization,
+        alpha=settings.alpha,
+        iterations=ITERATIONS,
+        use_gpu=False,
+        num_threads=1,
+        random_state=seed,
+    )
+    model.fit(sp.csr_matrix(taken, dtype=np.float32), show_progress=False)
+    return np.asarray(model.item_factors, dtype=np.float64)
+
+
+def _fit_autoencoder(taken: sp.csr_matrix, penalty: float, seed: int) -> Autoencoder:
+    offers = taken.shape[1]
+    if offers <= MOST_DENSE:
+        none = np.zeros((offers, 0), dtype=np.float32)
+        return Autoencoder(_fit_dense(taken, penalty), none, none)
+    return _fit_large(taken, seed)
+
+
+def _fit_dense(taken: sp.csr_matrix, penalty: float) -> sp.csr_matrix:
+    """Solve a weighted denoising linear autoencoder (Steck 2019 and 2020).
+
+    B = I - (G + Λ)⁻¹ Λ with G = XᵀWX and Λ = p / (1 - p) · diag(G) + λI; its diagonal is left out,
+    since an offer taken before has features of its own.
+    """
+    offers = taken.shape[1]
+    if not taken.nnz:
+        return sp.csr_matrix((offers, offers), dtype=np.float32)
+    width = np.diff(taken.indptr)
+    weight = sp.diags_array(np.maximum(width, 1) ** -CUSTOMER_POWER)
+    gram = np.asarray((taken.T @ (weight @ taken)).toarray(), dtype=np.float32, order="F")
+    diagonal = gram.diagonal().astype(np.float64)
+    penalties = DROPOUT / (1 - DROPOUT) * diagonal + penalty * diagonal.mean()
+    gram[np.diag_indices(offers)] += penalties.astype(np.float32)
+    triangle, failed = lapack.spotrf(gram, lower=1, overwrite_a=1)
+    inverse, broken = lapack.spotri(triangle, lower=1, overwrite_c=1)
+    if failed or broken:
+        raise FloatingPointError("The autoencoder's matrix is not positive definite.")
+    inverse = np.tril(inverse) + np.tril(inverse, -1).T
+    inverse *= -penalties.astype(np.float32)
+    np.fill_diagonal(inverse, 0.0)
+    return _largest(inverse, NEAR_DENSE)
+
+
+def _fit_large(taken: sp.csr_matrix, seed: int) -> Autoencoder:
+    """Filter a large catalogue without a square matrix of it.
+
+    Neighbours by the normalised Gram matrix, the largest of each, plus its leading singular space
+    (Shen et al. 2021, GF-CF), both seen from offers weighted by their popularity.
+    """
+    width = np.maximum(np.diff(taken.indptr), 1.0)
+    count = np.maximum(np.asarray(taken.sum(axis=0)).ravel(), 1e-9)
+    normal = sp.csr_matrix(
+        sp.diags_array(width**-0.5) @ taken @ sp.diags_array(count**-0.5), dtype=np.float32
+    )
+    rank = min(RANK, min(normal.shape) - 1)
+    _, _, space = randomized_svd(normal, rank, n_iter=4, random_state=seed)
+    inward, outward = (count**-0.5).astype(np.float32), (count**0.5).astype(np.float32)
+    transposed = sp.csr_matrix(normal.T)
+    blocks = []
+    for start in range(0, transposed.shape[0], 1000):
+        block = sp.csr_matrix(transposed[start : start + 1000] @ normal)
+        blocks.append(_largest_sparse(block, NEAR_LARGE, start))
+    near = sp.csr_matrix(sp.vstack(blocks)).T
+    return Autoencoder(
+        near=sp.csr_matrix(sp.diags_array(inward) @ near @ sp.diags_array(outward)),
+        left=inward[:, None] * space.T,
+        right=SPECTRAL_SHARE * outward[:, None] * space.T,
+    )
+
+
+def _largest(matrix: np.ndarray, most: int) -> sp.csr_matrix:
+    """Keep the largest entries of each column."""
+    if len(matrix) > most:
+        place = np.argpartition(-np.abs(matrix), most - 1, axis=0)[:most]
+        kept = np.zeros(matrix.shape, dtype=bool)
+        np.put_along_axis(kept, place, True, axis=0)
+        matrix = np.where(kept, matrix, 0.0)
+    return sp.csr_matrix(matrix)
+
+
+def _largest_sparse(block: sp.csr_matrix, most: int, first: int) -> sp.csr_matrix:
+    """Keep the largest entries of each row; row r is offer first + r, which leaves itself out."""
+    rows = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
+    value = np.where(block.indices == rows + first, 0.0, block.data)
+    order = np.lexsort((-value, rows))
+    rank = np.arange(len(rows)) - block.indptr[rows[order]]
+    kept = order[(rank < most) & (value[order] > 0)]
+    return sp.csr_matrix((value[kept], (rows[kept], block.indices[kept])), shape=block.shape)
+
+
+def _spread(part: np.ndarray, rows: np.ndarray, size: int) -> np.ndarray:
+    """Put rows at their place among all offers."""
+    whole = np.zeros((size, part.shape[1]), dtype=part.dtype)
+    whole[rows] = part
+    return whole
+
+
+def _placed(near: sp.csr_matrix, rows: np.ndarray, size: int) -> sp.csr_matrix:
+    """Put a matrix of some offers at its place among all."""
+    part = near.tocoo()
+    return sp.csr_matrix((part.data, (rows[part.row], rows[part.col])), shape=(size, size))

@@ -1,0 +1,86 @@
+"""What customers did with offers: event weights by type, older events counting less."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.sparse as sp
+
+from data.dataset import Dataset, microseconds
+from data.idmap import IdMap
+from data.schema import (
+    CLICK,
+    CUSTOMER_ID,
+    EVENT_TYPE,
+    IMPRESSION,
+    OCCURRED_AT,
+    OFFER_ID,
+    REDEMPTION,
+)
+from recommender.base import CLICKED
+from segmentation.features import DAY
+
+# Who passes an offer by has hardly looked at it: an impression alone says nothing of liking.
+EVENT_WEIGHT = {IMPRESSION: 0.0, CLICK: CLICKED, REDEMPTION: 1.0}
+HALF_LIFE = 120 * DAY  # microseconds in which an event comes to count half
+
+
+def history_of(
+    dataset: Dataset, customers: IdMap, offers: IdMap, moment: int
+) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+    """Sum up the interactions of a dataset.
+
+    Parameters
+    ----------
+    customers, offers : IdMap
+        The rows and columns of the result.
+    moment : int
+        The model's moment, microseconds since 1970.
+
+    Returns
+    -------
+    history, redeemed : csr_matrix, shape (customers, offers)
+        Weights, and numbers of redemptions.
+    """
+    events = dataset.interactions
+    weight = events[EVENT_TYPE].map(EVENT_WEIGHT).to_numpy(dtype=np.float64)
+    counted = events[weight > 0]
+    rows, columns = customers.rows(counted[CUSTOMER_ID]), offers.rows(counted[OFFER_ID])
+    when = microseconds(counted[OCCURRED_AT]).fillna(moment).to_numpy(dtype=np.float64)
+    shape = (len(customers), len(offers))
+    value = weight[weight > 0] * fading(when, moment)
+    done = (counted[EVENT_TYPE] == REDEMPTION).to_numpy()
+    return (
+        sp.csr_matrix((value, (rows, columns)), shape=shape),
+        sp.csr_matrix((np.ones(int(done.sum())), (rows[done], columns[done])), shape=shape),
+    )
+
+
+def history_of_one(
+    events: Sequence[tuple[str, str, int | None]], offer_rows: dict[str, int], moment: int
+) -> tuple[dict[int, float], dict[int, float]]:
+    """Sum up the interactions of one customer: weights and redemptions, by row of the offer.
+
+    Parameters
+    ----------
+    events : sequence of (offer_id, event_type, occurred_at)
+        Times in microseconds since 1970; without one, now.
+    """
+    history: dict[int, float] = {}
+    redeemed: dict[int, float] = {}
+    for offer_id, event_type, occurred_at in events:
+        row = offer_rows.get(offer_id)
+        if row is None or not EVENT_WEIGHT[event_type]:
+            continue
+        when = np.array([moment if occurred_at is None else occurred_at])
+        value = EVENT_WEIGHT[event_type] * float(fading(when, moment)[0])
+        history[row] = history.get(row, 0.0) + value
+        if event_type == REDEMPTION:
+            redeemed[row] = redeemed.get(row, 0.0) + 1.0
+    return history, redeemed
+
+
+def fading(when: np.ndarray, moment: int) -> np.ndarray:
+    """Return what events count: one at the model's moment and later, half a half-life before."""
+    return np.asarray(0.5 ** (np.maximum(moment - when, 0.0) / HALF_LIFE))

@@ -1,0 +1,193 @@
+"""Fitting the ridge of redemptions on traits; its penalties by leaving customers out one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+
+from recommender.popularity import Chances
+from recommender.traits import TraitRidge, Traits
+
+PENALTIES = np.geomspace(3.0, 30_000.0, 17)
+BLOCK = 10_000  # customers laid out at once
+SAMPLE = 4000  # customers left out to choose a penalty
+KIN_STRENGTH = 5.0  # redemptions that what is known of similar offers counts for
+
+Layout = Callable[[np.ndarray], Traits]
+
+
+@dataclass(frozen=True)
+class Excess:
+    """What customers redeemed beyond what their chances let expect: `events` - `expected`.
+
+    Attributes
+    ----------
+    events, expected : csr_matrix, shape (customers, offers)
+    flat : ndarray of float, shape (offers,)
+        Expected of every customer alike, where nothing tells their chances apart.
+    """
+
+    events: sp.csr_matrix
+    expected: sp.csr_matrix
+    flat: np.ndarray
+
+    @classmethod
+    def of(cls, chances: Chances) -> Excess:
+        """Expect the same rate per impression of everybody; where none is logged, per customer."""
+        events = chances.events.astype(bool).astype(np.float64)
+        count = np.asarray(events.sum(axis=0)).ravel()
+        if chances.shown is None:
+            nothing = sp.csr_matrix(events.shape)
+            return cls(events, nothing, count / max(1, events.shape[0]))
+        shown = np.asarray(chances.shown.sum(axis=0)).ravel()
+        rate = sp.diags_array(count / np.maximum(shown, 1.0))
+        # Who never saw an offer but redeemed it had a chance all the same.
+        return cls(events, sp.csr_matrix(chances.shown @ rate), np.zeros(len(count)))
+
+    def rows(self, rows: np.ndarray) -> sp.csr_matrix:
+        """Return events less expected, without the flat part, of some customers."""
+        return sp.csr_matrix(self.events[rows] - self.expected[rows])
+
+
+@dataclass(frozen=True)
+class Kin:
+    """What stands for the redemptions of an offer that has few or none.
+
+    Attributes
+    ----------
+    group : csr_matrix, shape (offers, groups)
+        One where an offer is in a group of offers alike, such as its category.
+    interest : csr_matrix, shape (customers, offers)
+        What customers did that speaks for an offer, such as buying what it is for.
+    """
+
+    group: sp.csr_matrix
+    interest: sp.csr_matrix
+
+
+def fit_traits(
+    layout: Layout,
+    blocks: tuple[np.ndarray, ...],
+    chances: Chances,
+    kin: Kin,
+    asked: np.ndarray,
+    seed: int = 0,
+) -> TraitRidge:
+    """Sum up the normal equations and choose a penalty for each block of columns.
+
+    Parameters
+    ----------
+    layout : callable
+        Lays out the traits of some customers, given their rows.
+    blocks : tuple of ndarray of int
+        Columns with a penalty of their own, chosen one block after the other.
+    chances : Chances
+        Redemptions, and the chances there were for them.
+    kin : Kin
+        What else tells whom an offer is for; counts as `KIN_STRENGTH` redemptions.
+    asked : ndarray of bool, shape (offers,)
+        Offers that are questions themselves: copies of their own predictors, they choose nothing.
+    """
+    n, offers = chances.events.shape
+    excess = Excess.of(chances)
+    chunks = [np.arange(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
+    width = layout(np.arange(0)).value.shape[1]
+    total, known = np.zeros(width), np.zeros(width)
+    for rows in chunks:
+        traits = layout(rows)
+        total += np.where(traits.known, traits.value, 0.0).sum(axis=0)
+        known += traits.known.sum(axis=0)
+    mean = total / np.maximum(known, 1.0)
+    gram, cross, liking = (
+        np.zeros((width, width)),
+        np.zeros((width, offers)),
+        np.zeros((width, offers)),
+    )
+    for rows in chunks:
+        centred = _centred(layout(rows), mean)
+        gram += centred.T @ centred
+        cross += centred.T @ excess.rows(rows) - np.outer(centred.sum(axis=0), excess.flat)
+        liking += centred.T @ kin.interest[rows]
+    sample = np.sort(np.random.default_rng(seed).permutation(n)[:SAMPLE])
+    keep = np.flatnonzero(~asked if (~asked).any() else np.ones(offers, dtype=bool))
+    trial = _Trial(
+        centred=_centred(layout(sample), mean),
+        gram=gram,
+        cross=cross[:, keep],
+        target=sp.csr_matrix(excess.rows(sample)[:, keep]),
+        flat=excess.flat[keep],
+        n=n,
+    )
+    penalty = np.full(width, np.inf)
+    for block in blocks:
+        if len(block):
+            penalty[block] = trial.choose(penalty, block)
+    events = np.asarray(excess.events.sum(axis=0)).ravel()
+    return TraitRidge(
+        mean=mean,
+        gram=gram,
+        cross=cross + KIN_STRENGTH * _expected(cross, events, liking, kin),
+        penalty=penalty,
+        rate=np.clip((events + KIN_STRENGTH) / (n + 2 * KIN_STRENGTH), 0.0, 0.99),
+    )
+
+
+def _centred(traits: Traits, mean: np.ndarray) -> np.ndarray:
+    return np.where(traits.known, traits.value - mean, 0.0)
+
+
+def _expected(cross: np.ndarray, events: np.ndarray, liking: np.ndarray, kin: Kin) -> np.ndarray:
+    """Expect the cross products of one redemption of each offer from its kin."""
+    taken = events @ kin.group
+    by_group = (cross @ kin.group / np.maximum(taken, 1.0)) @ kin.group.T
+    interest = np.asarray(kin.interest.sum(axis=0)).ravel()
+    by_interest = liking / np.maximum(interest, 1e-9)
+    voices = (taken @ kin.group.T > 0).astype(np.float64) + (interest > 0)
+    return np.asarray((by_group + by_interest) / np.maximum(voices, 1.0))
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """Customers to be left out one by one, and everybody's normal equations."""
+
+    centred: np.ndarray
+    gram: np.ndarray
+    cross: np.ndarray
+    target: sp.csr_matrix
+    flat: np.ndarray
+    n: int
+
+    def choose(self, penalty: np.ndarray, block: np.ndarray) -> float:
+        """Find the penalty of a block, those of other blocks given (infinite: left out)."""
+        tried = []
+        for size in PENALTIES:
+            trial = penalty.copy()
+            trial[block] = size
+            tried.append(self._error(trial))
+        return float(PENALTIES[int(np.argmin(tried))])
+
+    def _error(self, penalty: np.ndarray) -> float:
+        """Sum the squared errors of predicting each customer from all others (hat matrix).
+
+        With z the customer's columns, y the target and K the inverse of the penalised gram, the
+        residual's square is |y|² - 2 z'K C y + z'K C C'K z, divided by (1 - z'K z - 1/n)².
+        """
+        here = np.flatnonzero(np.isfinite(penalty))
+        left = self.gram[np.ix_(here, here)] + np.diag(penalty[here])
+        count = np.linalg.solve(left, self.centred[:, here].T)
+        square, product, outer = self._parts
+        squared = square - 2 * (count * product[here]).sum(axis=0)
+        squared += (count * (outer[np.ix_(here, here)] @ count)).sum(axis=0)
+        own = 1.0 / self.n + (self.centred[:, here].T * count).sum(axis=0)
+        return float((squared / (1.0 - np.minimum(own, 0.99)) ** 2).sum())
+
+    @cached_property
+    def _parts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        square = np.asarray(self.target.multiply(self.target).sum(axis=1)).ravel()
+        square += self.flat @ self.flat - 2 * (self.target @ self.flat)
+        product = (self.target @ self.cross.T).T - (self.cross @ self.flat)[:, None]
+        return square, product, self.cross @ self.cross.T

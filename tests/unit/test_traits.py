@@ -1,0 +1,115 @@
+"""A ridge on whatever is known: its solution, its penalty, and what kin tell of a new offer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import Ridge
+
+from recommender.lifts import PENALTIES, Kin, fit_traits
+from recommender.popularity import Chances
+from recommender.traits import TraitRidge, Traits
+
+N, COLUMNS, OFFERS = 300, 4, 6
+
+
+def chances_of(events: np.ndarray, shown: np.ndarray | None = None) -> Chances:
+    return Chances(
+        events=sp.csr_matrix(events),
+        shown=None if shown is None else sp.csr_matrix(shown),
+        live=np.ones(events.shape[1]),
+        spend=sp.csr_matrix(events.shape),
+        placed=np.ones(events.shape[1], dtype=bool),
+    )
+
+
+def no_kin(n: int = N, offers: int = OFFERS) -> Kin:
+    return Kin(sp.csr_matrix((offers, 0)), sp.csr_matrix((n, offers)))
+
+
+def fit(value: np.ndarray, chances: Chances, kin: Kin | None = None) -> TraitRidge:
+    known = np.ones(value.shape, dtype=bool)
+    kin = no_kin(*chances.events.shape) if kin is None else kin
+    return fit_traits(
+        lambda rows: Traits(value[rows], known[rows]),
+        (np.arange(value.shape[1]),),
+        chances,
+        kin,
+        np.zeros(chances.events.shape[1], dtype=bool),
+    )
+
+
+def example() -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(0)
+    value = random.integers(0, 2, (N, COLUMNS)).astype(float)
+    rate = 0.1 + 0.3 * value[:, [0, 0, 1, 2, 3, 3]]
+    return value, (random.random((N, OFFERS)) < rate).astype(float)
+
+
+@settings(max_examples=20)
+@given(st.sets(st.integers(0, COLUMNS - 1), min_size=1))
+def test_any_part_of_the_columns_has_the_ridge_of_that_part(part: set[int]) -> None:
+    value, events = example()
+    ridge = fit(value, chances_of(events))
+    known = np.zeros((N, COLUMNS), dtype=bool)
+    here = sorted(part)
+    known[:, here] = True
+    ours = ridge.coefficients(Traits(value, known)) @ ridge.cross
+    theirs = Ridge(alpha=ridge.penalty[0]).fit(value[:, here], events)
+    np.testing.assert_allclose(
+        ours, theirs.predict(value[:, here]) - events.mean(axis=0), atol=1e-8
+    )
+
+
+def test_the_penalty_is_the_best_when_customers_are_left_out_one_by_one() -> None:
+    value, events = example()
+    chosen = fit(value, chances_of(events)).penalty[0]
+
+    def error(alpha: float) -> float:
+        total = 0.0
+        for row in range(0, N):
+            rest = np.arange(N) != row
+            model = Ridge(alpha=alpha).fit(value[rest], events[rest])
+            total += float(((model.predict(value[[row]]) - events[row]) ** 2).sum())
+        return total
+
+    errors = {alpha: error(alpha) for alpha in PENALTIES[::4]}
+    assert error(chosen) <= min(errors.values()) + 1e-3
+
+
+def test_customers_of_whom_nothing_is_known_are_as_everybody() -> None:
+    value, events = example()
+    ridge = fit(value, chances_of(events))
+    nobody = Traits(np.zeros((2, COLUMNS)), np.zeros((2, COLUMNS), dtype=bool))
+    np.testing.assert_array_equal(ridge.lift(nobody), 0.0)
+
+
+def test_what_was_shown_more_often_is_no_liking() -> None:
+    random = np.random.default_rng(1)
+    value = np.r_[np.zeros(1000), np.ones(1000)][:, None]
+    shown = np.where(value == 1, 8.0, 2.0) * np.ones((1, 3))
+    events = random.binomial(1, 1 - 0.98**shown).astype(float)
+    plain, fair = (fit(value, chances_of(events, seen)) for seen in (None, shown))
+    one = Traits(np.ones((1, 1)), np.ones((1, 1), dtype=bool))
+    assert plain.lift(one).mean() > 0.3
+    assert abs(fair.lift(one).mean()) < 0.15
+
+
+@pytest.mark.parametrize("by", ["category", "interest"])
+def test_a_new_offer_is_lifted_as_its_kin(by: str) -> None:
+    value, events = example()
+    events[:, 1] = 0  # the twin of the first offer is new
+    group = sp.csr_matrix(np.eye(5)[[0, 0, 1, 2, 3, 4]])
+    interest = np.zeros((N, OFFERS))
+    interest[:, 1] = value[:, 0]
+    kin = (
+        Kin(group, sp.csr_matrix((N, OFFERS)))
+        if by == "category"
+        else Kin(sp.csr_matrix((OFFERS, 0)), sp.csr_matrix(interest))
+    )
+    one = Traits(np.array([[1.0, 0, 0, 0]]), np.array([[True, False, False, False]]))
+    assert fit(value, chances_of(events)).lift(one)[0, 1] == pytest.approx(0, abs=0.01)
+    assert fit(value, chances_of(events), kin).lift(one)[0, 1] > 0.3
