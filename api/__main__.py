@@ -20,6 +20,7 @@ from data.settings import read_settings
 from data.store import Store
 from recommender.bundle import CURRENT, Bundle, load
 from recommender.service import Service
+from recommender.withholding import parse_rules
 
 app = command_group("Serve recommendations over HTTP.")
 
@@ -56,7 +57,7 @@ def serve(
     if url != data and folder.is_dir():
         _load_once(store, folder, max_bad)
     moment = parse_moment(at)
-    home = House(bundle, _service(bundle), store, moment)
+    home = House(bundle, _service(bundle, settings.withhold), store, moment)
     if home.service is not None and not home.service.count_candidates(home.now()):
         say(
             f"Warning: no offer is valid at {home.now().isoformat()}, so lists are empty. "
@@ -118,8 +119,8 @@ def _child(module: str, *arguments: str) -> None:
         raise error
 
 
-def _service(bundle: Bundle) -> Service | None:
-    return None if bundle.recommender is None else Service(bundle)
+def _service(bundle: Bundle, withhold: str) -> Service | None:
+    return None if bundle.recommender is None else Service(bundle, parse_rules(withhold))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,10 @@ class Settings(BaseSettings):
 
     home: Path = Field(default=Path("var"), description="Folder in which everything is made.")
     database: str | None = Field(default=None, description="Database URL; SQLite in home if unset.")
+    withhold: str = Field(
+        default="",
+        description="Kinds of offers that customers flagged as something are not shown.",
+    )
 
     @property
     def data_folder(self) -> Path:

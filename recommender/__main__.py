@@ -29,9 +29,11 @@ from data.settings import read_settings
 from recommender.base import HYBRID, POLICIES
 from recommender.batch import stream_batch, write_batch
 from recommender.bundle import Bundle, load, save
+from recommender.ranking import Knobs
 from recommender.service import Listed, Service, Wish
 from recommender.training import STEPS
 from recommender.training import train as train_bundle
+from recommender.withholding import parse_rules
 from segmentation.segments import SegmentModel
 
 app = command_group("Train a model, make lists of offers, and explain them.")
@@ -115,6 +117,15 @@ def recommend(
     n: Annotated[int, typer.Option(min=1, max=1000, help="Length of a list.")] = 10,
     include_seen: Annotated[bool, typer.Option(help="List redeemed offers again.")] = False,
     policy: Annotated[str, typer.Option(help=f"One of {', '.join(POLICIES)}.")] = HYBRID,
+    novelty: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of popularity taken out of the order.")
+    ] = 0.0,
+    diversity: Annotated[
+        float, typer.Option(min=0, max=1, help="Loss per earlier offer of a category.")
+    ] = 0.0,
+    withhold: Annotated[
+        str | None, typer.Option(help="Rules such as 'possible fraud=cashback' (NBO_WITHHOLD).")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random policy.")] = 0,
     max_bad: MaxBad = MAX_BAD,
 ) -> None:
@@ -129,8 +140,10 @@ def recommend(
             "--history, --purchases and --answers speak of customers that --customers names.",
             "Give --customers as well.",
         )
-    bundle = load(model or read_settings().model_folder)
-    service = Service(bundle)
+    settings = read_settings()
+    rules = parse_rules(settings.withhold if withhold is None else withhold)
+    bundle = load(model or settings.model_folder)
+    service = Service(bundle, rules)
     given = None
     if customers is not None:
         paths = {
@@ -149,6 +162,7 @@ def recommend(
         offers=None if offers is None else _offer_ids(offers, bundle, max_bad),
         include_seen=include_seen,
         seed=seed,
+        knobs=Knobs(novelty, diversity),
     )
     if wish.at < bundle.moment:
         say(

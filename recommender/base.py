@@ -45,6 +45,8 @@ class Query:
         The profile (see `recommender.demographics`); an attribute that is not known is empty.
     answers : csr_matrix, shape (n, 2 · questions)
         One for each answer given; a question's "yes" and "no" stand side by side.
+    flagged : csr_matrix, shape (n, kinds)
+        One for the kind of anomaly the customer is flagged as, if any (`segmentation.anomaly`).
     """
 
     history: sp.csr_matrix
@@ -56,6 +58,7 @@ class Query:
     segment: sp.csr_matrix
     demographic: sp.csr_matrix
     answers: sp.csr_matrix
+    flagged: sp.csr_matrix
 
     def __len__(self) -> int:
         return int(self.history.shape[0])

@@ -30,6 +30,7 @@ from data.idmap import IdMap
 from recommender.base import Query
 from recommender.codec import decode, encode
 from recommender.model import Recommender
+from recommender.recipe import DEFAULT, Recipe
 from segmentation.segments import SegmentModel
 
 FORMAT = 2
@@ -61,6 +62,7 @@ class Core:
 
     segments: SegmentModel | None
     recommender: Recommender | None
+    recipe: Recipe
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ class Bundle:
         The indices by which the number of segments was chosen.
     silhouette : float
         Of the segments.
+    recipe : Recipe
+        The hyper-parameters it was trained with.
     """
 
     at: str
@@ -91,6 +95,7 @@ class Bundle:
     segments: SegmentModel | None
     recommender: Recommender | None
     customers: Customers
+    recipe: Recipe = DEFAULT
     version: str = ""
     created_at: str = ""
 
@@ -126,6 +131,7 @@ def save(bundle: Bundle, folder: Path) -> Bundle:
         "silhouette": None if np.isnan(bundle.silhouette) else bundle.silhouette,
         "notes": list(bundle.notes),
         "python": platform.python_version(),
+        "recipe": bundle.recipe.as_dict(),
         "customers": len(bundle.customers.ids),
         "offers": len(bundle.offers),
         "weights": {} if bundle.recommender is None else bundle.recommender.hybrid.named_weights(),
@@ -198,6 +204,7 @@ def _read(home: Path) -> Bundle:
         silhouette=float("nan") if manifest["silhouette"] is None else manifest["silhouette"],
         segments=core.segments,
         recommender=core.recommender,
+        recipe=core.recipe,
         customers=_unpack(Customers, files, "customers"),
         version=home.name,
         created_at=manifest["created_at"],
@@ -213,7 +220,7 @@ def _version(at: str, seed: int, hashes: Mapping[str, str]) -> str:
 def _files(bundle: Bundle) -> dict[str, bytes]:
     files = {}
     for name, value in (
-        ("core", Core(bundle.segments, bundle.recommender)),
+        ("core", Core(bundle.segments, bundle.recommender, bundle.recipe)),
         ("customers", bundle.customers),
     ):
         arrays, plain = encode(value)

@@ -27,6 +27,7 @@ from recommender.purchases import (
 )
 from recommender.survey import Survey
 from segmentation.features import DAY, DAYS_PER_MONTH, FEATURES
+from segmentation.kinds import KINDS
 from segmentation.segments import SegmentModel
 
 MONTH = DAY * DAYS_PER_MONTH  # microseconds
@@ -116,6 +117,7 @@ class Encoders:
             segment=self.segment_membership(table.to_numpy(dtype=np.float64)),
             demographic=self.demographics.membership(dataset.customers, ids),
             answers=self.survey.membership(dataset.survey_answers, ids),
+            flagged=sp.csr_matrix((len(ids), len(KINDS))),
         )
 
     def query_facts(self, facts: Facts, features: np.ndarray, base: Query | None) -> Query:
@@ -148,6 +150,7 @@ class Encoders:
             segment=self.segment_membership(features[None, :]),
             demographic=row_of(profile, len(self.demographics.names)),
             answers=row_of(dict.fromkeys(answers, 1.0), self.survey.n_columns),
+            flagged=sp.csr_matrix((1, len(KINDS))) if base is None else base.flagged,
         )
         return query if base is None else _joined(base, query)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,9 +13,10 @@ from threadpoolctl import threadpool_limits
 
 from recommender.base import Query
 from recommender.collaborative import PRIOR, SCALED, Autoencoder, CollaborativeScorer, Factors
+from recommender.recipe import Recipe
 
 ITERATIONS = 15
-MOST_DENSE = 8000  # offers up to which a square matrix of them is solved: half a gigabyte
+MOST_DENSE = 10_000  # offers up to which a square matrix of them is solved: 400 MB, half a minute
 NEAR_DENSE, NEAR_LARGE = 1000, 200  # entries kept per offer
 DROPOUT = 0.33
 CUSTOMER_POWER = 0.5  # a customer of n offers counts n^-.5: the busy do not speak for everybody
@@ -23,34 +24,14 @@ RANK, SPECTRAL_SHARE = 512, 0.3
 SCALE_SAMPLE = 300  # customers
 
 
-@dataclass(frozen=True)
-class Collaboration:
-    """Hyper-parameters of collaborative filtering.
-
-    Attributes
-    ----------
-    factors : int
-        Factors of the ALS.
-    regularization, alpha : float
-        Of the ALS; not relative to the size of the data.
-    penalty : float
-        Of the autoencoder, in multiples of the mean diagonal of its Gram matrix.
-    """
-
-    factors: int = 32
-    regularization: float = 10.0
-    alpha: float = 1.0
-    penalty: float = 10.0
-
-
-def fit_collaborative(query: Query, settings: Collaboration, seed: int = 0) -> CollaborativeScorer:
+def fit_collaborative(query: Query, recipe: Recipe, seed: int = 0) -> CollaborativeScorer:
     """Fit everything that learns from what all customers took.
 
     Parameters
     ----------
     query : Query
         Everybody's.
-    settings : Collaboration
+    recipe : Recipe
     seed : int
         Seed of the ALS's first factors and of the spectral part.
     """
@@ -61,13 +42,13 @@ def fit_collaborative(query: Query, settings: Collaboration, seed: int = 0) -> C
     kept = sp.csr_matrix(kept[np.diff(kept.indptr) > 0])
     # Threads of BLAS inside other threads fight each other; one thread also fixes the rounding.
     with threadpool_limits(1, "blas"):
-        factors = _fit_factors(kept, settings, seed)
-        autoencoder = _fit_autoencoder(kept, settings.penalty, seed)
+        factors = _fit_factors(kept, recipe, seed)
+        autoencoder = _fit_autoencoder(kept, recipe.penalty, seed)
     times = np.asarray(query.redeemed.sum(axis=0)).ravel()
     takers = np.asarray((query.redeemed > 0).sum(axis=0)).ravel()
     scorer = CollaborativeScorer(
         factors=Factors(
-            _spread(factors, columns, len(trained)), settings.regularization, settings.alpha
+            _spread(factors, columns, len(trained)), recipe.regularization, recipe.alpha
         ),
         autoencoder=Autoencoder(
             near=_placed(autoencoder.near, columns, len(trained)),
@@ -96,14 +77,14 @@ def _scale(scorer: CollaborativeScorer, query: Query, seed: int) -> np.ndarray:
     return scale
 
 
-def _fit_factors(taken: sp.csr_matrix, settings: Collaboration, seed: int) -> np.ndarray:
-    size = min(settings.factors, max(1, min(taken.shape) - 1)) if min(taken.shape) else 1
+def _fit_factors(taken: sp.csr_matrix, recipe: Recipe, seed: int) -> np.ndarray:
+    size = min(recipe.factors, max(1, min(taken.shape) - 1)) if min(taken.shape) else 1
     if not taken.nnz:
         return np.zeros((taken.shape[1], size))
     model = AlternatingLeastSquares(
         factors=size,
-        regularization=settings.regularization,
-        alpha=settings.alpha,
+        regularization=recipe.regularization,
+        alpha=recipe.alpha,
         iterations=ITERATIONS,
         use_gpu=False,
         num_threads=1,

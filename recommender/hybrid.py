@@ -1,13 +1,14 @@
 """The hybrid: one sum over sources whose weights depend on how much is known of the customer.
 
 Each source has a weight at the four corners of what can be known of the customer (nothing, history
-only, purchases only, both), for new and for known offers; in between the weights are interpolated,
-so that a cold customer becomes a warm one, and a new offer a known one, without a step.
-Contributions add up to the score exactly.
+only, purchases only, both), popularity one for new and one for known offers; in between the weights
+are interpolated, so that a cold customer becomes a warm one, and a new offer a known one, without a
+step. Contributions add up to the score exactly.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,18 +16,18 @@ import numpy as np
 from recommender.base import Query, Source
 
 CORNERS = ("nothing known", "history", "purchases", "both")
-OFFERS = ("new offers", "known offers")
-# Weights believed before any data, per source: nothing known, history, purchases, both.
-PRIOR = {
+NEW, KNOWN = "popularity of new offers", "popularity of known offers"
+# Weights believed before any data, per term: nothing known, history, purchases, both. Of a new
+# offer popularity is but a guess from what people buy, which content knows better.
+PRIOR: Mapping[str, tuple[float, float, float, float]] = {
     Source.COLLABORATIVE: (0.0, 0.5, 0.0, 0.4),
     Source.CONTENT: (0.0, 0.4, 1.0, 0.8),
     Source.SEGMENT: (0.6, 0.3, 0.3, 0.2),
     Source.DEMOGRAPHIC: (0.4, 0.2, 0.2, 0.1),
     Source.SURVEY: (0.6, 0.4, 0.4, 0.3),
-    Source.POPULARITY: (0.8, 0.6, 0.5, 0.4),
+    KNOWN: (0.8, 0.6, 0.5, 0.4),
+    NEW: (0.8, 0.6, 0.0, 0.0),
 }
-# Of a new offer popularity is but a guess from what people buy, which content knows better.
-NEW_POPULARITY = (0.8, 0.6, 0.0, 0.0)
 HALF_KNOWN = 5.0  # redemptions after which an offer is as much known as new
 
 
@@ -82,10 +83,11 @@ class Hybrid:
         The sources, in the order of the arrays.
     centre, scale : ndarray of float, shape (sources,)
         A score s becomes (s - centre) / scale.
-    weight : ndarray of float, shape (sources, 4, 2)
-        Weights at the corners, for new and for known offers; none negative.
-    offer_share : ndarray of float, shape (offers, 2)
-        How new and how known each offer is; adds up to one.
+    weight : ndarray of float, shape (sources + 1, 4)
+        Weights of the terms of `PRIOR` at the corners; none negative. The last source, popularity,
+        has two terms: one for known offers and one for new ones.
+    known : ndarray of float, shape (offers,)
+        How known each offer is, from zero for a new one to one.
     slope, intercept : float
         From the relative score to the log-odds of redemption; 1 and 0 where not calibrated.
     calibrated : bool
@@ -96,33 +98,36 @@ class Hybrid:
     centre: np.ndarray
     scale: np.ndarray
     weight: np.ndarray
-    offer_share: np.ndarray
+    known: np.ndarray
     slope: float = 1.0
     intercept: float = 0.0
     calibrated: bool = False
 
-    def named_weights(self) -> dict[str, dict[str, dict[str, float]]]:
-        """Return the weights by source, by what is known of the customer, by new and known."""
+    def named_weights(self) -> dict[str, dict[str, float]]:
+        """Return the weights by term and by what is known of the customer."""
         return {
-            source: {
-                corner: dict(zip(OFFERS, np.round(pair, 4).tolist(), strict=True))
-                for corner, pair in zip(CORNERS, rows, strict=True)
-            }
-            for source, rows in zip(self.sources, self.weight, strict=True)
+            term: dict(zip(CORNERS, np.round(row, 4).tolist(), strict=True))
+            for term, row in zip(PRIOR, self.weight, strict=True)
         }
 
     def blend(self, scores: np.ndarray, query: Query) -> Blend:
         """Blend the sources' scores, shape (sources, n, offers), NaN where one cannot say."""
         parts = self.standardise(scores)
-        corners = self.slope * corner_shares(query)
-        for part, weight in zip(parts, self.weight, strict=True):
-            part *= corners @ weight @ self.offer_share.T
+        weight = self.slope * (self.weight @ corner_shares(query).T)
+        for part, share in zip(parts[:-1], weight, strict=False):
+            part *= share[:, None]
+        parts[-1] *= np.outer(weight[-2], self.known) + np.outer(weight[-1], 1 - self.known)
         return Blend(
             score=self.intercept + parts.sum(axis=0),
             contributions=parts,
             silent=np.isnan(scores),
             intercept=self.intercept,
         )
+
+    def terms(self, scores: np.ndarray) -> np.ndarray:
+        """Return what the weights multiply: shape (sources + 1, n, offers)."""
+        parts = self.standardise(scores)
+        return np.concatenate([parts[:-1], parts[-1:] * self.known, parts[-1:] * (1 - self.known)])
 
     def standardise(self, scores: np.ndarray) -> np.ndarray:
         """Put the sources on one scale; where one cannot say it stays at the average, zero.
@@ -156,12 +161,6 @@ def corner_shares(query: Query) -> np.ndarray:
     )
 
 
-def offer_shares(redemptions: np.ndarray) -> np.ndarray:
-    """Say how new and how known offers are after so many redemptions: shape (offers, 2)."""
-    known = redemptions / (redemptions + HALF_KNOWN)
-    return np.column_stack([1 - known, known])
-
-
 def prior_hybrid(
     log_rate: np.ndarray, collaborative: np.ndarray, content: np.ndarray, redemptions: np.ndarray
 ) -> Hybrid:
@@ -181,14 +180,12 @@ def prior_hybrid(
     scale = {Source.COLLABORATIVE: _scale(collaborative), Source.CONTENT: _scale(content)}
     rates = _scale(log_rate)
     pairs = [scale.get(source, rates) for source in Source]
-    weight = np.array([[PRIOR[source], PRIOR[source]] for source in Source])
-    weight[list(Source).index(Source.POPULARITY), 0] = NEW_POPULARITY
     return Hybrid(
         sources=tuple(str(source) for source in Source),
         centre=np.array([centre for centre, _ in pairs]),
         scale=np.array([spread for _, spread in pairs]),
-        weight=weight.transpose(0, 2, 1),
-        offer_share=offer_shares(redemptions),
+        weight=np.array(list(PRIOR.values())),
+        known=redemptions / (redemptions + HALF_KNOWN),
     )
 
 

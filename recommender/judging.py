@@ -10,12 +10,17 @@ import scipy.sparse as sp
 
 from data.dataset import valid_at
 from data.schema import CUSTOMER_ID, OFFER_ID
+from recommender.base import Query
+from recommender.recipe import DEFAULT, Recipe
 from recommender.sources import Fitted, find_segments, fit_sources
 from recommender.validation import Fold
 from segmentation.features import customer_features
 
 MOST_LISTS = 1500
-MOST_CELLS = 1_500_000  # customers times offers of one past moment: 50 bytes each, several times
+MOST_CELLS = 8_000_000  # customers times offers that are scored at one past moment
+CHUNK_CELLS = 1_000_000  # of which so many at once
+WHOLE_CELLS = 500_000  # customers times candidates of the lists to judge by
+MOST_CANDIDATES, SAMPLED = 2000, 1000  # beyond so many candidates, a list is taken and a sample
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,28 @@ class Showings:
 
 
 @dataclass(frozen=True)
+class Layout:
+    """Lists of customers who took something.
+
+    Attributes
+    ----------
+    rows : ndarray of int, shape (n,)
+        The customers, as rows of the fitted arrays.
+    columns : ndarray of int, shape (n, c)
+        Offers of each list: all that were on offer to anybody, or what was taken and a sample.
+    taken : ndarray of bool, shape (n, c)
+        Where the customer took the offer.
+    candidate : ndarray of bool, shape (n, c)
+        Where the offer was on offer to the customer; elsewhere the list is but filled up.
+    """
+
+    rows: np.ndarray
+    columns: np.ndarray
+    taken: np.ndarray
+    candidate: np.ndarray
+
+
+@dataclass(frozen=True)
 class Judged:
     """Sources fitted at a past moment with what was redeemed after it.
 
@@ -46,27 +73,27 @@ class Judged:
     ----------
     fitted : Fitted
         The sources as of that moment.
-    rows : ndarray of int, shape (n,)
-        Customers with something taken, as rows of the fitted arrays.
-    columns : ndarray of int, shape (c,)
-        Offers that were on offer to at least one of them.
-    taken : ndarray of float, shape (n, c)
-        One where the customer took the offer.
-    candidate : ndarray of bool, shape (n, c)
-        Where the offer was on offer.
+    lists : Layout
+        Lists to learn from; of very many candidates a sample.
+    whole : Layout
+        Lists to judge by: fewer, each with all its candidates.
     showings : Showings or None
         What had been shown, where that says what showing leads to.
     """
 
     fitted: Fitted
-    rows: np.ndarray
-    columns: np.ndarray
-    taken: np.ndarray
-    candidate: np.ndarray
+    lists: Layout
+    whole: Layout
     showings: Showings | None
 
 
-def judge(fold: Fold, k: int | None, seed: int = 0) -> Judged:
+def judge(
+    fold: Fold,
+    k: int | None,
+    seed: int = 0,
+    recipe: Recipe = DEFAULT,
+    suspects: frozenset[str] = frozenset(),
+) -> Judged:
     """Fit the sources to the past of a fold and lay out what happened after it.
 
     Parameters
@@ -75,13 +102,18 @@ def judge(fold: Fold, k: int | None, seed: int = 0) -> Judged:
         The moment.
     k : int or None
         Number of segments; None for no segments.
+    recipe : Recipe
+        Hyper-parameters.
+    suspects : frozenset of str
+        Customers that are not learnt from.
     """
     features = customer_features(fold.past, fold.at).values
     found, _ = find_segments(features, k, seed) if k else (None, "")
     segments = None if found is None else found.model
-    fitted = fit_sources(fold.past, fold.at, features, segments, seed)
+    fitted = fit_sources(fold.past, fold.at, features, segments, seed, recipe, suspects)
     ids, offers = fitted.ids, fold.past.offer_ids
-    taken = fold.taken[ids.known(fold.taken[CUSTOMER_ID])]
+    known = ids.known(fold.taken[CUSTOMER_ID])
+    taken = fold.taken[known & ~fold.taken[CUSTOMER_ID].isin(suspects)]
     owner, offer = ids.rows(taken[CUSTOMER_ID]), offers.rows(taken[OFFER_ID])
     rows = np.unique(owner)
     most = min(MOST_LISTS, max(1, MOST_CELLS // max(1, len(offers))))
@@ -98,15 +130,82 @@ def judge(fold: Fold, k: int | None, seed: int = 0) -> Judged:
 
     positive = np.asarray(marks[rows].todense()) > 0
     candidate = open_to(rows) | positive
-    columns = np.flatnonzero(candidate.any(axis=0))
+    shared = np.flatnonzero(candidate.any(axis=0))
+    columns = np.tile(shared, (len(rows), 1))
+    few = slice(0, max(1, WHOLE_CELLS // max(1, len(shared))))
+    whole = _layout(rows[few], columns[few], positive[few], candidate[few])
+    many = len(shared) > MOST_CANDIDATES
+    if many:
+        columns = _sampled(positive, candidate, seed)
+    lists = _layout(rows, columns, positive, candidate)
     return Judged(
         fitted=fitted,
-        rows=rows,
-        columns=columns,
-        taken=positive[:, columns].astype(np.float64),
-        candidate=candidate[:, columns],
+        lists=lists,
+        whole=whole if many or columns.size > WHOLE_CELLS else lists,
         showings=_showings(fold, fitted, marks, open_to, most, seed) if fold.logged else None,
     )
+
+
+def _layout(
+    rows: np.ndarray, columns: np.ndarray, positive: np.ndarray, candidate: np.ndarray
+) -> Layout:
+    return Layout(
+        rows=rows,
+        columns=columns,
+        taken=np.take_along_axis(positive, columns, axis=1),
+        candidate=np.take_along_axis(candidate, columns, axis=1) & _first_time(columns),
+    )
+
+
+def _sampled(positive: np.ndarray, candidate: np.ndarray, seed: int) -> np.ndarray:
+    """Choose the offers of each list: what was taken and a sample of the other candidates.
+
+    A sample of the customer's own, drawn alike from all candidates, leaves the weights unbiased
+    (McFadden 1978); one that follows what others took would not.
+    """
+    random = np.random.default_rng(seed)
+    width = SAMPLED + int(positive.sum(axis=1).max(initial=0))
+    columns = np.empty((len(candidate), width), dtype=np.int64)
+    for row in range(len(candidate)):
+        taken = np.flatnonzero(positive[row])
+        others = random.permutation(np.flatnonzero(candidate[row] & ~positive[row]))[:SAMPLED]
+        chosen = np.concatenate([taken, others])
+        columns[row] = np.resize(chosen, width)  # filled up by offers that are there already
+    return columns
+
+
+def _first_time(columns: np.ndarray) -> np.ndarray:
+    """Mark where an offer stands in a list for the first time."""
+    order = np.argsort(columns, axis=1, kind="stable")
+    ordered = np.take_along_axis(columns, order, axis=1)
+    first = np.ones(columns.shape, dtype=bool)
+    first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    found = np.empty_like(first)
+    np.put_along_axis(found, order, first, axis=1)
+    return found
+
+
+def score_listed(
+    score: Callable[[Query], np.ndarray], query: Query, columns: np.ndarray
+) -> np.ndarray:
+    """Score only the offers of lists, some customers at a time.
+
+    Parameters
+    ----------
+    score : callable
+        Returns scores of every offer, shape (parts, n, offers).
+    columns : ndarray of int, shape (n, c)
+
+    Returns
+    -------
+    ndarray of float, shape (parts, n, c)
+    """
+    step = max(1, CHUNK_CELLS // max(1, query.history.shape[1]))
+    parts = []
+    for start in range(0, max(1, len(query)), step):
+        rows = np.arange(start, min(start + step, len(query)))
+        parts.append(np.take_along_axis(score(query.take(rows)), columns[None, rows], axis=2))
+    return np.concatenate(parts, axis=1)
 
 
 def _showings(

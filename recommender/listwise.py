@@ -1,7 +1,8 @@
 """Listwise learning: which weights make the offers that were taken stand out of those on offer.
 
 A conditional logit (McFadden 1974; ListNet's top-one likelihood, Cao et al. 2007): the chance that
-a taken offer is the one taken is the softmax of the weighted features over the candidates.
+a taken offer is the one taken is the softmax of the weighted features over the candidates. Of very
+many candidates a sample does, drawn alike for all (McFadden 1978).
 """
 
 from __future__ import annotations
@@ -21,10 +22,7 @@ class Lists:
     features : ndarray of float, shape (f, n, offers)
         Features of each candidate.
     share : ndarray of float, shape (n, c)
-        How near each list is to each of c situations.
-    offer_share : ndarray of float, shape (offers, d)
-        How near each offer is to each of d situations; a feature has a weight in every pair of
-        them.
+        How near each list is to each of c situations; a feature has a weight in every situation.
     taken : ndarray of float, shape (n, offers)
         One for offers taken.
     candidate : ndarray of bool, shape (n, offers)
@@ -35,7 +33,6 @@ class Lists:
 
     features: np.ndarray
     share: np.ndarray
-    offer_share: np.ndarray
     taken: np.ndarray
     candidate: np.ndarray
     weight: float = 1.0
@@ -43,8 +40,7 @@ class Lists:
 
 def plain_lists(features: np.ndarray, taken: np.ndarray, candidate: np.ndarray) -> Lists:
     """Return lists all in one situation, so that each feature has a single weight."""
-    n, offers = taken.shape
-    return Lists(features, np.ones((n, 1)), np.ones((offers, 1)), taken, candidate)
+    return Lists(features, np.ones((len(taken), 1)), taken, candidate)
 
 
 def fit_listwise(lists: list[Lists], prior: np.ndarray, strength: float) -> np.ndarray:
@@ -54,14 +50,14 @@ def fit_listwise(lists: list[Lists], prior: np.ndarray, strength: float) -> np.n
     ----------
     lists : list of Lists
         May be empty: then the prior is returned.
-    prior : ndarray of float, shape (f, c, d)
+    prior : ndarray of float, shape (f, c)
         Weights believed before any data.
     strength : float
         Penalty on the squared distance from the prior, in taken offers.
 
     Returns
     -------
-    ndarray of float, shape (f, c, d)
+    ndarray of float, shape (f, c)
     """
     lists = [_telling(part) for part in lists]
     if not any(len(part.taken) for part in lists):
@@ -72,7 +68,7 @@ def fit_listwise(lists: list[Lists], prior: np.ndarray, strength: float) -> np.n
         total = strength * float(((weight - prior) ** 2).sum()) / 2
         gradient = strength * (weight - prior)
         for part in lists:
-            score = weighted_sum(part.features, weight, part.share, part.offer_share)
+            score = np.einsum("fno,fn->no", part.features, weight @ part.share.T)
             score = np.where(part.candidate, score, -np.inf)
             score -= score.max(axis=1, keepdims=True)
             chance = np.exp(score)
@@ -81,8 +77,7 @@ def fit_listwise(lists: list[Lists], prior: np.ndarray, strength: float) -> np.n
             log_chance = np.where(part.taken > 0, score - np.log(norm), 0.0)
             total -= part.weight * float((part.taken * log_chance).sum())
             residual = part.weight * (part.taken.sum(axis=1, keepdims=True) * chance - part.taken)
-            for row, feature in enumerate(part.features):
-                gradient[row] += part.share.T @ (residual * feature) @ part.offer_share
+            gradient += np.einsum("no,fno->fn", residual, part.features) @ part.share
         return total, gradient.ravel()
 
     fitted = minimize(
@@ -105,13 +100,3 @@ def _telling(lists: Lists) -> Lists:
         taken=lists.taken[rows],
         candidate=lists.candidate[rows],
     )
-
-
-def weighted_sum(
-    features: np.ndarray, weight: np.ndarray, share: np.ndarray, offer_share: np.ndarray
-) -> np.ndarray:
-    """Add up features, each by its weight in the situations at hand: shape (n, offers)."""
-    total = np.zeros(features.shape[1:])
-    for feature, by_situation in zip(features, weight, strict=True):
-        total += feature * (share @ by_situation @ offer_share.T)
-    return total

@@ -50,6 +50,10 @@ class Recommender:
         """Ask every source: shape (sources, n, offers), NaN where it cannot say."""
         return np.stack([scorer.score(query) for scorer in self.scorers])
 
+    def terms(self, query: Query) -> np.ndarray:
+        """Return the terms of the hybrid: shape (sources + 1, n, offers)."""
+        return self.hybrid.terms(self.scores(query))
+
     def blend(self, query: Query) -> Blend:
         """Blend the sources for every offer."""
         return self.hybrid.blend(self.scores(query), query)

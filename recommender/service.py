@@ -22,8 +22,9 @@ from recommender.facts import Facts, features_of
 from recommender.hybrid import Blend
 from recommender.model import Recommender, information
 from recommender.ranking import Knobs, spread, top
+from recommender.withholding import Rules, withheld, withhold
 
-MOST_CUSTOMERS, MOST_CELLS = 512, 500_000  # scored at once, so that memory is bounded
+MOST_CUSTOMERS, MOST_CELLS = 512, 1_000_000  # scored at once, so that memory is bounded
 POOL = 5  # times the length of a list: what diversity chooses from
 
 
@@ -133,6 +134,8 @@ class Service:
     ----------
     bundle : Bundle
         With a recommender.
+    rules : mapping, optional
+        Kinds of offers that flagged customers are not shown (see `recommender.withholding`).
 
     Raises
     ------
@@ -140,7 +143,7 @@ class Service:
         The bundle recommends nothing.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, rules: Rules | None = None) -> None:
         if bundle.recommender is None:
             raise BundleError(
                 "This model recommends nothing: it was trained without offers, or without "
@@ -148,6 +151,7 @@ class Service:
                 "Add these tables to the dataset and train again.",
             )
         self.bundle = bundle
+        self._withheld = withhold(rules, bundle.offers) if rules else None
         self.recommender: Recommender = bundle.recommender
         self.explainer = Explainer(bundle.offers, bundle.recommender)
         base = self.recommender.popularity.base
@@ -303,6 +307,8 @@ class Service:
             person, row = query.redeemed.nonzero()
             gone = self._once[row]
             allowed[person[gone], row[gone]] = False
+        if self._withheld is not None:
+            allowed &= ~withheld(query, self._withheld)
         people = np.arange(len(query))[:, None]
         if wish.policy != HYBRID:
             score, source = self._single(query, wish.policy, random)

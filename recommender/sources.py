@@ -16,20 +16,21 @@ from recommender.base import Query, Source
 from recommender.content import PRIOR, ContentScorer, merchant_shares, offer_attributes
 from recommender.demographics import build_demographics
 from recommender.facts import Encoders
-from recommender.fitting import Collaboration, fit_collaborative
+from recommender.fitting import fit_collaborative
+from recommender.history import history_of
 from recommender.hybrid import prior_hybrid
 from recommender.keys import KeySpace, build_keys
 from recommender.lifts import Kin, fit_traits
 from recommender.model import Recommender
 from recommender.popularity import Chances, PopularityScorer, estimate_rates
+from recommender.recipe import DEFAULT, Recipe
 from recommender.survey import Survey, behave_as_answers, build_survey
 from recommender.traits import TraitRidge, Traits, traits_of
 from segmentation.kmeans import Segmentation, segment_customers
 from segmentation.segments import SegmentModel
 
 SHOWN_FIRST = 0.9  # share of redeemed pairs with an impression from which showing counts as logged
-SCALE_SAMPLE = 1000
-DEFAULT = Collaboration()
+SCALE_SAMPLE, SCALE_CELLS = 1000, 3_000_000  # customers, and customers times offers
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ def fit_sources(
     features: pd.DataFrame,
     segments: SegmentModel | None,
     seed: int = 0,
-    settings: Collaboration = DEFAULT,
+    recipe: Recipe = DEFAULT,
+    suspects: frozenset[str] = frozenset(),
 ) -> Fitted:
     """Fit every source to the rows before a moment.
 
@@ -75,12 +77,15 @@ def fit_sources(
         The six features by customer id at that moment.
     segments : SegmentModel or None
         Segments fitted to them.
-    settings : Collaboration
-        Hyper-parameters of collaborative filtering.
+    recipe : Recipe
+        Hyper-parameters.
+    suspects : frozenset of str
+        Customers whose interactions are not learnt from; what is known of them stays theirs.
     """
     ids, offers = dataset.customer_ids, dataset.offer_ids
+    trusted = _without(dataset, suspects)
     keys = build_keys(dataset)
-    survey = build_survey(dataset)
+    survey = build_survey(trusted)
     encoders = Encoders(
         offer_ids=offers.ids.astype(np.str_),
         keys=keys,
@@ -90,10 +95,12 @@ def fit_sources(
         moment=at.value // 1000,
     )
     query = encoders.query_dataset(dataset, features, ids)
+    history, redeemed = history_of(trusted, ids, offers, encoders.moment)
+    learnt = replace(query, history=history, redeemed=redeemed)
     spend = _spend_behind(query.purchases, keys)
-    chances = _chances(dataset, at, spend, keys)
+    chances = _chances(trusted, ids, at, spend, keys)
     base = estimate_rates(chances)
-    behaved = behave_as_answers(survey, dataset, query.taken(), spend)
+    behaved = behave_as_answers(survey, dataset, learnt.taken(), spend)
     table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
     content = ContentScorer(
         keys,
@@ -108,8 +115,8 @@ def fit_sources(
         Kin(_by_category(table["category"]), _shares_of(spend)),
         seed,
     )
-    collaborative = fit_collaborative(query, settings, seed)
-    sample = query.take(_sample(len(ids), seed))
+    collaborative = fit_collaborative(learnt, recipe, seed)
+    sample = query.take(_sample(query, seed))
     return Fitted(
         recommender=Recommender(
             encoders=encoders,
@@ -122,7 +129,7 @@ def fit_sources(
                 base,
                 collaborative.score(sample),
                 content.score(sample),
-                np.asarray(query.redeemed.sum(axis=0)).ravel(),
+                np.asarray(redeemed.sum(axis=0)).ravel(),
             ),
         ),
         ids=ids,
@@ -130,6 +137,14 @@ def fit_sources(
         behaved=behaved,
         profile_segment=_profile_segment(dataset, encoders, ids, features),
     )
+
+
+def _without(dataset: Dataset, suspects: frozenset[str]) -> Dataset:
+    """Leave out what some customers did with offers."""
+    if not suspects:
+        return dataset
+    kept = ~dataset.interactions[CUSTOMER_ID].isin(suspects)
+    return replace(dataset, interactions=dataset.interactions[kept])
 
 
 def _fit_ridges(
@@ -182,13 +197,15 @@ def find_segments(
 
 def sample_of(fitted: Fitted, seed: int) -> Query:
     """Return the queries of the customers that scales are taken from."""
-    return fitted.query.take(_sample(len(fitted.ids), seed))
+    return fitted.query.take(_sample(fitted.query, seed))
 
 
-def _sample(n: int, seed: int) -> np.ndarray:
-    if n <= SCALE_SAMPLE:
+def _sample(query: Query, seed: int) -> np.ndarray:
+    n, offers = query.history.shape
+    most = min(SCALE_SAMPLE, max(1, SCALE_CELLS // max(1, offers)))
+    if n <= most:
         return np.arange(n)
-    return np.sort(np.random.default_rng(seed).choice(n, SCALE_SAMPLE, replace=False))
+    return np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
 
 
 def _spend_behind(purchases: sp.csr_matrix, keys: KeySpace) -> sp.csr_matrix:
@@ -207,9 +224,11 @@ def _spend_behind(purchases: sp.csr_matrix, keys: KeySpace) -> sp.csr_matrix:
     return sp.csr_matrix(total)
 
 
-def _chances(dataset: Dataset, at: pd.Timestamp, spend: sp.csr_matrix, keys: KeySpace) -> Chances:
+def _chances(
+    dataset: Dataset, ids: IdMap, at: pd.Timestamp, spend: sp.csr_matrix, keys: KeySpace
+) -> Chances:
     """Collect redemptions and the chances there were for them."""
-    ids, offers = dataset.customer_ids, dataset.offer_ids
+    offers = dataset.offer_ids
     shape = (len(ids), len(offers))
 
     def count(frame: pd.DataFrame) -> sp.csr_matrix:

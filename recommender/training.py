@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from data.dataset import Dataset
 from data.errors import DataError
-from data.schema import OFFER_ID
+from data.idmap import IdMap
+from data.schema import CUSTOMER_ID, OFFER_ID
 from recommender.base import Query
 from recommender.bundle import Bundle, Customers
 from recommender.judging import judge
 from recommender.learning import learn
 from recommender.model import Recommender
+from recommender.recipe import DEFAULT, Recipe
 from recommender.sources import find_segments, fit_sources
 from recommender.validation import make_folds
 from segmentation.anomaly import find_anomalies
 from segmentation.features import CustomerFeatures, customer_features
+from segmentation.kinds import FRAUD, KINDS
 from segmentation.kmeans import Segmentation
 from segmentation.segments import SegmentModel
 
@@ -31,6 +36,7 @@ def train(
     at: pd.Timestamp | None = None,
     seed: int = 0,
     previous: SegmentModel | None = None,
+    recipe: Recipe = DEFAULT,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Bundle:
     """Train everything that can be trained from the tables there are.
@@ -45,6 +51,8 @@ def train(
         The only source of chance.
     previous : SegmentModel, optional
         The segments before: those that are still there keep their names and their order.
+    recipe : Recipe
+        Hyper-parameters.
     on_step : callable
         Told the name of each of the `STEPS` steps as it begins.
 
@@ -72,7 +80,9 @@ def train(
     if reason := _cannot_recommend(dataset):
         notes.append(reason)
     else:
-        recommender, query = _recommender(dataset, at, features, segmentation, seed, notes, on_step)
+        recommender, query = _recommender(
+            dataset, at, features, segmentation, anomalies, recipe, seed, notes, on_step
+        )
     return Bundle(
         at=at.isoformat(),
         seed=seed,
@@ -83,6 +93,7 @@ def train(
         silhouette=float("nan") if segmentation is None else segmentation.silhouette,
         segments=None if segmentation is None else segmentation.model,
         recommender=recommender,
+        recipe=recipe,
         customers=Customers(
             ids=dataset.customer_ids.ids.astype(np.str_),
             features=features.values.to_numpy(dtype=np.float64),
@@ -104,20 +115,42 @@ def _recommender(
     at: pd.Timestamp,
     features: CustomerFeatures,
     segmentation: Segmentation | None,
+    anomalies: pd.DataFrame,
+    recipe: Recipe,
     seed: int,
     notes: list[str],
     on_step: Callable[[str], None],
 ) -> tuple[Recommender, Query]:
     on_step("validation")
+    suspects = frozenset() if recipe.learn_from_suspects else _suspects(anomalies)
+    left_out = int(dataset.interactions[CUSTOMER_ID].isin(suspects).sum())
+    if left_out:
+        notes.append(
+            f"{left_out} interactions of customers flagged as possible fraud are not learnt from."
+        )
     folds = make_folds(dataset, at, seed)
     segments = None if segmentation is None else segmentation.model
     k = None if segments is None else segments.n_segments
-    judged = [judge(fold, k, seed) for fold in folds]
+    judged = [judge(fold, k, seed, recipe, suspects) for fold in folds]
     if not folds:
         notes.append("Too little was redeemed to learn weights from: the prior's stand.")
     elif not folds[0].by_time:
         notes.append("Time gives no cut: validation held out interactions at random.")
     on_step("sources")
-    fitted = fit_sources(dataset, at, features.values, segments, seed)
+    fitted = fit_sources(dataset, at, features.values, segments, seed, recipe, suspects)
     on_step("hybrid")
-    return learn(fitted, judged, seed), fitted.query
+    query = replace(fitted.query, flagged=_flagged(anomalies, fitted.ids))
+    return learn(fitted, judged, seed, recipe), query
+
+
+def _suspects(anomalies: pd.DataFrame) -> frozenset[str]:
+    odd = anomalies["flagged"].astype(bool) & (anomalies["kind"] == FRAUD)
+    return frozenset(anomalies.loc[odd, CUSTOMER_ID])
+
+
+def _flagged(anomalies: pd.DataFrame, ids: IdMap) -> sp.csr_matrix:
+    """Mark what each customer is flagged as: shape (customers, kinds)."""
+    odd = anomalies[anomalies["flagged"].astype(bool) & anomalies["kind"].isin(KINDS)]
+    rows = ids.rows(odd[CUSTOMER_ID])
+    columns = odd["kind"].map(KINDS.index).to_numpy(dtype=np.int64)
+    return sp.csr_matrix((np.ones(len(odd)), (rows, columns)), shape=(len(ids), len(KINDS)))

@@ -23,6 +23,7 @@ from segmentation.features import (
     TRANSACTIONS,
     CustomerFeatures,
 )
+from segmentation.kinds import AT_RISK, FRAUD, UNUSUAL, VIP
 from segmentation.profiles import LABELS
 from segmentation.rhythm import LEAST_BASKETS, fit_rhythm, leaving, rhythm_features
 from segmentation.signs import (
@@ -46,7 +47,6 @@ SELDOM = 0.995
 IN_AN_HOUR = 3  # transactions: up to so many happen
 COARSE = 0.5  # what counts as the usual extreme where nearly everybody has the same value
 ALIKE = 0.75  # of the leading sign: a sign of fraud as strong as that decides the kind
-UNUSUAL, FRAUD, VIP, AT_RISK = "unusual", "possible fraud", "vip", "at risk"
 COLUMNS = ["customer_id", "score", "p_value", "q_value", "flagged", "kind", "reasons"]
 FOR_PEERS, VALUE_FOR_PEERS = "spend_for_peers", "value_for_peers"
 STATIC = (AGE, ANNUAL_INCOME, SPENDING_SCORE)

@@ -13,12 +13,13 @@ from threadpoolctl import threadpool_limits
 from recommender import fitting
 from recommender.base import Query
 from recommender.collaborative import Factors
-from recommender.fitting import Collaboration, fit_collaborative
+from recommender.fitting import fit_collaborative
+from recommender.recipe import Recipe
 
 
 def query_of(redeemed: sp.csr_matrix) -> Query:
     none = sp.csr_matrix((redeemed.shape[0], 0))
-    return Query(redeemed, redeemed, *(none for _ in range(7)))
+    return Query(redeemed, redeemed, *(none for _ in range(8)))
 
 
 def taken(n: int = 60, offers: int = 30, seed: int = 0) -> sp.csr_matrix:
@@ -46,7 +47,7 @@ def test_the_autoencoder_solves_its_equation() -> None:
     penalty = 0.33 / 0.67 * np.diag(gram) + 10 * np.diag(gram).mean()
     expected = np.linalg.solve(gram + np.diag(penalty), gram)
     np.fill_diagonal(expected, 0.0)
-    found = fit_collaborative(query_of(history), Collaboration(penalty=10.0)).autoencoder
+    found = fit_collaborative(query_of(history), Recipe(penalty=10.0)).autoencoder
     np.testing.assert_allclose(found.near.toarray(), expected, atol=1e-5)
     np.testing.assert_allclose(found.score(history), x @ expected, atol=1e-5)
 
@@ -55,7 +56,7 @@ def test_a_large_catalogue_is_filtered_without_a_square(monkeypatch: pytest.Monk
     monkeypatch.setattr(fitting, "MOST_DENSE", 10)
     monkeypatch.setattr(fitting, "RANK", 6)
     history = taken(200, 40)
-    code = fit_collaborative(query_of(history), Collaboration()).autoencoder
+    code = fit_collaborative(query_of(history), Recipe()).autoencoder
     x = history.toarray()
     normal = x / np.sqrt(np.maximum(x.sum(axis=1, keepdims=True), 1) * x.sum(axis=0))
     space = np.linalg.svd(normal)[2][:6]
@@ -69,13 +70,13 @@ def test_a_large_catalogue_is_filtered_without_a_square(monkeypatch: pytest.Monk
 
 def test_neighbours_beyond_the_largest_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fitting, "NEAR_DENSE", 5)
-    near = fit_collaborative(query_of(taken()), Collaboration()).autoencoder.near
+    near = fit_collaborative(query_of(taken()), Recipe()).autoencoder.near
     assert near.getnnz(axis=0).max() <= 5
 
 
 def test_same_seed_same_factors() -> None:
     query = query_of(taken())
-    first, second, other = (fit_collaborative(query, Collaboration(), seed) for seed in (3, 3, 4))
+    first, second, other = (fit_collaborative(query, Recipe(), seed) for seed in (3, 3, 4))
     np.testing.assert_array_equal(first.factors.offers, second.factors.offers)
     assert not np.array_equal(first.factors.offers, other.factors.offers)
 
@@ -84,7 +85,7 @@ def test_what_is_taken_again_and_again_comes_first() -> None:
     history = taken()
     often = history.toarray()
     often[0] = np.where(np.arange(30) == 4, 6.0, np.where(np.arange(30) == 7, 1.0, 0.0))
-    scorer = fit_collaborative(query_of(sp.csr_matrix(often)), Collaboration())
+    scorer = fit_collaborative(query_of(sp.csr_matrix(often)), Recipe())
     score = scorer.score(query_of(sp.csr_matrix(often[[0]])))[0]
     assert score.argsort()[::-1][:2].tolist() == [4, 7]
 
@@ -92,16 +93,16 @@ def test_what_is_taken_again_and_again_comes_first() -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (5, 1), (1, 5), (3, 0)])
 def test_tiny_histories_fit(shape: tuple[int, int]) -> None:
     query = query_of(sp.csr_matrix(np.ones(shape)))
-    assert fit_collaborative(query, Collaboration()).score(query).shape == shape
+    assert fit_collaborative(query, Recipe()).score(query).shape == shape
 
 
 def test_no_interactions_say_nothing() -> None:
     query = query_of(sp.csr_matrix((4, 6)))
-    assert np.isnan(fit_collaborative(query, Collaboration()).score(query)).all()
+    assert np.isnan(fit_collaborative(query, Recipe()).score(query)).all()
 
 
 def test_a_history_does_not_need_the_customers_of_the_fit() -> None:
     query = query_of(taken())
-    scorer = fit_collaborative(query, Collaboration())
+    scorer = fit_collaborative(query, Recipe())
     alone = replace(query.take(np.array([5])))
     np.testing.assert_allclose(scorer.score(alone)[0], scorer.score(query)[5])

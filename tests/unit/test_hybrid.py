@@ -13,7 +13,6 @@ from hypothesis.extra import numpy as hnp
 
 from recommender.base import Query, Source
 from recommender.hybrid import Hybrid, corner_shares
-from recommender.listwise import weighted_sum
 
 CORNERS = 4
 SOURCES = tuple(str(source) for source in Source)
@@ -25,23 +24,22 @@ def query_of(events: int, keys: int) -> Query:
         return sp.csr_matrix(np.r_[np.ones(n), np.zeros(30 - n)][None, :])
 
     none = sp.csr_matrix((1, 0))
-    return Query(row(events), row(0), row(keys), *(none for _ in range(6)))
+    return Query(row(events), row(0), row(keys), *(none for _ in range(7)))
 
 
 def hybrid_of(
     weight: np.ndarray, slope: float = 1.0, intercept: float = 0.0, offers: int | None = None
 ) -> Hybrid:
     known = np.linspace(0, 1, 5 if offers is None else offers)
-    share = np.column_stack([1 - known, known])
     return Hybrid(
-        SOURCES, np.full(6, 0.1), np.full(6, 2.0), weight, share, slope, intercept, slope != 1.0
+        SOURCES, np.full(6, 0.1), np.full(6, 2.0), weight, known, slope, intercept, slope != 1.0
     )
 
 
 scores = hnp.arrays(
     np.float64, (6, 1, 5), elements=st.one_of(st.floats(-5, 5), st.just(float("nan")))
 )
-weights = hnp.arrays(np.float64, (6, CORNERS, 2), elements=st.floats(0, 3))
+weights = hnp.arrays(np.float64, (7, CORNERS), elements=st.floats(0, 3))
 
 
 @settings(deadline=None)
@@ -68,15 +66,13 @@ def test_features_times_weights_are_the_uncalibrated_score(
     score[POPULARITY] = np.nan_to_num(score[POPULARITY])
     hybrid, query = hybrid_of(weight), query_of(events, keys)
     # What the listwise fit multiplies is what serving adds up.
-    fitted = weighted_sum(
-        hybrid.standardise(score), weight, corner_shares(query), hybrid.offer_share
-    )
+    fitted = np.einsum("fno,fn->no", hybrid.terms(score), weight @ corner_shares(query).T)
     np.testing.assert_allclose(fitted, hybrid.blend(score, query).score, atol=1e-9)
 
 
 def test_a_silent_segment_leaves_the_list_to_popularity() -> None:
-    weight = np.zeros((6, CORNERS, 2))
-    weight[SEGMENT] = weight[POPULARITY] = 1.0
+    weight = np.zeros((7, CORNERS))
+    weight[SEGMENT] = weight[POPULARITY] = weight[POPULARITY + 1] = 1.0
     score = np.full((6, 1, 3), np.nan)
     score[POPULARITY, 0] = [3.0, 1.0, 2.0]
     blend = hybrid_of(weight, offers=3).blend(score, query_of(0, 0))
@@ -89,7 +85,7 @@ def test_a_segment_that_is_as_everyone_adds_nothing() -> None:
     score = np.full((6, 1, 3), np.nan)
     score[POPULARITY, 0] = [3.0, 1.0, 2.0]
     score[SEGMENT, 0] = [3.0, 1.0, 4.0]
-    blend = hybrid_of(np.ones((6, CORNERS, 2)), offers=3).blend(score, query_of(0, 0))
+    blend = hybrid_of(np.ones((7, CORNERS)), offers=3).blend(score, query_of(0, 0))
     np.testing.assert_allclose(blend.contributions[SEGMENT, 0], [0.0, 0.0, 1.0])
 
 

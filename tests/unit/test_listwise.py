@@ -20,18 +20,18 @@ def planted(weight: np.ndarray, n: int = 800, offers: int = 12) -> Lists:
 
 def test_planted_weights_are_found() -> None:
     truth = np.array([1.0, 0.0, 0.5])
-    found = fit_listwise([planted(truth)], np.zeros((3, 1, 1)), strength=1.0)
-    np.testing.assert_allclose(found[:, 0, 0], truth, atol=0.12)
+    found = fit_listwise([planted(truth)], np.zeros((3, 1)), strength=1.0)
+    np.testing.assert_allclose(found[:, 0], truth, atol=0.12)
 
 
 def test_weights_are_never_negative() -> None:
-    found = fit_listwise([planted(np.array([1.0, -1.0]))], np.zeros((2, 1, 1)), strength=1.0)
+    found = fit_listwise([planted(np.array([1.0, -1.0]))], np.zeros((2, 1)), strength=1.0)
     assert found.min() >= 0
-    assert found[1, 0, 0] == 0
+    assert found[1, 0] == 0
 
 
 def test_without_lists_the_prior_stands() -> None:
-    prior = np.array([[[0.3]], [[0.7]]])
+    prior = np.array([[0.3], [0.7]])
     np.testing.assert_array_equal(fit_listwise([], prior, strength=1.0), prior)
 
 
@@ -43,14 +43,14 @@ def test_offers_that_were_not_on_offer_do_not_count() -> None:
     kept = lists.taken[:, 0] == 0
     found = fit_listwise(
         [plain_lists(lists.features[:, kept], lists.taken[kept], candidate[kept])],
-        np.zeros((1, 1, 1)),
+        np.zeros((1, 1)),
         1.0,
     )
-    assert 0.7 < found[0, 0, 0] < 1.3
+    assert 0.7 < found[0, 0] < 1.3
 
 
 def test_a_strong_prior_holds() -> None:
-    prior = np.array([[[0.2]]])
+    prior = np.array([[0.2]])
     found = fit_listwise([planted(np.array([1.0]), n=20)], prior, strength=1e6)
     np.testing.assert_allclose(found, prior, atol=1e-3)
 
@@ -60,24 +60,10 @@ def test_situations_have_weights_of_their_own() -> None:
     first, second = np.tile([1.0, 0.0], (800, 1)), np.tile([0.0, 1.0], (800, 1))
     found = fit_listwise(
         [
-            Lists(one.features, first, one.offer_share, one.taken, one.candidate),
-            Lists(two.features, second, two.offer_share, two.taken, two.candidate),
+            Lists(one.features, first, one.taken, one.candidate),
+            Lists(two.features, second, two.taken, two.candidate),
         ],
-        np.zeros((1, 2, 1)),
+        np.zeros((1, 2)),
         strength=1.0,
     )
-    np.testing.assert_allclose(found[:, :, 0], [[1.0, 0.2]], atol=0.12)
-
-
-def test_offers_have_situations_too() -> None:
-    old, new = planted(np.array([1.0])), planted(np.array([0.2]))
-    shares = np.eye(2)
-    found = fit_listwise(
-        [
-            Lists(one.features, one.share, np.tile(row, (12, 1)), one.taken, one.candidate)
-            for one, row in ((old, shares[0]), (new, shares[1]))
-        ],
-        np.zeros((1, 1, 2)),
-        strength=1.0,
-    )
-    np.testing.assert_allclose(found[0], [[1.0, 0.2]], atol=0.12)
+    np.testing.assert_allclose(found, [[1.0, 0.2]], atol=0.12)

@@ -1,0 +1,93 @@
+"""Learning what the features of a source are worth, from past moments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+
+from recommender.base import Query
+from recommender.judging import Judged, Layout, score_listed
+from recommender.listwise import Lists, fit_listwise, plain_lists
+from recommender.model import Recommender
+from recommender.polish import Sums, polish
+from recommender.sources import Fitted
+
+STRENGTH = 100.0  # of the prior, in offers taken
+
+
+class Parted(Protocol):
+    """A scorer that is itself a weighted sum of features."""
+
+    @property
+    def weight(self) -> np.ndarray:
+        """What each feature counts."""
+
+    def features(self, query: Query) -> np.ndarray:
+        """Return the features apart: shape (features, n, offers)."""
+
+    def can_say(self, query: Query) -> np.ndarray:
+        """Tell where it can score: shape (n, offers)."""
+
+
+ScorerOf = Callable[[Recommender], Parted]
+
+
+def learn_features(fitted: Fitted, judged: list[Judged], scorer_of: ScorerOf) -> np.ndarray:
+    """Learn what each feature of a scorer counts.
+
+    Parameters
+    ----------
+    fitted : Fitted
+        The sources at the model's moment; their weights are the prior.
+    judged : list of Judged
+        Past moments; with none, the prior stands.
+    scorer_of : callable
+        Finds the scorer in a recommender.
+
+    Returns
+    -------
+    ndarray of float, shape (features,)
+    """
+    prior = scorer_of(fitted.recommender).weight
+    lists = [_lists(part.fitted, part.lists, scorer_of) for part in judged]
+    counted = sum(len(one.taken) for one in lists)
+    if not counted:
+        return prior
+    spread = np.zeros(len(prior))
+    for one in lists:
+        if one.taken.size:
+            within = np.where(one.candidate, one.features, np.nan)
+            spread += np.nansum(np.nanvar(within, axis=2), axis=1)
+    # The penalty is on what a feature moves, not on its unit.
+    scale = np.sqrt(spread / counted) + 1e-9
+    scaled = [replace(one, features=one.features / scale[:, None, None]) for one in lists]
+    learnt = fit_listwise(scaled, (prior * scale)[:, None], STRENGTH)[:, 0] / scale
+    unit = np.where(learnt > 0, learnt, prior)
+    sums = []
+    for part, one in zip(judged, lists, strict=True):
+        whole = one if part.whole is part.lists else _lists(part.fitted, part.whole, scorer_of)
+        parts = whole.features * unit[:, None, None]
+        sums.append(Sums(parts, whole.taken > 0, whole.candidate))
+    return np.asarray(unit * polish(sums, (learnt > 0).astype(np.float64)))
+
+
+def _lists(fitted: Fitted, part: Layout, scorer_of: ScorerOf) -> Lists:
+    """Lay out the features of the lists that the scorer can say something of."""
+    scorer = scorer_of(fitted.recommender)
+    query = fitted.query.take(part.rows)
+    says = score_listed(partial(_can_say, scorer), query, part.columns)[0]
+    speaks = says.any(axis=1)
+    features = score_listed(
+        scorer.features, query.take(np.flatnonzero(speaks)), part.columns[speaks]
+    )
+    # Offers of which it cannot say anything are no part of its lists.
+    candidate = part.candidate[speaks] & says[speaks]
+    return plain_lists(features, (part.taken[speaks] & candidate).astype(np.float64), candidate)
+
+
+def _can_say(scorer: Parted, query: Query) -> np.ndarray:
+    return scorer.can_say(query)[None]

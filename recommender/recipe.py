@@ -1,0 +1,39 @@
+"""The recipe of a model: every choice that is not learnt from the data by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Hyper-parameters, good without tuning; `recommender.tuning` searches the first five.
+
+    Attributes
+    ----------
+    factors : int
+        Factors of the ALS.
+    regularization, alpha : float
+        Of the ALS; not relative to the size of the data.
+    penalty : float
+        Of the autoencoder, in multiples of the mean diagonal of its Gram matrix.
+    strength : float
+        How far the hybrid's weights are held to what is believed before, in offers taken.
+    learn_from_suspects : bool
+        Learn also from interactions of customers flagged as possible fraud.
+    """
+
+    factors: int = 32
+    regularization: float = 10.0
+    alpha: float = 1.0
+    penalty: float = 10.0
+    strength: float = 30.0
+    learn_from_suspects: bool = False
+
+    def as_dict(self) -> Mapping[str, float]:
+        """Return the choices by name."""
+        return asdict(self)
+
+
+DEFAULT = Recipe()
