@@ -39,6 +39,8 @@ class Trial:
         The evaluated customers.
     values : dict of str to dict of str to ndarray
         Per policy and metric, one value per customer.
+    slices : dict of str to ndarray of bool, shape (n,)
+        Which customers each slice holds.
     silent : tuple of str
         Policies whose source could not say anything of anybody.
     """
@@ -48,6 +50,7 @@ class Trial:
     lists: dict[str, pd.DataFrame]
     customers: np.ndarray
     values: dict[str, dict[str, np.ndarray]]
+    slices: dict[str, np.ndarray]
     silent: tuple[str, ...] = ()
 
 
@@ -68,15 +71,11 @@ def run_trial(
     policies : tuple of str
         Each is one step of progress.
     """
-    given = Dataset.of({"customers": pd.DataFrame({CUSTOMER_ID: split.customers}, dtype="str")})
     values: dict[str, dict[str, np.ndarray]] = {}
     lists: dict[str, pd.DataFrame] = {}
     for policy in policies:
         on_step(f"policy {policy}")
-        wish = Wish(split.at, n=max(KS), policy=policy, offers=split.candidates, seed=seed)
-        lists[policy] = recommend_batch(service, given, wish)
-        hits = find_hits(lists[policy], split.truth)
-        values[policy] = per_customer(hits, KS)
+        lists[policy], values[policy] = rank_policy(service, split, policy, seed)
     customers = np.array(split.customers, dtype=object)
     cold = np.isin(customers, list(split.cold))
     slices = {ALL: np.ones(len(customers), dtype=bool), WARM: ~cold, COLD: cold}
@@ -86,12 +85,31 @@ def run_trial(
         lists=lists,
         customers=customers,
         values=values,
+        slices=slices,
         silent=tuple(
             policy
             for policy, made in lists.items()
             if policy in SOURCES and policy not in set(made["source"])
         ),
     )
+
+
+def rank_policy(
+    service: Service, split: Split, policy: str, seed: int = 0
+) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """Let one policy rank the candidates of a split.
+
+    Returns
+    -------
+    lists : DataFrame
+        customer_id, rank, offer_id, score, source.
+    values : dict of str to ndarray of float, shape (n,)
+        Per metric, one value per evaluated customer.
+    """
+    given = Dataset.of({"customers": pd.DataFrame({CUSTOMER_ID: split.customers}, dtype="str")})
+    wish = Wish(split.at, n=max(KS), policy=policy, offers=split.candidates, seed=seed)
+    lists = recommend_batch(service, given, wish)
+    return lists, per_customer(find_hits(lists, split.truth), KS)
 
 
 def _estimates(

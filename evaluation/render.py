@@ -15,6 +15,7 @@ from evaluation.charts import LABELS, policy_chart
 from evaluation.harness import HEADLINE, KS, Trial
 from evaluation.report import Report, feature_table, labels_of
 from evaluation.significance import Estimate
+from recommender.yardstick import Difference
 from segmentation.charts import choice_chart, segment_map
 from segmentation.page import render_template
 
@@ -39,6 +40,7 @@ def print_report(report: Report, console: Console) -> None:
     if report.trial is not None:
         for name in report.trial.ranking:
             _print_slice(report.trial, name, console)
+        _print_ablation(report, console)
     for name, label in (("ctr", "CTR"), ("conversion", "Conversion")):
         console.print(f"{label}: {_told(report.online[name], percent=True)}")
     segments, anomalies = report.segments, report.anomalies
@@ -68,7 +70,7 @@ def render_page(report: Report) -> str:
         "evaluation",
         "report.html",
         _charts(report),
-        {"figure": _figure, "told": _told},
+        {"figure": _figure, "told": _told, "gap": _gap},
         report=report,
         slices=[] if report.trial is None else _slices(report.trial),
         ks=KS,
@@ -139,6 +141,24 @@ def _print_slice(trial: Trial, name: str, console: Console) -> None:
         cells = [_figure(metrics[f"{metric}@10"].value) for metric in SHOWN[1:]]
         table.add_row(policy, _told(metrics[HEADLINE]), *cells)
     console.print(table)
+
+
+def _print_ablation(report: Report, console: Console) -> None:
+    """Print what each part adds, where there is somebody to tell."""
+    slices = [name for name, parts in report.ablation.items() if any(d.n for d in parts.values())]
+    table = Table(title="What each part adds to the hybrid's NDCG@10", title_justify="left")
+    table.add_column("part")
+    for name in slices:
+        table.add_column(LABELS[name], justify="right")
+    for part in report.ablation[slices[0]] if slices else ():
+        table.add_row(part, *(_gap(report.ablation[name][part]) for name in slices))
+    console.print(table)
+
+
+def _gap(one: Difference) -> str:
+    if not one.n:
+        return "-"
+    return f"{one.value:+.3f} ({one.low:+.3f}, {one.high:+.3f}) p {one.p_value:.3f}"
 
 
 def _told(one: Estimate | str, percent: bool = False) -> str:

@@ -17,6 +17,8 @@ from sklearn.metrics import adjusted_rand_score
 from data.dataset import Dataset
 from data.errors import DataError
 from data.schema import CUSTOMER_ID
+from evaluation.ablation import STEPS as ABLATION_STEPS
+from evaluation.ablation import Ablation, run_ablation
 from evaluation.harness import SLICES, Trial, run_trial
 from evaluation.online import measure_online
 from evaluation.significance import Estimate
@@ -31,7 +33,7 @@ from segmentation.profiles import summarise
 
 LIBRARIES = ("implicit", "numpy", "pandas", "scikit-learn", "scipy")
 EXAMPLES = 8
-STEPS = TRAINING_STEPS + len(POLICIES) + 3
+STEPS = TRAINING_STEPS + len(POLICIES) + ABLATION_STEPS + 3
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,12 @@ class Report:
         Quality and contents.
     summary : DataFrame
         One row per segment.
-    notes : list of str
-        What the reader must know.
     bundle : Bundle
         The model that was evaluated.
+    ablation : mapping
+        ``ablation[slice][part]``: what the hybrid loses without a part.
+    notes : list of str
+        What the reader must know.
     """
 
     identity: dict[str, Any]
@@ -66,6 +70,7 @@ class Report:
     anomalies: dict[str, Any]
     summary: pd.DataFrame
     bundle: Bundle
+    ablation: Ablation = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
@@ -77,6 +82,7 @@ class Report:
             if self.trial is None
             else _plain(self.trial.ranking),
             "hybrid_against": {} if self.trial is None else _plain(self.trial.against),
+            "ablation": _plain(self.ablation),
             "online": _plain(self.online),
             "segments": {**self.segments, "summary": self.summary.to_dict("records")},
             "anomalies": self.anomalies,
@@ -128,6 +134,9 @@ def build_report(
             notes.append(
                 f"Nothing can be said of anybody here by {', '.join(silent)}: popularity stands in."
             )
+    ablation: Ablation = {}
+    if split is not None and trial is not None:
+        ablation = run_ablation(bundle, split, trial, seed=seed, on_step=on_step)
     on_step("click and conversion rates")
     online = measure_online(dataset, seed)
     on_step("segments and anomalies")
@@ -151,6 +160,7 @@ def build_report(
         anomalies=_anomalies(bundle, truth.get("anomalies")),
         summary=summary,
         bundle=bundle,
+        ablation=ablation,
         notes=[*notes, *bundle.notes],
     )
 

@@ -20,6 +20,7 @@ from recommender.learning import learn
 from recommender.model import Recommender
 from recommender.recipe import DEFAULT, Recipe
 from recommender.sources import find_segments, fit_sources
+from recommender.tuning import tune
 from recommender.validation import make_folds
 from segmentation.anomaly import find_anomalies
 from segmentation.features import CustomerFeatures, customer_features
@@ -37,6 +38,7 @@ def train(
     seed: int = 0,
     previous: SegmentModel | None = None,
     recipe: Recipe = DEFAULT,
+    tries: int = 0,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Bundle:
     """Train everything that can be trained from the tables there are.
@@ -53,8 +55,10 @@ def train(
         The segments before: those that are still there keep their names and their order.
     recipe : Recipe
         Hyper-parameters.
+    tries : int
+        Search for better ones on past moments with so many tries; none by default.
     on_step : callable
-        Told the name of each of the `STEPS` steps as it begins.
+        Told the name of each of the `STEPS` steps as it begins, and of each try.
 
     Raises
     ------
@@ -77,6 +81,11 @@ def train(
     anomalies = find_anomalies(features, dataset, at, seed=seed)
     recommender: Recommender | None = None
     query: Query | None = None
+    if tries and not _cannot_recommend(dataset):
+        k = None if segmentation is None else segmentation.model.n_segments
+        tuned = tune(dataset, at, k=k, tries=tries, seed=seed, on_step=on_step)
+        recipe = tuned.recipe
+        notes.append(tuned.told())
     if reason := _cannot_recommend(dataset):
         notes.append(reason)
     else:

@@ -1,0 +1,122 @@
+"""Searching hyper-parameters on past moments, never on what lists are judged by afterwards.
+
+Each try learns its weights on all past moments but one and is judged on that one, in turn; a random
+search (Bergstra & Bengio 2012) within a budget of tries. Defaults are kept unless a try is better
+by more than chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from data.dataset import Dataset
+from recommender.base import Query
+from recommender.judging import Judged, judge, score_listed
+from recommender.learning import learn
+from recommender.model import Recommender
+from recommender.recipe import DEFAULT, Recipe
+from recommender.validation import make_folds
+from recommender.yardstick import compare, ndcg
+
+CHOICES: dict[str, tuple[float, ...]] = {
+    "factors": (16, 32, 64, 128),
+    "regularization": (3.0, 10.0, 30.0),
+    "alpha": (1.0, 3.0, 10.0),
+    "penalty": (3.0, 10.0, 30.0),
+    "strength": (10.0, 30.0, 100.0, 300.0),
+}
+SURE = 0.05  # p-value below which a try replaces the default
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What the search found.
+
+    Attributes
+    ----------
+    recipe : Recipe
+        The default, or a try that is better by more than chance.
+    tried : tuple of (Recipe, float)
+        Every try with its NDCG@10, the default first.
+    """
+
+    recipe: Recipe
+    tried: tuple[tuple[Recipe, float], ...]
+
+    def told(self) -> str:
+        """Say in a sentence what was found."""
+        best = max(value for _, value in self.tried)
+        if self.recipe == DEFAULT:
+            return (
+                f"Of {len(self.tried) - 1} tries none is surely better than the defaults "
+                f"(NDCG@10 {self.tried[0][1]:.4f}, the best try {best:.4f}): they stand."
+            )
+        changed = ", ".join(
+            f"{name} {getattr(self.recipe, name):g}"
+            for name in CHOICES
+            if getattr(self.recipe, name) != getattr(DEFAULT, name)
+        )
+        return f"Tuned: {changed} (NDCG@10 {best:.4f} instead of {self.tried[0][1]:.4f})."
+
+
+def tune(
+    dataset: Dataset,
+    at: pd.Timestamp,
+    *,
+    k: int | None,
+    tries: int = 12,
+    seed: int = 0,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> Tuned:
+    """Search for a better recipe on the moments before `at`.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Rows before `at`.
+    k : int or None
+        Number of segments.
+    tries : int
+        How many recipes beside the default are tried.
+    on_step : callable
+        Told the name of each of the 1 + `tries` steps as it begins.
+    """
+    folds = make_folds(dataset, at, seed)
+    random = np.random.default_rng(seed)
+    recipes = [DEFAULT]
+    while len(recipes) <= tries:
+        drawn = {name: random.choice(values).item() for name, values in CHOICES.items()}
+        drawn["factors"] = int(drawn["factors"])
+        recipes.append(replace(DEFAULT, **drawn))
+    values = []
+    for number, recipe in enumerate(recipes):
+        on_step(f"try {number} of {tries}" if number else "the defaults")
+        values.append(_judge([judge(fold, k, seed, recipe) for fold in folds], recipe, seed))
+    tried = tuple(
+        (recipe, float(value.mean()) if len(value) else 0.0)
+        for recipe, value in zip(recipes, values, strict=True)
+    )
+    best = max(range(len(tried)), key=lambda number: tried[number][1])
+    # The best of many tries is best by chance, too: the level is shared among them.
+    sure = best and compare(values[best], values[0], seed).p_value < SURE / max(1, tries)
+    return Tuned(recipes[best] if sure else DEFAULT, tried)
+
+
+def _judge(judged: list[Judged], recipe: Recipe, seed: int) -> np.ndarray:
+    """Judge each moment by weights learnt on the others: NDCG@10 per customer."""
+    found = []
+    for row, part in enumerate(judged):
+        others = [one for number, one in enumerate(judged) if number != row]
+        model = learn(part.fitted, others, seed, recipe)
+        query = part.fitted.query.take(part.whole.rows)
+        score = score_listed(_scores(model), query, part.whole.columns)[0]
+        found.append(ndcg(score, part.whole.taken, part.whole.candidate))
+    return np.concatenate(found) if found else np.empty(0)
+
+
+def _scores(model: Recommender) -> Callable[[Query], np.ndarray]:
+    return lambda query: model.blend(query).score[None]

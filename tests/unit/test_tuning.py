@@ -1,0 +1,30 @@
+"""The search keeps the defaults unless it is sure, and says what it tried."""
+
+from __future__ import annotations
+
+from data.dataset import Dataset
+from recommender.recipe import DEFAULT
+from recommender.tuning import CHOICES, tune
+
+
+def test_every_try_is_told_and_chance_does_not_win(small_dataset: Dataset) -> None:
+    at = small_dataset.moment_after()
+    steps: list[str] = []
+    found = tune(small_dataset.before(at), at, k=3, tries=2, on_step=steps.append)
+    assert steps == ["the defaults", "try 1 of 2", "try 2 of 2"]
+    assert found.tried[0][0] == DEFAULT
+    assert all(0 < value < 1 for _, value in found.tried)
+    assert found.recipe in [recipe for recipe, _ in found.tried]
+    for name, values in CHOICES.items():
+        assert getattr(DEFAULT, name) in values
+
+
+def test_the_same_seed_tries_the_same(small_dataset: Dataset) -> None:
+    at = small_dataset.moment_after()
+    first, second = (tune(small_dataset, at, k=None, tries=1, seed=5) for _ in range(2))
+    assert first == second
+
+
+def test_without_past_moments_the_defaults_stand(small_dataset: Dataset) -> None:
+    empty = small_dataset.before(small_dataset.interactions["occurred_at"].min())
+    assert tune(empty, empty.moment_after(), k=None, tries=1).recipe == DEFAULT
