@@ -36,15 +36,21 @@ class Factors:
 
     def score(self, taken: sp.csr_matrix) -> np.ndarray:
         """Fold histories in: shape (n, offers)."""
-        people = np.zeros((taken.shape[0], self.offers.shape[1]))
-        gram = self._gram
-        for row in np.flatnonzero(np.diff(taken.indptr)):
-            start, end = taken.indptr[row : row + 2]
-            there = self.offers[taken.indices[start:end]]
-            confidence = self.alpha * taken.data[start:end]
-            left = gram + (there.T * (confidence - 1.0)) @ there
-            people[row] = np.linalg.solve(left, there.T @ confidence)
+        size = self.offers.shape[1]
+        surplus = taken.copy()
+        surplus.data = self.alpha * taken.data - 1.0
+        # Every history adds outer products of its offers to the Gram matrix: one product for all.
+        right = self.alpha * (taken @ self.offers)
+        left = self._gram + (surplus @ self._squares).reshape(len(right), size, size)
+        people = np.linalg.solve(left, right[:, :, None])[:, :, 0]
         return np.asarray(people @ self.offers.T)
+
+    @cached_property
+    def _squares(self) -> np.ndarray:
+        """Outer product of each offer's factors with themselves: shape (offers, f²)."""
+        count, size = self.offers.shape
+        pairs = self.offers[:, :, None] * self.offers[:, None, :]
+        return np.asarray(pairs.reshape(count, size * size))
 
     @cached_property
     def _gram(self) -> np.ndarray:

@@ -17,10 +17,10 @@ from recommender.validation import Fold
 from segmentation.features import customer_features
 
 MOST_LISTS = 1500
-MOST_CELLS = 8_000_000  # customers times offers that are scored at one past moment
+MOST_CELLS = 4_000_000  # customers times offers that are scored at one past moment
 CHUNK_CELLS = 1_000_000  # of which so many at once
-WHOLE_CELLS = 500_000  # customers times candidates of the lists to judge by
-MOST_CANDIDATES, SAMPLED = 2000, 1000  # beyond so many candidates, a list is taken and a sample
+WHOLE_CELLS = 200_000  # customers times candidates of the lists to judge by
+MOST_CANDIDATES, SAMPLED = 500, 300  # beyond so many candidates, a list is taken and a sample
 
 
 @dataclass(frozen=True)

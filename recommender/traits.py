@@ -83,9 +83,10 @@ class TraitRidge:
     def lift(self, traits: Traits) -> np.ndarray:
         """Expect how much more each customer redeems, in log-odds: shape (n, offers)."""
         low, high = FLOOR * self.rate, 1.0 - FLOOR * (1.0 - self.rate)
-        rate = np.clip(self.rate + self.coefficients(traits) @ self.cross, low, high)
+        counts, same = np.unique(self.coefficients(traits), axis=0, return_inverse=True)
+        rate = np.clip(self.rate + counts @ self.cross, low, high)
         usual = np.log(self.rate) - np.log1p(-self.rate)
-        return np.asarray(np.log(rate) - np.log1p(-rate) - usual)
+        return np.asarray((np.log(rate / (1.0 - rate)) - usual)[same.ravel()])
 
 
 @dataclass(frozen=True)
