@@ -13,7 +13,7 @@ import typer
 from data.checks import Checked
 from data.console import command_group, counting, out, parse_moment, run, say, say_json, steps
 from data.dataset import Dataset
-from data.errors import BundleError, UsageError
+from data.errors import UsageError
 from data.ingest import MAX_BAD, read_folder, read_table
 from data.schema import (
     CUSTOMER_ID,
@@ -28,20 +28,16 @@ from data.schema import TRANSACTIONS as TRANSACTIONS_TABLE
 from data.settings import read_settings
 from recommender.base import HYBRID, POLICIES
 from recommender.batch import stream_batch, write_batch
-from recommender.bundle import Bundle, load, save
+from recommender.bundle import Bundle, load
+from recommender.options import At, Folder, MaxBad, Model, folder_of
+from recommender.releasing import current_bundle, publish, release, rollback
 from recommender.service import Listed, Service, Wish
 from recommender.training import STEPS
 from recommender.training import train as train_bundle
-from segmentation.segments import SegmentModel
 
 app = command_group("Train a model, make lists of offers, and explain them.")
-
-Model = Annotated[Path | None, typer.Option("--model", help="Model folder (default: var/model).")]
-At = Annotated[str | None, typer.Option("--at", help="Moment, ISO 8601.")]
-MaxBad = Annotated[float, typer.Option(min=0, max=1, help="Largest share of bad rows.")]
-Folder = Annotated[
-    str | None, typer.Option("--data", metavar="DIR", help="Dataset folder (default: var/data).")
-]
+app.command()(publish)
+app.command()(rollback)
 
 
 class Engine(StrEnum):
@@ -58,28 +54,37 @@ def train(
     at: At = None,
     seed: Annotated[int, typer.Option(min=0, help="The only source of chance.")] = 0,
     max_bad: MaxBad = MAX_BAD,
+    gate: Annotated[bool, typer.Option(help="Compare it with the current model first.")] = True,
 ) -> None:
     """Train a model from a dataset folder and make it the current one.
 
-    Segments that were in the model before keep their names and their order.
+    Where there is a current model already, both rank what happened since its moment; a new one that
+    is significantly worse is kept as a candidate only, and the command ends with 5. Segments that
+    were in the model before keep their names and their order.
 
     Example: `python -m recommender train --data out/world --model out/model`
     """
     del engine  # there is one; the option is part of the contract
     settings = read_settings()
-    folder = settings.data_folder if data is None else _folder(data)
+    folder = settings.data_folder if data is None else folder_of(data)
     target = settings.model_folder if model is None else model
     if target.resolve().is_relative_to(folder.resolve()):
         raise UsageError(f"{target} lies in the dataset {folder}.", "Keep models apart from data.")
     moment = parse_moment(at)
-    with steps(STEPS + 2) as step:
+    current = current_bundle(target)
+    with steps(STEPS + 1) as step:
         step("reading")
         intake = read_folder(folder, max_bad=max_bad)
         bundle = train_bundle(
-            intake.dataset, at=moment, seed=seed, previous=_segments_before(target), on_step=step
+            intake.dataset,
+            at=moment,
+            seed=seed,
+            previous=None if current is None else current.segments,
+            on_step=step,
         )
-        step("writing")
-        bundle = save(bundle, target)
+    bundle, verdict = release(bundle, intake.dataset, current, target, gate=gate)
+    for line in () if verdict is None else verdict.lines():
+        say(f"Gate: {line}.")
     for note in (*intake.remarks(), *bundle.notes):
         say(f"Note: {note}")
     if bundle.segments is not None:
@@ -88,14 +93,6 @@ def train(
         f"Model {bundle.version}: {len(bundle.customers.ids):,} customers, "
         f"{len(bundle.offers):,} offers, as of {bundle.at}. Written to {target}."
     )
-
-
-def _segments_before(model: Path) -> SegmentModel | None:
-    """Return the segments of the current model, if there is one that can be read."""
-    try:
-        return load(model).segments
-    except BundleError:
-        return None
 
 
 @app.command()
@@ -249,14 +246,6 @@ def _say_left_aside(bundle: Bundle, given: Dataset) -> None:
     unknown = ~given.interactions[OFFER_ID].isin(bundle.offers[OFFER_ID])
     if unknown.any():
         say(f"Note: {int(unknown.sum())} interactions name offers that the model does not know.")
-
-
-def _folder(text: str) -> Path:
-    if "://" in text:
-        raise UsageError(
-            "Training from a database is not there yet.", "Give --data a dataset folder."
-        )
-    return Path(text)
 
 
 def _read(path: Path, name: str, max_bad: float) -> pd.DataFrame:
