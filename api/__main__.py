@@ -18,8 +18,9 @@ from data.errors import DataError, OfferError, SettingsError
 from data.ingest import MAX_BAD, read_folder
 from data.settings import read_settings
 from data.store import Store
-from recommender.bundle import CURRENT, Bundle, load
+from recommender.bundle import Bundle, load
 from recommender.service import Service
+from recommender.versions import CURRENT
 from recommender.withholding import parse_rules
 
 app = command_group("Serve recommendations over HTTP.")

@@ -11,11 +11,12 @@ import pandas as pd
 from data.dataset import Dataset
 from data.schema import CUSTOMER_ID
 from evaluation.metrics import find_hits, per_customer
-from evaluation.significance import Difference, Estimate, compare, estimate_means
+from evaluation.significance import Estimate, estimate_means
 from evaluation.splitting import Split
 from recommender.base import HYBRID, POLICIES, RANDOM
 from recommender.batch import recommend_batch
 from recommender.service import Service, Wish
+from recommender.yardstick import Difference, compare
 
 KS = (5, 10, 20)
 SOURCES = tuple(policy for policy in POLICIES if policy not in (HYBRID, RANDOM))

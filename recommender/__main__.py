@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,7 @@ import typer
 from data.checks import Checked
 from data.console import command_group, counting, out, parse_moment, run, say, say_json, steps
 from data.dataset import Dataset
-from data.errors import BundleError, UsageError
+from data.errors import UsageError
 from data.ingest import MAX_BAD, read_folder, read_table
 from data.schema import (
     CUSTOMER_ID,
@@ -27,23 +28,20 @@ from data.schema import (
 from data.schema import TRANSACTIONS as TRANSACTIONS_TABLE
 from data.settings import read_settings
 from recommender.base import HYBRID, POLICIES
-from recommender.batch import stream_batch, write_batch
-from recommender.bundle import Bundle, load, save
+from recommender.batch import query_customers, stream_batch, write_batch
+from recommender.bundle import Bundle, load
+from recommender.options import At, Folder, MaxBad, Model, folder_of
 from recommender.ranking import Knobs
+from recommender.recipe import Recipe
+from recommender.releasing import current_bundle, publish, release, rollback
 from recommender.service import Listed, Service, Wish
 from recommender.training import STEPS
 from recommender.training import train as train_bundle
 from recommender.withholding import parse_rules
-from segmentation.segments import SegmentModel
 
 app = command_group("Train a model, make lists of offers, and explain them.")
-
-Model = Annotated[Path | None, typer.Option("--model", help="Model folder (default: var/model).")]
-At = Annotated[str | None, typer.Option("--at", help="Moment, ISO 8601.")]
-MaxBad = Annotated[float, typer.Option(min=0, max=1, help="Largest share of bad rows.")]
-Folder = Annotated[
-    str | None, typer.Option("--data", metavar="DIR", help="Dataset folder (default: var/data).")
-]
+app.command()(publish)
+app.command()(rollback)
 
 
 class Engine(StrEnum):
@@ -60,28 +58,45 @@ def train(
     at: At = None,
     seed: Annotated[int, typer.Option(min=0, help="The only source of chance.")] = 0,
     max_bad: MaxBad = MAX_BAD,
+    gate: Annotated[bool, typer.Option(help="Compare it with the current model first.")] = True,
+    tune: Annotated[
+        int, typer.Option(min=0, max=200, help="Recipes to try on past moments beside the default.")
+    ] = 0,
+    learn_from_suspects: Annotated[
+        bool, typer.Option(help="Learn from customers flagged as possible fraud as well.")
+    ] = False,
 ) -> None:
     """Train a model from a dataset folder and make it the current one.
 
-    Segments that were in the model before keep their names and their order.
+    Where there is a current model already, both rank what happened since its moment; a new one that
+    is significantly worse is kept as a candidate only, and the command ends with 5. Segments that
+    were in the model before keep their names and their order.
 
     Example: `python -m recommender train --data out/world --model out/model`
     """
     del engine  # there is one; the option is part of the contract
     settings = read_settings()
-    folder = settings.data_folder if data is None else _folder(data)
+    folder = settings.data_folder if data is None else folder_of(data)
     target = settings.model_folder if model is None else model
     if target.resolve().is_relative_to(folder.resolve()):
         raise UsageError(f"{target} lies in the dataset {folder}.", "Keep models apart from data.")
     moment = parse_moment(at)
-    with steps(STEPS + 2) as step:
+    current = current_bundle(target)
+    with steps(STEPS + 1 + (tune + 1 if tune else 0)) as step:
         step("reading")
         intake = read_folder(folder, max_bad=max_bad)
         bundle = train_bundle(
-            intake.dataset, at=moment, seed=seed, previous=_segments_before(target), on_step=step
+            intake.dataset,
+            at=moment,
+            seed=seed,
+            previous=None if current is None else current.segments,
+            recipe=Recipe(learn_from_suspects=learn_from_suspects),
+            tries=tune,
+            on_step=step,
         )
-        step("writing")
-        bundle = save(bundle, target)
+    bundle, verdict = release(bundle, intake.dataset, current, target, gate=gate)
+    for line in () if verdict is None else verdict.lines():
+        say(f"Gate: {line}.")
     for note in (*intake.remarks(), *bundle.notes):
         say(f"Note: {note}")
     if bundle.segments is not None:
@@ -90,14 +105,6 @@ def train(
         f"Model {bundle.version}: {len(bundle.customers.ids):,} customers, "
         f"{len(bundle.offers):,} offers, as of {bundle.at}. Written to {target}."
     )
-
-
-def _segments_before(model: Path) -> SegmentModel | None:
-    """Return the segments of the current model, if there is one that can be read."""
-    try:
-        return load(model).segments
-    except BundleError:
-        return None
 
 
 @app.command()
@@ -146,15 +153,7 @@ def recommend(
     service = Service(bundle, rules)
     given = None
     if customers is not None:
-        paths = {
-            CUSTOMERS.name: customers,
-            INTERACTIONS.name: history,
-            TRANSACTIONS_TABLE.name: purchases,
-            SURVEY_ANSWERS.name: answers,
-        }
-        given = Dataset.of(
-            {name: _read(path, name, max_bad) for name, path in paths.items() if path is not None}
-        )
+        given = _tables(customers, history, purchases, answers, max_bad)
     wish = Wish(
         at=parse_moment(at) or _moment(bundle, given),
         n=n,
@@ -183,27 +182,41 @@ def recommend(
 
 @app.command()
 def explain(
-    customer: Annotated[str, typer.Argument(help="A customer the model knows.")],
+    customer: Annotated[str, typer.Argument(help="A customer, known to the model or not.")],
     offer: Annotated[str | None, typer.Argument(help="An offer; else the top of the list.")] = None,
     model: Model = None,
+    customers: Annotated[
+        Path | None, typer.Option(help="Customers table with the profile of one it does not know.")
+    ] = None,
+    history: Annotated[Path | None, typer.Option(help="That customer's interactions.")] = None,
+    purchases: Annotated[Path | None, typer.Option(help="Transactions.")] = None,
+    answers: Annotated[Path | None, typer.Option(help="Survey answers.")] = None,
     at: At = None,
     n: Annotated[int, typer.Option(min=1, max=100, help="Length of the list.")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    max_bad: MaxBad = MAX_BAD,
 ) -> None:
     """Say why a customer is shown an offer, with every part of its score.
+
+    Somebody the model does not know is explained from the tables given, else as a stranger.
 
     Example: `python -m recommender explain c0000042 --model out/model`
     """
     bundle = load(model or read_settings().model_folder)
     service = Service(bundle)
-    row, known = bundle.customer_ids.row(customer), bundle.customers.query
-    if row is None or known is None:
-        raise UsageError(f"The model does not know the customer {customer!r}.", "Check the id.")
     if offer is not None and offer not in set(bundle.offers[OFFER_ID]):
         raise UsageError(f"The model does not know the offer {offer!r}.", "Check the id.")
-    query = known.take(pd.Series([row]).to_numpy())
+    known = customer in bundle.customer_ids
+    told = _tables(customers, history, purchases, answers, max_bad)
+    one = pd.DataFrame({CUSTOMER_ID: [customer]}, dtype="str")
+    profile = one if told.customers.empty else told.customers
+    given = replace(
+        told, customers=Dataset.of({CUSTOMERS.name: one.merge(profile, how="left")}).customers
+    )
+    moment = parse_moment(at) or _moment(bundle, given)
+    _, query = query_customers(bundle, given, moment)
     wish = Wish(
-        at=parse_moment(at) or bundle.moment,
+        at=moment,
         n=n if offer is None else 1,
         offers=None if offer is None else (offer,),
         include_seen=offer is not None,
@@ -213,7 +226,7 @@ def explain(
         raise UsageError("No offer is a candidate at that moment.", "Choose another --at.")
     reasons = [service.explainer.reasons(query, one.row, one.contributions) for one in listed]
     if as_json:
-        told = [
+        offers = [
             {
                 "offer_id": service.shown(one.row)[0],
                 "score": one.score,
@@ -224,10 +237,31 @@ def explain(
             }
             for one, why in zip(listed, reasons, strict=True)
         ]
-        say_json({"customer_id": customer, "offers": told})
+        say_json({"customer_id": customer, "known": known, "offers": offers})
         return
-    for one, why in zip(listed, reasons, strict=True):
-        _print_explained(service, one, why)
+    if not known:
+        say(f"The model does not know {customer}: what is said here comes from the tables given.")
+    for one_listed, why in zip(listed, reasons, strict=True):
+        _print_explained(service, one_listed, why)
+
+
+def _tables(
+    customers: Path | None,
+    history: Path | None,
+    purchases: Path | None,
+    answers: Path | None,
+    max_bad: float,
+) -> Dataset:
+    """Read what is told of customers the model may not know."""
+    paths = {
+        CUSTOMERS.name: customers,
+        INTERACTIONS.name: history,
+        TRANSACTIONS_TABLE.name: purchases,
+        SURVEY_ANSWERS.name: answers,
+    }
+    return Dataset.of(
+        {name: _read(path, name, max_bad) for name, path in paths.items() if path is not None}
+    )
 
 
 def _print_explained(service: Service, one: Listed, reasons: list[str]) -> None:
@@ -263,14 +297,6 @@ def _say_left_aside(bundle: Bundle, given: Dataset) -> None:
     unknown = ~given.interactions[OFFER_ID].isin(bundle.offers[OFFER_ID])
     if unknown.any():
         say(f"Note: {int(unknown.sum())} interactions name offers that the model does not know.")
-
-
-def _folder(text: str) -> Path:
-    if "://" in text:
-        raise UsageError(
-            "Training from a database is not there yet.", "Give --data a dataset folder."
-        )
-    return Path(text)
 
 
 def _read(path: Path, name: str, max_bad: float) -> pd.DataFrame:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import platform
 import shutil
 import tempfile
@@ -31,12 +30,14 @@ from recommender.base import Query
 from recommender.codec import decode, encode
 from recommender.model import Recommender
 from recommender.recipe import DEFAULT, Recipe
+from recommender.versions import CURRENT, current_version, make_current, sync_folder, write
 from segmentation.segments import SegmentModel
 
 FORMAT = 2
 FRAMES = ("offers", "anomalies", "choice")
-CURRENT, VERSIONS, MANIFEST = "CURRENT", "versions", "manifest.json"
+VERSIONS, MANIFEST = "versions", "manifest.json"
 RETRAIN = "Train again: python -m recommender train --data DIR --model DIR"
+LISTING = "See which there are: python -m recommender publish --list --model DIR"
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,25 @@ def save(bundle: Bundle, folder: Path) -> Bundle:
     Bundle
         The same with its version.
     """
+    kept = store(bundle, folder)
+    make_current(folder, kept.version)
+    return kept
+
+
+def version_of(bundle: Bundle) -> str:
+    """Return the version that a bundle would get: the same for the same content."""
+    hashes = {name: hashlib.sha256(one).hexdigest() for name, one in _files(bundle).items()}
+    return _version(bundle.at, bundle.seed, hashes)
+
+
+def store(bundle: Bundle, folder: Path) -> Bundle:
+    """Write a bundle into a model folder without making it the current one.
+
+    Returns
+    -------
+    Bundle
+        The same with its version.
+    """
     files = _files(bundle)
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     version = _version(bundle.at, bundle.seed, hashes)
@@ -147,37 +167,36 @@ def save(bundle: Bundle, folder: Path) -> Bundle:
         beside = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
         try:
             for name, content in files.items():
-                _write(beside / name, content)
-            _write(beside / MANIFEST, json.dumps(manifest, indent=2).encode())
+                write(beside / name, content)
+            write(beside / MANIFEST, json.dumps(manifest, indent=2).encode())
             if target.is_dir():
                 shutil.rmtree(target)  # damaged: nobody could read it
             beside.chmod(0o755)
+            sync_folder(beside)
             beside.rename(target)
+            sync_folder(target.parent)
         except BaseException:
             shutil.rmtree(beside, ignore_errors=True)
             raise
-    pointer = folder / f".{CURRENT}-{os.getpid()}"
-    _write(pointer, version.encode())
-    pointer.replace(folder / CURRENT)
-    _sync_folder(folder)
     return replace(bundle, version=version, created_at=created)
 
 
-def load(folder: Path) -> Bundle:
-    """Read the current bundle of a model folder.
+def load(folder: Path, version: str | None = None) -> Bundle:
+    """Read a bundle of a model folder: the current one, if no other version is named.
 
     Raises
     ------
     BundleError
         There is none, it is damaged or half written, or of another format.
     """
-    pointer = folder / CURRENT
-    if not pointer.is_file():
+    if version is None and not (folder / CURRENT).is_file():
         raise BundleError(f"{folder} holds no model.", RETRAIN)
-    version = pointer.read_bytes()[:100].decode("ascii", errors="replace").strip()
-    home = folder / VERSIONS / version
-    if not version.isalnum() or not home.is_dir():
-        raise BundleError(f"{pointer} names a version that is not there.", RETRAIN)
+    named = current_version(folder) if version is None else version
+    home = folder / VERSIONS / named
+    if not named.isalnum() or not home.is_dir():
+        if version is not None:
+            raise BundleError(f"{folder} holds no version {version!r}.", LISTING)
+        raise BundleError(f"{folder / CURRENT} names a version that is not there.", RETRAIN)
     try:
         return _read(home)
     except (
@@ -254,18 +273,3 @@ def _is_whole(home: Path) -> bool:
     except (BundleError, OSError, ValueError, LookupError, TypeError, AttributeError):
         return False
     return True
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

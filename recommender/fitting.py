@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import scipy.sparse as sp
@@ -166,12 +167,18 @@ def _largest(matrix: np.ndarray, most: int) -> sp.csr_matrix:
 
 def _largest_sparse(block: sp.csr_matrix, most: int, first: int) -> sp.csr_matrix:
     """Keep the largest entries of each row; row r is offer first + r, which leaves itself out."""
-    rows = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
-    value = np.where(block.indices == rows + first, 0.0, block.data)
-    order = np.lexsort((-value, rows))
-    rank = np.arange(len(rows)) - block.indptr[rows[order]]
-    kept = order[(rank < most) & (value[order] > 0)]
-    return sp.csr_matrix((value[kept], (rows[kept], block.indices[kept])), shape=block.shape)
+    kept = []
+    for row, (start, end) in enumerate(pairwise(block.indptr.tolist())):
+        value = np.where(block.indices[start:end] == first + row, 0.0, block.data[start:end])
+        if end - start > most:
+            kept.append(start + np.argpartition(-value, most - 1)[:most])
+        else:
+            kept.append(np.arange(start, end))
+    place = np.concatenate(kept) if kept else np.empty(0, dtype=np.int64)
+    rows = np.repeat(np.arange(len(kept)), [len(one) for one in kept])
+    columns, value = block.indices[place], block.data[place]
+    other = columns != rows + first
+    return sp.csr_matrix((value[other], (rows[other], columns[other])), shape=block.shape)
 
 
 def _spread(part: np.ndarray, rows: np.ndarray, size: int) -> np.ndarray:

@@ -8,7 +8,15 @@ import numpy as np
 import pandas as pd
 
 from data.dataset import Dataset
-from data.schema import CUSTOMER_ID, EVENT_TYPE, IMPRESSION, OCCURRED_AT, OFFER_ID, REDEMPTION
+from data.schema import (
+    CLICK,
+    CUSTOMER_ID,
+    EVENT_TYPE,
+    IMPRESSION,
+    OCCURRED_AT,
+    OFFER_ID,
+    REDEMPTION,
+)
 
 FOLDS = 2
 FEWEST_EVENTS = 20
@@ -85,6 +93,18 @@ def make_folds(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
     if not chosen:
         return _random_fold(dataset, events, at, seed)
     return [_fold(dataset, events, moment, horizon) for moment in sorted(chosen)]
+
+
+def fold_at(dataset: Dataset, moment: pd.Timestamp, until: pd.Timestamp) -> Fold:
+    """Lay out one moment with all that followed it until another.
+
+    What counts is redemptions; clicks where nothing was redeemed in between.
+    """
+    window = dataset.before(until)
+    later = window.interactions[window.interactions[OCCURRED_AT] >= moment]
+    redeemed = bool((later[EVENT_TYPE] == REDEMPTION).any())
+    events = later[later[EVENT_TYPE] == (REDEMPTION if redeemed else CLICK)]
+    return _fold(window, events, moment, until - moment)
 
 
 def _moments(

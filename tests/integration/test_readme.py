@@ -23,7 +23,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = {
     "data": ("generate", "realism", "import", "validate", "load"),
     "segmentation": ("report", "anomalies"),
-    "recommender": ("train", "recommend", "explain"),
+    "recommender": ("train", "recommend", "explain", "publish", "rollback"),
     "evaluation": ("report", "metrics", "benchmark"),
 }
 

@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +15,8 @@ import pytest
 from data.console import run
 from data.ingest import write_folder
 from recommender.__main__ import app
-from recommender.bundle import CURRENT, VERSIONS, load
+from recommender.bundle import VERSIONS, load, save
+from recommender.versions import CURRENT
 
 
 def command(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -72,18 +74,28 @@ def test_strangers_are_served_by_what_is_known_of_them(
     assert set(lists.loc[lists["customer_id"] == "new1", "source"]) != {"popularity"}
 
 
-def test_an_explanation_adds_up(model: Path) -> None:
-    done = command("explain", "c0000005", "--model", model, "--json")
+@pytest.mark.parametrize("who", ["warm", "profile", "surveyed", "unknown"])
+def test_an_explanation_adds_up(model: Path, tmp_path: Path, who: str) -> None:
+    name = "c0000005" if who == "warm" else "new"
+    people, told = tmp_path / "people.csv", tmp_path / "told.csv"
+    people.write_text("customer_id,gender,age,annual_income\nnew,Female,33,70\n")
+    told.write_text("customer_id,question,answer\nnew,category:travel,yes\n")
+    tables = {"profile": ["--customers", people], "surveyed": ["--answers", told]}.get(who, [])
+    done = command("explain", name, "--model", model, "--json", *tables)
     assert done.returncode == 0, done.stderr
-    for offer in json.loads(done.stdout)["offers"]:
+    found = json.loads(done.stdout)
+    assert found["known"] == (who == "warm")
+    silent = {"unknown": 6, "profile": 4, "surveyed": 5, "warm": 2}[who]
+    for offer in found["offers"]:
         total = sum(offer["contributions"].values())
         score = offer["score"]
         expected = math.log(score / (1 - score)) if offer["calibrated"] else score
         assert total == pytest.approx(expected, abs=1e-9)
         assert offer["reasons"]
-    told = command("explain", "c0000005", "o0003", "--model", model)
-    assert told.returncode == 0
-    assert "o0003" in told.stdout
+        assert sum(part == 0 for part in offer["contributions"].values()) <= silent
+    text = command("explain", name, "o0003", "--model", model, *tables)
+    assert text.returncode == 0
+    assert "o0003" in text.stdout
 
 
 def test_bad_input_ends_with_its_code_and_a_remedy(
@@ -105,7 +117,7 @@ def test_bad_input_ends_with_its_code_and_a_remedy(
         (2, "is not a moment", ["recommend", "--model", model, "--output", out, "--at", "soon"]),
         (2, "lists.txt", ["recommend", "--model", model, "--output", tmp_path / "lists.txt"]),
         (4, "customer_id", ["recommend", "--model", model, "--output", out, "--customers", people]),
-        (2, "does not know the customer", ["explain", "nobody", "--model", model]),
+        (2, "does not know the offer", ["explain", "nobody", "nothing", "--model", model]),
         (2, "policy", ["recommend", "--model", model, "--output", out, "--policy", "magic"]),
     ]
     for code, text, arguments in cases:
@@ -151,3 +163,105 @@ def test_segments_keep_their_names_when_trained_again(small_folder: Path, tmp_pa
     shared = [name for name in after.names if name in before.names]
     assert len(shared) >= before.n_segments // 2
     assert list(after.names[: len(shared)]) == shared  # those that are kept come first
+
+
+def asked(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: object
+) -> tuple[int, str, str]:
+    """Run a command in this process: its exit code, output and messages."""
+    monkeypatch.setattr(sys, "argv", ["recommender", *map(str, words)])
+    with pytest.raises(SystemExit) as caught:
+        run(app)
+    told = capsys.readouterr()
+    return int(caught.value.code or 0), told.out, told.err.replace("\n", " ")
+
+
+def test_a_worse_model_is_kept_back_forced_and_left_again(
+    small_folder: Path,
+    small_world: dict[str, pd.DataFrame],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def tell(*words: object) -> tuple[int, str, str]:
+        return asked(capsys, monkeypatch, *words)
+
+    cut, model = "2025-08-20", tmp_path / "model"
+    code, _, err = tell("train", "--data", small_folder, "--model", model, "--at", cut)
+    assert (code, "gate was not asked" in err) == (0, True)
+    good = load(model).version
+    # A broken export: before the cut, what sells best goes by the name of what sells least.
+    log = small_world["interactions"].copy()
+    past = log["occurred_at"] < pd.Timestamp(cut, tz="UTC")
+    redeemed = log.loc[log["event_type"] == "redemption", "offer_id"].value_counts()
+    names = redeemed.reindex(log["offer_id"].unique(), fill_value=0).sort_values().index
+    log.loc[past, "offer_id"] = log["offer_id"].map(dict(zip(names, names[::-1], strict=True)))
+    tables = {name: small_world[name] for name in ("customers", "offers")}
+    write_folder({**tables, "interactions": log}, tmp_path / "broken")
+    code, _, err = tell("train", "--data", tmp_path / "broken", "--model", model)
+    assert code == 5, err
+    assert "not worse than the current model" in err
+    assert "--force" in err
+    assert load(model).version == good
+    code, text, _ = tell("publish", "--model", model, "--json")
+    assert code == 5
+    verdict = json.loads(text)["verdict"]
+    assert verdict["refused"]
+    figures = verdict["checks"][0]["figures"]
+    assert figures["candidate_ndcg@10"] < figures["current_ndcg@10"]
+    assert load(model).version == good
+    bad = verdict["version"]
+    _, text, _ = tell("publish", "--list", "--model", model, "--json")
+    assert {
+        row["version"]: (row["state"], row["gate"]) for row in json.loads(text)["versions"]
+    } == {
+        good: ("current", "not asked"),
+        bad: ("candidate", "refused"),
+    }
+    assert tell("publish", "--model", model, "--force")[0] == 0
+    assert load(model).version == bad
+    code, text, _ = tell("rollback", "--model", model, "--json")
+    assert (code, json.loads(text)["version"]) == (0, good)
+    assert load(model).version == good
+    code, _, err = tell("rollback", "--model", model)
+    assert (code, "No model was current before" in err) == (5, True)
+    code, _, err = tell("publish", "--model", model)
+    assert (code, "has no candidate" in err) == (5, True)
+
+
+def test_a_damaged_or_unmeasured_version_is_not_published(
+    model: Path,
+    small_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    copy = tmp_path / "model"
+    first = save(load(model), copy).version
+    second = save(replace(load(model), seed=9), copy).version
+    code, _, err = asked(capsys, monkeypatch, "publish", first, "--model", copy)
+    assert (code, "--data DIR to measure it" in err) == (5, True)
+    (copy / VERSIONS / first / "core.npz").write_bytes(b"")
+    for words in (("publish", first, "--force"), ("publish", first), ("rollback",)):
+        code, _, err = asked(capsys, monkeypatch, *words, "--model", copy)
+        assert (code, "damaged" in err) == (5, True)
+        assert load(copy).version == second
+
+
+@pytest.mark.slow
+def test_publishing_with_data_measures_everything(
+    small_folder: Path,
+    tmp_path: Path,
+) -> None:
+    model = tmp_path / "model"
+    for at in (("--at", "2025-08-20"), ()):
+        done = command("train", "--data", small_folder, "--model", model, *at)
+        assert done.returncode == 0, done.stderr
+    newest = load(model).version
+    assert command("rollback", "--model", model).returncode == 0
+    done = command("publish", newest, "--model", model, "--data", small_folder, "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["published"]
+    assert [one["passed"] for one in told["verdict"]["checks"]] == [True] * 4
+    assert load(model).version == newest

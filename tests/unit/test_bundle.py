@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from data.errors import BundleError
-from recommender.bundle import CURRENT, MANIFEST, VERSIONS, Bundle, load, save
+from recommender.bundle import MANIFEST, VERSIONS, Bundle, load, save
 from recommender.service import Service, Wish
+from recommender.versions import CURRENT
 
 
 @pytest.fixture

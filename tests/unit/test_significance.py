@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from evaluation.significance import compare, estimate_means, estimate_ratio
+from evaluation.significance import estimate_means, estimate_ratio
+from recommender.yardstick import compare
 
 
 def test_the_interval_of_a_mean_covers_about_as_often_as_it_says() -> None:

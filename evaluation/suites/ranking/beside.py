@@ -12,12 +12,13 @@ from data.schema import CUSTOMER_ID, OFFER_ID
 from evaluation.benchmark import Row, at_least
 from evaluation.harness import COLD, HEADLINE, SOURCES, WARM, Trial, run_trial
 from evaluation.metrics import find_hits, per_customer
-from evaluation.significance import compare, estimate_means
+from evaluation.significance import estimate_means
 from evaluation.splitting import Split
 from recommender.base import HYBRID
 from recommender.ranking import top
 from recommender.service import Service
 from recommender.training import train
+from recommender.yardstick import compare
 
 BELOW = 0.05  # a paired difference is significant under this p-value
 

@@ -1,0 +1,132 @@
+"""What happened after a moment, laid out so that any model can be judged by it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from data.dataset import Dataset, valid_at
+from data.idmap import IdMap
+from data.schema import CUSTOMER_ID, OCCURRED_AT, OFFER_ID, REDEMPTION
+from recommender.base import HYBRID, Source
+from recommender.batch import query_customers
+from recommender.bundle import Bundle
+from recommender.judging import MOST_CELLS, MOST_LISTS
+from recommender.service import MOST_CUSTOMERS, Service
+from recommender.validation import Fold
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Customers who took something after a moment.
+
+    Attributes
+    ----------
+    at : Timestamp
+        The moment.
+    given : Dataset
+        What was known of them, the customers table in the order of the rows.
+    offers : ndarray of str, shape (c,)
+        The offers on offer, sorted.
+    taken, candidate : ndarray of bool, shape (n, c)
+        What a customer took, and what could be listed: not what was redeemed before for once only.
+    """
+
+    at: pd.Timestamp
+    given: Dataset
+    offers: np.ndarray
+    taken: np.ndarray
+    candidate: np.ndarray
+
+
+def hold_out(fold: Fold, seed: int = 0) -> HeldOut:
+    """Lay out a fold for the customers who took something that could have been listed."""
+    past = fold.past
+    table = past.offers.sort_values(OFFER_ID)
+    table = table[valid_at(table, fold.at)]
+    offers = IdMap(table[OFFER_ID])
+    people = IdMap(fold.taken[CUSTOMER_ID])
+    shape = (len(people), len(offers))
+
+    def marks(frame: pd.DataFrame) -> np.ndarray:
+        here = frame[people.known(frame[CUSTOMER_ID]) & offers.known(frame[OFFER_ID])]
+        found = np.zeros(shape, dtype=bool)
+        found[people.rows(here[CUSTOMER_ID]), offers.rows(here[OFFER_ID])] = True
+        return found
+
+    repeatable = table["repeatable"].fillna(False).to_numpy(dtype=bool)
+    candidate = ~marks(past.events(REDEMPTION)) | repeatable
+    taken = marks(fold.taken) & candidate
+    rows = np.flatnonzero(taken.any(axis=1))
+    most = min(MOST_LISTS, max(1, MOST_CELLS // max(1, len(offers))))
+    if len(rows) > most:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+    wanted = pd.Index(people.ids[rows], dtype="str", name=CUSTOMER_ID)
+    customers = past.customers.set_index(CUSTOMER_ID).reindex(wanted).reset_index()
+    return HeldOut(
+        at=fold.at,
+        given=replace(past, customers=customers[list(past.customers.columns)]),
+        offers=offers.ids,
+        taken=taken[rows],
+        candidate=candidate[rows],
+    )
+
+
+def scores(bundle: Bundle, held: HeldOut, policy: str = HYBRID) -> np.ndarray:
+    """Score the offers for the customers: shape (n, c), finite.
+
+    Of the customers that a model knows it knows what it was trained with, as when it serves; of
+    others what was known at the moment. Offers it does not know it can only rank last.
+
+    Raises
+    ------
+    BundleError
+        The model recommends nothing.
+    """
+    recommender = Service(bundle).recommender
+    _, query = query_customers(bundle, held.given, held.at)
+    names = IdMap(recommender.encoders.offer_ids)
+    known = names.known(pd.Series(held.offers, dtype="str"))
+    columns = names.rows(held.offers[known])
+    found = np.empty(held.taken.shape)
+    for start in range(0, len(query), MOST_CUSTOMERS):
+        part = query.take(np.arange(start, min(start + MOST_CUSTOMERS, len(query))))
+        score = (
+            recommender.popularity.score(part)
+            if policy == Source.POPULARITY
+            else recommender.blend(part).score
+        )
+        found[start : start + len(part), known] = score[:, columns]
+    least = found[:, known].min(initial=0.0)
+    found[:, ~known] = least - 1.0
+    return found
+
+
+def deal_out(
+    dataset: Dataset,
+    seed: int,
+    *,
+    since: pd.Timestamp | None = None,
+    until: pd.Timestamp | None = None,
+) -> Dataset:
+    """Give what customers did from, or before, a moment to other customers.
+
+    With `until` what they answered and who they are as well: answers and behaviour teach each other
+    (see `recommender.survey`), so that either alone would still tell who takes what.
+    """
+    dealt = {}
+    random = np.random.default_rng(seed)
+    names = ("transactions", "interactions", "customers", "survey_answers")
+    for name in names[: 2 if until is None else 4]:
+        frame: pd.DataFrame = getattr(dataset, name)
+        rows = np.ones(len(frame), dtype=bool)
+        if OCCURRED_AT in frame:
+            times = frame[OCCURRED_AT]
+            rows = np.array(times >= since if until is None else times < until, dtype=bool)
+        owner = frame[CUSTOMER_ID].copy()
+        people = random.permutation(np.sort(owner[rows].unique()))
+        owner[rows] = owner[rows].map(dict(zip(people, np.roll(people, 1), strict=True)))
+        dealt[name] = frame.assign(**{CUSTOMER_ID: owner.astype("str")})
+    return replace(dataset, **dealt)
