@@ -12,6 +12,7 @@ import pytest
 from data.dataset import Dataset
 from data.sources.complete_journey import read_purchase_lines
 from evaluation.harness import ALL, COLD, HEADLINE, SOURCES, WARM, Trial
+from evaluation.significance import Estimate
 from evaluation.splitting import Protocol, Split, split_dataset
 from evaluation.suites.ranking import films, purchases
 from evaluation.suites.ranking.beside import (
@@ -30,7 +31,7 @@ from recommender.base import HYBRID
 from recommender.batch import recommend_batch
 from recommender.service import Service, Wish
 from recommender.training import train
-from recommender.yardstick import Difference, Estimate
+from recommender.yardstick import Difference
 
 
 def pairs(frame: pd.DataFrame) -> set[tuple[str, str]]:
