@@ -82,7 +82,7 @@ def trial_of(gaps: Mapping[str, tuple[float, float]]) -> Trial:
         part: {"content": Difference(value, value, value, p, 0, 0, 9)}
         for part, (value, p) in gaps.items()
     }
-    return Trial(ranking, against, {}, np.empty(0), {})
+    return Trial(ranking, against, {}, np.empty(0), {}, {})
 
 
 @pytest.mark.parametrize(
