@@ -136,7 +136,8 @@ class Hybrid:
         segment in which everything is as usual adds nothing. Survey, which goes by the profile as
         well, counts by what the answers add to that.
         """
-        z = np.array((scores - self.centre[:, None, None]) / self.scale[:, None, None])
+        z = np.asarray(scores - self.centre[:, None, None])
+        z /= self.scale[:, None, None]
         popularity, demographic, survey = (
             z[self.sources.index(name)]
             for name in (Source.POPULARITY, Source.DEMOGRAPHIC, Source.SURVEY)

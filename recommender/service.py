@@ -24,7 +24,7 @@ from recommender.model import Recommender, information
 from recommender.ranking import Knobs, spread, top
 from recommender.withholding import Rules, withheld, withhold
 
-MOST_CUSTOMERS, MOST_CELLS = 512, 1_000_000  # scored at once, so that memory is bounded
+MOST_CUSTOMERS, MOST_CELLS = 512, 300_000  # scored at once, so that memory is bounded
 POOL = 5  # times the length of a list: what diversity chooses from
 
 

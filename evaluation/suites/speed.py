@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 
 from data.synthetic import PRESETS, write_world
 from evaluation.benchmark import Row
+from evaluation.suites import throughput
 
-STEPS = 2
+STEPS = 2 + throughput.STEPS
 PRESET = "medium"
 
 
@@ -36,4 +37,5 @@ def run(on_step: Callable[[str], None], data: Path | None = None) -> list[Row]: 
         Row(what, "rows a second, made and written", rows / making),
         Row(what, "rows a second, written from memory", rows / writing),
         Row(what, "making and writing / writing, times", making / writing),
+        *throughput.rows(on_step),
     ]
