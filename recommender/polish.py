@@ -15,7 +15,7 @@ from recommender.yardstick import ndcg
 
 STEPS = (0.25, 0.5, 2.0)
 ROUNDS = 4
-SURE = 1.0  # standard errors by which a step must gain
+SURE = 2.0  # standard errors by which a step must gain; many steps are tried
 
 
 @dataclass(frozen=True)

@@ -35,3 +35,9 @@ def test_a_part_at_zero_may_come_back() -> None:
 
 def test_without_lists_the_start_stands() -> None:
     np.testing.assert_array_equal(polish([], np.array([0.3, 2.0])), [0.3, 2.0])
+
+
+def test_a_handful_of_lists_is_chance() -> None:
+    few = sums(n=12)
+    start = np.array([1.0, 1.0, 0.1])
+    np.testing.assert_array_equal(polish([few], start)[1:], start[1:])
