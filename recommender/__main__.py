@@ -240,7 +240,7 @@ def explain(
         say_json({"customer_id": customer, "known": known, "offers": offers})
         return
     if not known:
-        say(f"The model does not know {customer}: what is said here comes from the tables given.")
+        say(f"The model does not know {customer}: only the tables given, if any, speak here.")
     for one_listed, why in zip(listed, reasons, strict=True):
         _print_explained(service, one_listed, why)
 

@@ -114,9 +114,11 @@ class Explainer:
             return ""
         here = np.flatnonzero(attribute == best)
         told = query.demographic[:, here].toarray().ravel()
-        name, _, value = self._recommender.encoders.demographics.names[
-            here[int(told.argmax())]
-        ].partition("=")
+        column = here[int(told.argmax())]
+        demographics = self._recommender.encoders.demographics
+        name, _, value = demographics.names[column].partition("=")
+        if not np.isnan(demographics.centre[column]):
+            value = f"around {demographics.centre[column]:.0f}"
         return f"Popular with people like you: {name.replace('_', ' ')} {value}."
 
     def _survey(self, query: Query, row: int) -> str:
