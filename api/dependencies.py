@@ -20,7 +20,8 @@ from data.store import CustomerState, Store
 from recommender.base import Query
 from recommender.bundle import Bundle
 from recommender.facts import Facts
-from recommender.service import Service, Wish
+from recommender.lists import Wish
+from recommender.service import Service
 
 
 @dataclass(frozen=True)

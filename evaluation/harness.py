@@ -15,7 +15,8 @@ from evaluation.significance import Estimate, estimate_means
 from evaluation.splitting import Split
 from recommender.base import HYBRID, POLICIES, RANDOM
 from recommender.batch import recommend_batch
-from recommender.service import Service, Wish
+from recommender.lists import Wish
+from recommender.service import Service
 from recommender.yardstick import Difference, compare
 
 KS = (5, 10, 20)

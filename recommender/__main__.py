@@ -30,11 +30,12 @@ from data.settings import read_settings
 from recommender.base import HYBRID, POLICIES
 from recommender.batch import query_customers, stream_batch, write_batch
 from recommender.bundle import Bundle, load
+from recommender.lists import Listed, Wish
 from recommender.options import At, Folder, MaxBad, Model, folder_of
 from recommender.ranking import Knobs
 from recommender.recipe import Recipe
 from recommender.releasing import current_bundle, publish, release, rollback
-from recommender.service import Listed, Service, Wish
+from recommender.service import Service
 from recommender.training import STEPS
 from recommender.training import train as train_bundle
 from recommender.withholding import parse_rules

@@ -16,8 +16,9 @@ from sklearn.ensemble import IsolationForest
 from data.dataset import Dataset
 from evaluation.benchmark import Row
 from recommender.batch import stream_batch
+from recommender.lists import Wish
 from recommender.recipe import DEFAULT
-from recommender.service import Service, Wish
+from recommender.service import Service
 from recommender.training import train
 
 CUSTOMERS, OFFERS, DAYS = 20_000, 1000, 180

@@ -12,7 +12,8 @@ import pytest
 
 from data.errors import BundleError
 from recommender.bundle import MANIFEST, VERSIONS, Bundle, load, save
-from recommender.service import Service, Wish
+from recommender.lists import Wish
+from recommender.service import Service
 from recommender.versions import CURRENT
 
 

@@ -29,7 +29,8 @@ from evaluation.suites.ranking.ridge import profile_columns
 from evaluation.suites.ranking.worlds import coverage, popularity_ranks, turn_knobs
 from recommender.base import HYBRID
 from recommender.batch import recommend_batch
-from recommender.service import Service, Wish
+from recommender.lists import Wish
+from recommender.service import Service
 from recommender.training import train
 from recommender.yardstick import Difference
 

@@ -12,7 +12,8 @@ from data.errors import BundleError, UsageError
 from recommender.base import POLICIES, Query
 from recommender.bundle import Bundle
 from recommender.facts import Facts
-from recommender.service import Listed, Service, Wish
+from recommender.lists import Listed, Wish
+from recommender.service import Service
 from recommender.training import train
 
 

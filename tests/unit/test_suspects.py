@@ -11,8 +11,9 @@ import pytest
 from data.dataset import Dataset
 from data.errors import UsageError
 from recommender.bundle import Bundle
+from recommender.lists import Wish
 from recommender.recipe import Recipe
-from recommender.service import Service, Wish
+from recommender.service import Service
 from recommender.sources import fit_sources
 from recommender.withholding import parse_rules
 from segmentation.features import customer_features

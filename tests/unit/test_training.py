@@ -14,7 +14,8 @@ from evaluation.harness import run_trial
 from evaluation.splitting import Protocol, split_dataset
 from recommender.base import POLICIES
 from recommender.bundle import Bundle, save
-from recommender.service import Service, Wish
+from recommender.lists import Wish
+from recommender.service import Service
 from recommender.training import train
 
 Change = Callable[[dict[str, pd.DataFrame]], dict[str, pd.DataFrame]]
