@@ -82,6 +82,7 @@ def test_generate_refuses_what_makes_no_world(wrong: tuple[str, str], tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_no_folder_that_reads_as_whole(tmp_path: Path) -> None:
     made = subprocess.Popen(
         [sys.executable, "-m", "data", "generate", tmp_path / "new", "--preset", "medium"],
@@ -101,6 +102,7 @@ def test_a_killed_run_leaves_no_folder_that_reads_as_whole(tmp_path: Path) -> No
     assert run("generate", "new", *size, cwd=tmp_path).returncode == 0
 
 
+@pytest.mark.slow
 def test_realism_is_a_table_and_a_chart(world: Path, tmp_path: Path) -> None:
     done = run("realism", world, "--output", tmp_path / "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -135,6 +135,7 @@ def test_the_report_says_how_segments_were_chosen(mall_report: tuple[Path, Any])
     assert any("transaction_frequency" in note for note in report["notes"])
 
 
+@pytest.mark.slow
 def test_k_and_weighted_features_are_kept(
     mall: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,6 +152,7 @@ def test_k_and_weighted_features_are_kept(
     assert (tmp_path / "segments.png").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_a_folder_gives_the_same_labels_as_its_file_and_again(
     mall: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -109,6 +109,7 @@ def test_a_public_address_is_refused_without_keys(tmp_path: Path) -> None:
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_two_datasets_are_not_mixed(
     small_folder: Path, small_world: dict[str, pd.DataFrame], tmp_path: Path
 ) -> None:

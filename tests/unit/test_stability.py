@@ -49,6 +49,7 @@ def test_a_single_segment_is_trivially_stable() -> None:
     assert np.isnan(found.holdout_ari)
 
 
+@pytest.mark.slow
 def test_structure_is_found_where_there_is_some() -> None:
     found = find_structure(groups(90))
     assert found.found

@@ -84,6 +84,7 @@ def test_no_rules_withhold_nothing() -> None:
     assert parse_rules(" ; ") == {}
 
 
+@pytest.mark.slow
 def test_the_recipe_may_learn_from_suspects(small_dataset: Dataset) -> None:
     from recommender.training import train
 
