@@ -13,7 +13,7 @@ from recommender.base import Query
 from recommender.judging import Judged, Layout, score_listed
 from recommender.listwise import Lists, fit_listwise, plain_lists
 from recommender.model import Recommender
-from recommender.polish import Sums, polish
+from recommender.polish import polish, pool
 from recommender.sources import Fitted
 
 STRENGTH = 100.0  # of the prior, in offers taken
@@ -66,27 +66,31 @@ def learn_features(fitted: Fitted, judged: list[Judged], scorer_of: ScorerOf) ->
     scale = np.sqrt(spread / counted) + 1e-9
     scaled = [replace(one, features=one.features / scale[:, None, None]) for one in lists]
     learnt = fit_listwise(scaled, (prior * scale)[:, None], STRENGTH)[:, 0] / scale
-    unit = np.where(learnt > 0, learnt, prior)
+    unit, start = np.where(learnt > 0, learnt, prior), (learnt > 0).astype(np.float64)
     sums = []
-    for part, one in zip(judged, lists, strict=True):
-        whole = one if part.whole is part.lists else _lists(part.fitted, part.whole, scorer_of)
-        parts = whole.features * unit[:, None, None]
-        sums.append(Sums(parts, whole.taken > 0, whole.candidate))
-    return np.asarray(unit * polish(sums, (learnt > 0).astype(np.float64)))
+    for part in judged:
+        query, whole = _told(part.fitted, part.whole, scorer_of)
+        each = np.repeat(unit[:, None], len(query), axis=1)
+        sums.append(pool(scorer_of(part.fitted.recommender).features, each, start, query, whole))
+    return np.asarray(unit * polish(sums, start))
 
 
 def _lists(fitted: Fitted, part: Layout, scorer_of: ScorerOf) -> Lists:
     """Lay out the features of the lists that the scorer can say something of."""
+    query, told = _told(fitted, part, scorer_of)
+    features = score_listed(scorer_of(fitted.recommender).features, query, told.columns)
+    return plain_lists(features, told.taken.astype(np.float64), told.candidate)
+
+
+def _told(fitted: Fitted, part: Layout, scorer_of: ScorerOf) -> tuple[Query, Layout]:
+    """Leave out of lists what the scorer cannot say anything of."""
     scorer = scorer_of(fitted.recommender)
     query = fitted.query.take(part.rows)
     says = score_listed(partial(_can_say, scorer), query, part.columns)[0]
-    speaks = says.any(axis=1)
-    features = score_listed(
-        scorer.features, query.take(np.flatnonzero(speaks)), part.columns[speaks]
-    )
-    # Offers of which it cannot say anything are no part of its lists.
+    speaks = np.flatnonzero(says.any(axis=1))
     candidate = part.candidate[speaks] & says[speaks]
-    return plain_lists(features, (part.taken[speaks] & candidate).astype(np.float64), candidate)
+    taken = part.taken[speaks] & candidate
+    return query.take(speaks), Layout(part.rows[speaks], part.columns[speaks], taken, candidate)
 
 
 def _can_say(scorer: Parted, query: Query) -> np.ndarray:

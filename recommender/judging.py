@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,6 @@ from segmentation.features import customer_features
 MOST_LISTS = 1500
 MOST_CELLS = 4_000_000  # customers times offers that are scored at one past moment
 CHUNK_CELLS = 1_000_000  # of which so many at once
-WHOLE_CELLS = 200_000  # customers times candidates of the lists to judge by
 MOST_CANDIDATES, SAMPLED = 500, 300  # beyond so many candidates, a list is taken and a sample
 
 
@@ -76,7 +75,7 @@ class Judged:
     lists : Layout
         Lists to learn from; of very many candidates a sample.
     whole : Layout
-        Lists to judge by: fewer, each with all its candidates.
+        The same lists with all their candidates, to judge by.
     showings : Showings or None
         What had been shown, where that says what showing leads to.
     """
@@ -131,33 +130,19 @@ def judge(
     positive = np.asarray(marks[rows].todense()) > 0
     candidate = open_to(rows) | positive
     shared = np.flatnonzero(candidate.any(axis=0))
-    columns = np.tile(shared, (len(rows), 1))
-    few = slice(0, max(1, WHOLE_CELLS // max(1, len(shared))))
-    whole = _layout(rows[few], columns[few], positive[few], candidate[few])
-    many = len(shared) > MOST_CANDIDATES
-    if many:
-        columns = _sampled(positive, candidate, seed)
-    lists = _layout(rows, columns, positive, candidate)
+    every = np.broadcast_to(shared, (len(rows), len(shared)))
+    whole = lists = Layout(rows, every, positive[:, shared], candidate[:, shared])
+    if len(shared) > MOST_CANDIDATES:
+        lists = _sampled(rows, positive, candidate, seed)
     return Judged(
         fitted=fitted,
         lists=lists,
-        whole=whole if many or columns.size > WHOLE_CELLS else lists,
+        whole=whole,
         showings=_showings(fold, fitted, marks, open_to, most, seed) if fold.logged else None,
     )
 
 
-def _layout(
-    rows: np.ndarray, columns: np.ndarray, positive: np.ndarray, candidate: np.ndarray
-) -> Layout:
-    return Layout(
-        rows=rows,
-        columns=columns,
-        taken=np.take_along_axis(positive, columns, axis=1),
-        candidate=np.take_along_axis(candidate, columns, axis=1) & _first_time(columns),
-    )
-
-
-def _sampled(positive: np.ndarray, candidate: np.ndarray, seed: int) -> np.ndarray:
+def _sampled(rows: np.ndarray, positive: np.ndarray, candidate: np.ndarray, seed: int) -> Layout:
     """Choose the offers of each list: what was taken and a sample of the other candidates.
 
     A sample of the customer's own, drawn alike from all candidates, leaves the weights unbiased
@@ -171,7 +156,12 @@ def _sampled(positive: np.ndarray, candidate: np.ndarray, seed: int) -> np.ndarr
         others = random.permutation(np.flatnonzero(candidate[row] & ~positive[row]))[:SAMPLED]
         chosen = np.concatenate([taken, others])
         columns[row] = np.resize(chosen, width)  # filled up by offers that are there already
-    return columns
+    return Layout(
+        rows=rows,
+        columns=columns,
+        taken=np.take_along_axis(positive, columns, axis=1),
+        candidate=np.take_along_axis(candidate, columns, axis=1) & _first_time(columns),
+    )
 
 
 def _first_time(columns: np.ndarray) -> np.ndarray:
@@ -200,12 +190,18 @@ def score_listed(
     -------
     ndarray of float, shape (parts, n, c)
     """
-    step = max(1, CHUNK_CELLS // max(1, query.history.shape[1]))
-    parts = []
-    for start in range(0, max(1, len(query)), step):
-        rows = np.arange(start, min(start + step, len(query)))
-        parts.append(np.take_along_axis(score(query.take(rows)), columns[None, rows], axis=2))
+    parts = [
+        np.take_along_axis(score(query.take(rows)), columns[None, rows], axis=2)
+        for rows in in_chunks(query)
+    ]
     return np.concatenate(parts, axis=1)
+
+
+def in_chunks(query: Query) -> Iterator[np.ndarray]:
+    """Yield rows to score at once, so that memory is bounded; at least once."""
+    step = max(1, CHUNK_CELLS // max(1, query.history.shape[1]))
+    for start in range(0, max(1, len(query)), step):
+        yield np.arange(start, min(start + step, len(query)))
 
 
 def _showings(

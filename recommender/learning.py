@@ -10,10 +10,10 @@ from recommender.base import Query
 from recommender.calibration import Trials, fit_calibration
 from recommender.hybrid import Hybrid, corner_shares, prior_hybrid
 from recommender.inner import learn_features
-from recommender.judging import CHUNK_CELLS, Judged, Layout, Showings, score_listed
+from recommender.judging import CHUNK_CELLS, Judged, Showings, score_listed
 from recommender.listwise import Lists, fit_listwise
 from recommender.model import Recommender
-from recommender.polish import Sums, polish
+from recommender.polish import Sums, polish, pool
 from recommender.recipe import DEFAULT, Recipe
 from recommender.sources import Fitted, sample_of
 from recommender.variants import make_variants
@@ -37,21 +37,20 @@ def learn(
     content = learn_features(fitted, judged, lambda model: model.content)
     recommender = _with_weights(fitted, collaborative, content, seed)
     past = [_with_weights(part.fitted, collaborative, content, seed) for part in judged]
-    lists: list[Lists] = []
-    whole: list[Lists] = []
-    for age, (part, model) in enumerate(zip(judged, past, strict=True), 1):
-        fading = EARLIER_WEIGHT ** (len(judged) - age)
-        here = _lists(model, part.fitted, part.lists, fading, seed)
-        lists += here
-        whole += (
-            here
-            if part.whole is part.lists
-            else _lists(model, part.fitted, part.whole, fading, seed)
-        )
+    fading = [EARLIER_WEIGHT**age for age in reversed(range(len(judged)))]
+    lists = [
+        one
+        for part, model, share in zip(judged, past, fading, strict=True)
+        for one in _lists(model, part, share, seed)
+    ]
     prior = recommender.hybrid
     weight = fit_listwise(lists, prior.weight, recipe.strength)
-    scale = polish([_sums(one, weight) for one in whole], np.ones(len(weight)))
-    weight = weight * scale[:, None]
+    sums = [
+        one
+        for part, model, share in zip(judged, past, fading, strict=True)
+        for one in _sums(model, part, weight, share, seed)
+    ]
+    weight = weight * polish(sums, np.ones(len(weight)))[:, None]
     trials = [
         _scored(
             replace(model, hybrid=replace(model.hybrid, weight=weight)),
@@ -66,10 +65,9 @@ def learn(
     return replace(recommender, hybrid=hybrid)
 
 
-def _lists(
-    model: Recommender, fitted: Fitted, part: Layout, fading: float, seed: int
-) -> list[Lists]:
+def _lists(model: Recommender, judged: Judged, fading: float, seed: int) -> list[Lists]:
     """Lay out the sources' scores of some lists, for all that may be known of the customers."""
+    part = judged.lists
     return [
         Lists(
             features=score_listed(model.terms, variant.query, part.columns),
@@ -78,14 +76,26 @@ def _lists(
             candidate=variant.candidate,
             weight=fading * variant.weight,
         )
-        for variant in make_variants(fitted, part, seed)
+        for variant in make_variants(judged.fitted, part, seed)
     ]
 
 
-def _sums(lists: Lists, weight: np.ndarray) -> Sums:
-    """Split the hybrid's scores by term."""
-    parts = lists.features * (weight @ lists.share.T)[:, :, None]
-    return Sums(parts, lists.taken > 0, lists.candidate, lists.weight)
+def _sums(
+    model: Recommender, judged: Judged, weight: np.ndarray, fading: float, seed: int
+) -> list[Sums]:
+    """Split the hybrid's scores of whole lists by term."""
+    part = judged.whole
+    return [
+        pool(
+            model.terms,
+            weight @ corner_shares(variant.query).T,
+            np.ones(len(weight)),
+            variant.query,
+            replace(part, taken=part.taken & variant.candidate, candidate=variant.candidate),
+            fading * variant.weight,
+        )
+        for variant in make_variants(judged.fitted, part, seed)
+    ]
 
 
 def _with_weights(

@@ -7,15 +7,20 @@ the learnt weights are scaled source by source where past lists become better by
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from recommender.base import Query
+from recommender.judging import Layout, in_chunks
+from recommender.ranking import top
 from recommender.yardstick import ndcg
 
 STEPS = (0.25, 0.5, 2.0)
 ROUNDS = 4
 SURE = 2.0  # standard errors by which a step must gain; many steps are tried
+POOL = 300  # offers of a long list that may come first under other weights
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,48 @@ class Sums:
     taken: np.ndarray
     candidate: np.ndarray
     weight: float = 1.0
+
+
+def pool(
+    score: Callable[[Query], np.ndarray],
+    unit: np.ndarray,
+    start: np.ndarray,
+    query: Query,
+    part: Layout,
+    share: float = 1.0,
+) -> Sums:
+    """Score long lists whole and keep of each what was taken and what is likely to come first.
+
+    Parameters
+    ----------
+    score : callable
+        Returns features of every offer, shape (f, n, offers).
+    unit : ndarray of float, shape (f, n)
+        What each feature of each list adds at scale one.
+    start : ndarray of float, shape (f,)
+        Scales by which to tell what is likely to come first.
+    query : Query
+        Of the n customers.
+    part : Layout
+        Their lists.
+    share : float
+        How much each list counts.
+    """
+    width = POOL + int(part.taken.sum(axis=1).max(initial=0))
+    parts, taken, candidate = [], [], []
+    for rows in in_chunks(query):
+        columns = part.columns[rows]
+        features = np.take_along_axis(score(query.take(rows)), columns[None], axis=2)
+        features *= unit[:, rows, None]
+        total = np.einsum("fno,f->no", features, start)
+        total[part.taken[rows]] = np.inf
+        kept = top(total, part.candidate[rows], width, np.arange(total.shape[1]))
+        parts.append(np.take_along_axis(features, kept[None], axis=2))
+        taken.append(np.take_along_axis(part.taken[rows], kept, axis=1))
+        candidate.append(np.take_along_axis(part.candidate[rows], kept, axis=1))
+    return Sums(
+        np.concatenate(parts, axis=1), np.concatenate(taken), np.concatenate(candidate), share
+    )
 
 
 def polish(sums: list[Sums], start: np.ndarray) -> np.ndarray:
