@@ -8,6 +8,7 @@ import platform
 import sys
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from itertools import groupby
 from typing import Any
 
 from rich.console import Console
@@ -29,6 +30,10 @@ class Row:
         What it should reach, in words; empty where it only informs.
     holds : bool or None
         Whether it does; None where there is no floor.
+    low, high : float
+        Ends of its 95 % interval; NaN where there is none.
+    p_value : float
+        Of a paired difference; NaN of anything else.
     """
 
     data: str
@@ -36,6 +41,9 @@ class Row:
     value: float
     floor: str = ""
     holds: bool | None = None
+    low: float = math.nan
+    high: float = math.nan
+    p_value: float = math.nan
 
 
 def at_least(data: str, figure: str, value: float, floor: float) -> Row:
@@ -71,23 +79,41 @@ class Benchmark:
             "rows": [
                 asdict(row)
                 | {
-                    "value": float(row.value) if math.isfinite(row.value) else None,
-                    "holds": None if row.holds is None else bool(row.holds),
+                    name: _finite(getattr(row, name))
+                    for name in ("value", "low", "high", "p_value")
                 }
+                | {"holds": None if row.holds is None else bool(row.holds)}
                 for row in self.rows
             ],
         }
 
 
 def print_benchmark(benchmark: Benchmark, console: Console) -> None:
-    """Print the rows as a table."""
-    table = Table(title=f"Suite {benchmark.suite}", title_justify="left")
-    table.add_column("data")
-    table.add_column("figure")
-    table.add_column("value", justify="right")
-    table.add_column("floor")
-    for row in benchmark.rows:
-        mark = {None: "", True: " ok", False: " MISSED"}[row.holds]
-        value = f"{row.value:.4g}" if math.isfinite(row.value) else "-"
-        table.add_row(row.data, row.figure, value, f"{row.floor}{mark}")
-    console.print(table)
+    """Print the rows as tables, one for each data they were measured on."""
+    for data, rows in groupby(benchmark.rows, key=lambda row: row.data):
+        table = Table(title=data, title_justify="left", title_style="bold")
+        table.add_column("figure", ratio=1)
+        table.add_column("value (95% interval)", justify="right", no_wrap=True)
+        table.add_column("p", justify="right", no_wrap=True)
+        table.add_column("floor", no_wrap=True)
+        for row in rows:
+            mark = {None: "", True: " ok", False: " MISSED"}[row.holds]
+            value = _told(row.value)
+            if math.isfinite(row.low):
+                value += f" ({_told(row.low)} to {_told(row.high)})"
+            p_value = f"{row.p_value:.3f}" if math.isfinite(row.p_value) else ""
+            table.add_row(row.figure, value, p_value, f"{row.floor}{mark}")
+        console.print(table)
+    reached = [row.holds for row in benchmark.rows if row.holds is not None]
+    console.print(
+        f"Suite {benchmark.suite}: {sum(reached)} of {len(reached)} floors reached, "
+        f"{benchmark.seconds:.0f} s"
+    )
+
+
+def _told(value: float) -> str:
+    return f"{value:.4g}" if math.isfinite(value) else "-"
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

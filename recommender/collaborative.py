@@ -13,6 +13,7 @@ from recommender.base import Query, Source
 # What makes it: the names of its features, with what each counts before anything is learnt.
 PRIOR = {"factors": 0.3, "autoencoder": 0.6, "again": 1.0, "habit": 0.5}
 SCALED = ("factors", "autoencoder")  # counted in standard deviations within a customer
+DENSE = 0.15  # share of entries from which a matrix is held as a table; up to 6,700 offers, 180 MB
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,18 @@ class Autoencoder:
 
     def score(self, history: sp.csr_matrix) -> np.ndarray:
         """Map histories to offers: shape (n, offers)."""
-        near = np.asarray((history @ self.near).toarray())
+        taken = sp.csr_matrix(history, dtype=np.float32)
+        near = taken @ self._near
+        near = near if isinstance(near, np.ndarray) else near.toarray()
         if not self.left.shape[1]:
-            return near
-        return np.asarray(near + (history @ self.left) @ self.right.T)
+            return np.asarray(near)
+        return np.asarray(near + (taken @ self.left) @ self.right.T)
+
+    @cached_property
+    def _near(self) -> np.ndarray | sp.csr_matrix:
+        """`near` as the faster of the two: few zeros are quicker run through than skipped."""
+        offers = self.near.shape[0]
+        return self.near.toarray() if self.near.nnz >= DENSE * offers**2 else self.near
 
 
 @dataclass(frozen=True)

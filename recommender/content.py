@@ -65,7 +65,7 @@ class ContentScorer:
         """Score every offer; NaN for a customer without purchases and history."""
         total = np.zeros((len(query), self.keys.offer_keys.shape[0]))
         for name, weight in zip(PRIOR, self.weight.tolist(), strict=True):
-            if weight:
+            if weight and (name == "liked" or self._offers(name).nnz):
                 total += weight * self.feature(name, query)
         return np.where(self.can_say(query), total, np.nan)
 
@@ -84,8 +84,8 @@ class ContentScorer:
     def feature(self, name: str, query: Query) -> np.ndarray:
         """Return one feature: shape (n, offers)."""
         if name == "liked":
-            alike = query.history @ self.attributes @ self.attributes.T
-            return np.asarray(np.log1p(alike.toarray()))
+            alike = (query.history @ self.attributes).toarray() @ self.attributes.T
+            return np.asarray(np.log1p(alike))
         if name == "item":
             money = query.purchases[:, self.keys.rows_of(ITEM)] @ self._offers(ITEM)
             return np.asarray(np.log1p(money.toarray() / self.keys.unit))
@@ -101,7 +101,8 @@ class ContentScorer:
         return np.asarray((counts @ self._offers(name)).toarray())
 
     def _offers(self, name: str) -> sp.csr_matrix:
-        return self.keys.offers_by_level[TYPE if name == "baskets" else name]
+        level = {"baskets": TYPE, "recent": ITEM}.get(name, name)
+        return self.keys.offers_by_level[level]
 
     def _recent(self, query: Query) -> np.ndarray:
         """Find the most recent of each offer's items."""

@@ -66,7 +66,7 @@ class Demographics:
                 row = self._rows.get(_category(name, value))
                 found |= {} if row is None else {row: 1.0}
             elif isinstance(value, int | float) and np.isfinite(value):
-                near = np.exp(-0.5 * ((value - self.centre[block]) / self.width[block]) ** 2)
+                near = self._near(block, np.array([value], dtype=np.float64))[0]
                 found |= dict(zip(block.tolist(), near.tolist(), strict=True))
         return found
 
@@ -76,18 +76,31 @@ class Demographics:
 
     def membership(self, customers: pd.DataFrame, ids: IdMap) -> sp.csr_matrix:
         """Turn a customers table into one row per customer of `ids`."""
-        known = [name for name in self._blocks if name in customers.columns]
-        columns = customers[known].astype("object")
-        profiles = columns.where(columns.notna(), None).to_dict("records")
-        rows: list[int] = []
-        places: list[int] = []
-        values: list[float] = []
-        for row, profile in zip(ids.rows(customers[CUSTOMER_ID]), profiles, strict=True):
-            filled = self.columns({str(name): value for name, value in profile.items()})
-            rows += [row] * len(filled)
-            places += filled.keys()
-            values += filled.values()
-        return sp.csr_matrix((values, (rows, places)), shape=(len(ids), len(self.names)))
+        rows = ids.rows(customers[CUSTOMER_ID])
+        shape = (len(ids), len(self.names))
+        member = sp.csr_matrix(shape)
+        for name, block in self._blocks.items():
+            if name not in customers.columns:
+                continue
+            if np.isnan(self.centre[block[0]]):
+                stated = customers[name].dropna()
+                place = pd.Index(self.names).get_indexer(pd.Index(_category(name, stated)))
+                known = customers[name].notna().to_numpy()
+                hit = place >= 0
+                told = rows[known][hit], place[hit]
+                member = member + sp.csr_matrix((np.ones(len(told[0])), told), shape=shape)
+            else:
+                value = pd.to_numeric(customers[name], errors="coerce").to_numpy(dtype=np.float64)
+                known = np.isfinite(value)
+                near = self._near(block, value[known])
+                told = np.repeat(rows[known], len(block)), np.tile(block, len(near))
+                member = member + sp.csr_matrix((near.ravel(), told), shape=shape)
+        return sp.csr_matrix(member)
+
+    def _near(self, block: np.ndarray, value: np.ndarray) -> np.ndarray:
+        """Return how near numbers are to the centres of columns: shape (n, columns)."""
+        gap = (value[:, None] - self.centre[block]) / self.width[block]
+        return np.asarray(np.exp(-0.5 * gap**2))
 
     def expand(self, member: sp.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
         """Add the crosses: values and whether they are known, shape (n, columns + crosses)."""

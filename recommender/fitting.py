@@ -88,7 +88,7 @@ def _fit_factors(taken: sp.csr_matrix, recipe: Recipe, seed: int) -> np.ndarray:
         alpha=recipe.alpha,
         iterations=ITERATIONS,
         use_gpu=False,
-        num_threads=1,
+        num_threads=0,  # each customer's factors are solved apart: their number changes nothing
         random_state=seed,
     )
     model.fit(sp.csr_matrix(taken, dtype=np.float32), show_progress=False)

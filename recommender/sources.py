@@ -94,9 +94,10 @@ def fit_sources(
         segments=segments,
         moment=at.value // 1000,
     )
-    query = encoders.query_dataset(dataset, features, ids)
-    history, redeemed = history_of(trusted, ids, offers, encoders.moment)
-    learnt = replace(query, history=history, redeemed=redeemed)
+    query = learnt = encoders.query_dataset(dataset, features, ids)
+    if suspects:
+        history, redeemed = history_of(trusted, ids, offers, encoders.moment)
+        learnt = replace(query, history=history, redeemed=redeemed)
     spend = _spend_behind(query.purchases, keys)
     chances = _chances(trusted, ids, at, spend, keys)
     base = estimate_rates(chances)
@@ -129,7 +130,7 @@ def fit_sources(
                 base,
                 collaborative.score(sample),
                 content.score(sample),
-                np.asarray(redeemed.sum(axis=0)).ravel(),
+                np.asarray(learnt.redeemed.sum(axis=0)).ravel(),
             ),
         ),
         ids=ids,

@@ -19,7 +19,7 @@ from data.schema import (
 )
 
 FOLDS = 2
-FEWEST_EVENTS = 20
+FEWEST_EVENTS, PLENTY = 20, 20_000  # redemptions for a moment to say something; to say enough
 MOST_STARTS = 20
 SHOWN_SHARE = 0.5
 SHORTEST, LONGEST = pd.Timedelta(days=7), pd.Timedelta(days=60)
@@ -61,8 +61,8 @@ def make_folds(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
     """Choose validation moments before `at`.
 
     A moment is judged best where most of what was redeemed afterwards was already on offer. Of the
-    moments that have nearly as many such redemptions as any, the latest is taken; then the next,
-    without overlap.
+    moments that have nearly as many such redemptions as any, the latest is taken; then, unless that
+    one has plenty, the next, without overlap.
 
     Parameters
     ----------
@@ -89,6 +89,8 @@ def make_folds(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
         enough = NEARLY * max(covered.values())
         latest = max(moment for moment, events_there in covered.items() if events_there >= enough)
         chosen.append(latest)
+        if covered[latest] >= PLENTY:
+            break
         covered = {m: n for m, n in covered.items() if abs(m - latest) >= horizon}
     if not chosen:
         return _random_fold(dataset, events, at, seed)

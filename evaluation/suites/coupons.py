@@ -54,9 +54,7 @@ def rows(on_step: Callable[[str], None]) -> list[Row]:
     auc = float(roc_auc_score(acted, rates[labels]))
     data = f"complete-journey, campaign {TESTED} from {' and '.join(LEARNT)}, k = {k}"
     return [
-        Row(data, "AUC of the segments' rates", auc, ">= 0.8", auc >= 0.8),
-        Row(data, "AUC, 95% interval from", low),
-        Row(data, "AUC, 95% interval to", high),
+        Row(data, "AUC of the segments' rates", auc, ">= 0.8", auc >= 0.8, low, high),
         Row(data, "lift of the best segment", float(lift), ">= 3", bool(lift >= 3)),
         Row(data, "ARI of a refit with the frozen segments", same, ">= 0.85", same >= 0.85),
     ]

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from evaluation.benchmark import Row
-from evaluation.suites.ranking import campaigns, films, purchases, worlds
+from evaluation.suites.ranking import campaigns, films, purchases, value, worlds
 
-STEPS = campaigns.STEPS + purchases.STEPS + films.STEPS + worlds.STEPS
+STEPS = campaigns.STEPS + purchases.STEPS + films.STEPS + worlds.STEPS + value.STEPS
 
 
 def run(on_step: Callable[[str], None], data: Path | None = None) -> list[Row]:
@@ -18,4 +18,5 @@ def run(on_step: Callable[[str], None], data: Path | None = None) -> list[Row]:
         *purchases.rows(on_step),
         *films.rows(on_step, data),
         *worlds.rows(on_step),
+        *value.rows(on_step),
     ]

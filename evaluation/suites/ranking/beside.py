@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from recommender.base import HYBRID
 from recommender.ranking import top
 from recommender.service import Service
 from recommender.training import train
-from recommender.yardstick import compare
+from recommender.yardstick import Difference, compare
 
 BELOW = 0.05  # a paired difference is significant under this p-value
 
@@ -70,28 +71,23 @@ def ndcg(lists: pd.DataFrame, truth: pd.DataFrame, k: int) -> np.ndarray:
     return per_customer(find_hits(lists, truth), (k,))[f"ndcg@{k}"]
 
 
-def measured(data: str, figure: str, values: np.ndarray, floor: float | None = None) -> list[Row]:
+def measured(data: str, figure: str, values: np.ndarray, floor: float | None = None) -> Row:
     """Return a mean over customers, beside its floor if it has one, and its interval."""
     [found] = estimate_means(values[:, None])
-    first = Row(data, figure, found.value)
+    row = Row(data, figure, found.value)
     if floor is not None:
-        first = at_least(data, figure, found.value, floor)
-    return [
-        first,
-        Row(data, f"{figure}, 95% interval from", found.low),
-        Row(data, f"{figure}, 95% interval to", found.high),
-    ]
+        row = at_least(data, figure, found.value, floor)
+    return replace(row, low=found.low, high=found.high)
 
 
-def paired(data: str, figure: str, ours: np.ndarray, theirs: np.ndarray) -> list[Row]:
+def paired(data: str, figure: str, ours: np.ndarray, theirs: np.ndarray) -> Row:
     """Return the mean difference over the same customers, its interval and its p-value."""
-    gap = compare(ours, theirs)
-    return [
-        Row(data, figure, gap.value),
-        Row(data, f"{figure}, 95% interval from", gap.low),
-        Row(data, f"{figure}, 95% interval to", gap.high),
-        Row(data, f"{figure}, p", gap.p_value),
-    ]
+    return difference(data, figure, compare(ours, theirs))
+
+
+def difference(data: str, figure: str, gap: Difference) -> Row:
+    """Return a paired difference as a row."""
+    return Row(data, figure, gap.value, low=gap.low, high=gap.high, p_value=gap.p_value)
 
 
 def best_part(trial: Trial, part: str) -> str:
@@ -117,10 +113,7 @@ def against_parts(data: str, trial: Trial) -> list[Row]:
         floor, holds = f"not below at p < {BELOW}", not (differs and gap.value < 0)
         found += [
             Row(data, f"{rival} (best part), {part}", trial.ranking[part][rival][HEADLINE].value),
-            Row(data, figure, gap.value, floor, holds),
-            Row(data, f"{figure}, 95% interval from", gap.low),
-            Row(data, f"{figure}, 95% interval to", gap.high),
-            Row(data, f"{figure}, p", gap.p_value),
+            replace(difference(data, figure, gap), floor=floor, holds=holds),
         ]
     name = f"slices ({', '.join(slices)}) where the hybrid is above its best part, p < {BELOW}"
     return [*found, at_least(data, name, above, 1)]

@@ -47,7 +47,7 @@ def rows(on_step: Callable[[str], None]) -> list[Row]:
         spend = ndcg(spend_lists(split, K), split.truth, K)
         rival = best_part(trial, ALL)
         found += [
-            *measured(data, f"hybrid, {HEADLINE}", trial.values[HYBRID][HEADLINE], floor),
+            measured(data, f"hybrid, {HEADLINE}", trial.values[HYBRID][HEADLINE], floor),
             *(
                 Row(data, f"{name}, {HEADLINE}", trial.ranking[ALL][source][HEADLINE].value)
                 for name, source in (

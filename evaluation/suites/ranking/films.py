@@ -169,5 +169,5 @@ def compared(protocol: str, found: dict[tuple[str, str], list[np.ndarray]]) -> l
         at_least(data, f"hybrid, {metric}", float(ours.mean()), float(ridge.mean())),
         Row(data, f"ridge, beside, {metric}", float(ridge.mean())),
         Row(data, f"{POPULARITY}, {metric}", float(popularity.mean())),
-        *paired(data, "hybrid - ridge", ours, ridge),
+        paired(data, "hybrid - ridge", ours, ridge),
     ]

@@ -95,7 +95,7 @@ def _measure(split: Split, name: str, floor: float) -> list[Row]:
     data = f"{NAME}, purchases, {name}: {len(split.candidates):,} products"
     data += f", {len(split.customers):,} households"
     return [
-        *measured(data, f"hybrid, {HEADLINE}", trial.values[HYBRID][HEADLINE], floor),
+        measured(data, f"hybrid, {HEADLINE}", trial.values[HYBRID][HEADLINE], floor),
         *(
             Row(data, f"{policy}, {HEADLINE}", float(trial.values[policy][HEADLINE].mean()))
             for policy in policies[1:]

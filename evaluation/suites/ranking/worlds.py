@@ -69,7 +69,7 @@ def turn_knobs(data: str, service: Service, split: Split) -> list[Row]:
         if name == PLAIN:
             plain = values
         else:
-            found += paired(data, f"{name} - {PLAIN}", values, plain)
+            found.append(paired(data, f"{name} - {PLAIN}", values, plain))
     return found
 
 

@@ -1,0 +1,34 @@
+"""The exact worth of lists, in a world small enough to train in a second."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from data.dataset import Dataset
+from data.synthetic import PRESETS, generate
+from data.synthetic.truth import TrueWorld
+from evaluation.splitting import Protocol, split_dataset
+from evaluation.suites.ranking.value import truthfulness, worth
+from recommender.service import Service
+from recommender.training import train
+
+
+@pytest.mark.slow
+def test_a_world_tells_what_lists_are_worth_and_whether_chances_are_true() -> None:
+    parameters = replace(PRESETS["small"], customers=400, offers=60, seed=3)
+    dataset = Dataset.of(generate(parameters))
+    split = split_dataset(dataset, Protocol(), 0)
+    service = Service(train(split.train, at=split.at))
+    rows = worth("d", service, split, TrueWorld.of(parameters), dataset)
+    value = {row.figure: row.value for row in rows}
+    assert (
+        value["conversion of the oracle, exact"] > value["conversion of the logging policy, exact"]
+    )
+    share = next(row.value for row in rows if row.figure.endswith(": hybrid"))
+    assert 0 < share < 1
+    told = truthfulness("d", service, split, dataset)
+    assert not service.calibrated or len(told) == 11
+    assert all(np.isfinite(row.value) or "(0 redemptions)" in row.figure for row in told)
