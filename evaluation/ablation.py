@@ -17,7 +17,7 @@ from recommender.training import train
 from recommender.yardstick import Difference, compare
 
 ON_TRIAL = tuple(source for source in Source if source is not Source.POPULARITY)
-SUSPECTS = "suspects left out"
+SUSPECTS = "suspects out"
 STEPS = len(ON_TRIAL) + 1
 
 Ablation = Mapping[str, Mapping[str, Difference]]

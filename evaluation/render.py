@@ -146,12 +146,13 @@ def _print_slice(trial: Trial, name: str, console: Console) -> None:
 def _print_ablation(report: Report, console: Console) -> None:
     """Print what each part adds, where there is somebody to tell."""
     slices = [name for name, parts in report.ablation.items() if any(d.n for d in parts.values())]
-    table = Table(title="What each part adds to the hybrid's NDCG@10", title_justify="left")
+    title = "What each part adds to the hybrid's NDCG@10 (* p < 0.05)"
+    table = Table(title=title, title_justify="left")
     table.add_column("part")
     for name in slices:
         table.add_column(LABELS[name], justify="right")
     for part in report.ablation[slices[0]] if slices else ():
-        table.add_row(part, *(_gap(report.ablation[name][part]) for name in slices))
+        table.add_row(part, *(_starred(report.ablation[name][part]) for name in slices))
     console.print(table)
 
 
@@ -159,6 +160,12 @@ def _gap(one: Difference) -> str:
     if not one.n:
         return "-"
     return f"{one.value:+.3f} ({one.low:+.3f}, {one.high:+.3f}) p {one.p_value:.3f}"
+
+
+def _starred(one: Difference) -> str:
+    if not one.n:
+        return "-"
+    return f"{one.value:+.3f} ({one.low:+.3f}, {one.high:+.3f}){'*' if one.p_value < 0.05 else ' '}"
 
 
 def _told(one: Estimate | str, percent: bool = False) -> str:

@@ -21,7 +21,7 @@ from recommender.recipe import DEFAULT
 from recommender.service import Service
 from recommender.training import train
 
-CUSTOMERS, OFFERS, DAYS = 20_000, 1000, 180
+CUSTOMERS, OFFERS, DAYS = 100_000, 5000, 180
 STEPS = 3
 N = 10
 
