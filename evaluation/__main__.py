@@ -6,6 +6,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Annotated
 
+import numpy as np
 import pandas as pd
 import typer
 
@@ -19,7 +20,7 @@ from data.sources.complete_journey import NAME as COMPLETE_JOURNEY
 from data.sources.complete_journey import read_complete_journey
 from data.synthetic import WorldParameters, write_world
 from evaluation.benchmark import Benchmark, print_benchmark
-from evaluation.metrics import find_hits, per_customer
+from evaluation.metrics import count_odd_ranks, find_hits, per_customer
 from evaluation.render import print_report, write_report
 from evaluation.report import STEPS, build_report
 from evaluation.splitting import PROTOCOLS, Protocol
@@ -178,9 +179,7 @@ def _pairs(path: Path) -> pd.DataFrame:
         if name not in table.columns:
             raise DataError(f"{path.name}: the column {name!r} is missing.", "Add it.")
         missing = table[name].isna() | (table[name].astype("str") == "")
-        if missing.any():
-            row = int(missing.to_numpy().argmax()) + 1
-            raise DataError(f"{path.name}: row {row} has no {name}.", "Correct it.")
+        _refuse(missing.to_numpy(dtype=bool), f"no {name}", path)
     return table.astype({CUSTOMER_ID: "str", OFFER_ID: "str"})
 
 
@@ -190,11 +189,21 @@ def _ranked(path: Path) -> pd.DataFrame:
     name = next((name for name in ("rank", "score") if name in table.columns), None)
     if name is None:
         raise DataError(f"{path.name}: has neither rank nor score.", "Add one of them.")
-    number = pd.to_numeric(table[name], errors="coerce")
-    if number.isna().any():
-        row = int(number.isna().to_numpy().argmax()) + 1
-        raise DataError(f"{path.name}: row {row} has no usable {name}.", "Correct it.")
-    return table.assign(rank=number if name == "rank" else -number)
+    number = pd.to_numeric(table[name], errors="coerce").astype("float64")
+    _refuse(~np.isfinite(number.to_numpy()), f"no usable {name}", path)
+    if name == "score":
+        return table.assign(rank=-number)
+    for why, n in count_odd_ranks(table.assign(rank=number)).items():
+        say(f"Note: {n} {why}.")
+    return table.assign(rank=number)
+
+
+def _refuse(bad: np.ndarray, why: str, path: Path) -> None:
+    """Name the first of the rows that cannot be used, and count them."""
+    if bad.any():
+        told = f"{path.name}: row {int(bad.argmax()) + 1} has {why}"
+        others = f", nor have {int(bad.sum()) - 1} others" if bad.sum() > 1 else ""
+        raise DataError(f"{told}{others}.", "Correct it, or leave the row out.")
 
 
 if __name__ == "__main__":
