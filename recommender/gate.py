@@ -14,7 +14,7 @@ import pandas as pd
 
 from data.dataset import Dataset
 from data.errors import DataError
-from data.schema import OCCURRED_AT
+from data.schema import CLICK, CUSTOMER_ID, EVENT_TYPE, OCCURRED_AT, OFFER_ID, REDEMPTION
 from recommender.base import Source
 from recommender.bundle import Bundle, version_of
 from recommender.held_out import HeldOut, deal_out, hold_out, scores
@@ -154,24 +154,40 @@ def check_worse(held: HeldOut, shadow: Bundle, current: Bundle | None, seed: int
 
 
 def check_order(dataset: Dataset, fold: Fold, until: pd.Timestamp) -> Check:
-    """See that the last row to learn from is before the first row to be judged by."""
+    """See that every row to learn from is before the moment, and every one to judge by is not.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Where what was redeemed or clicked is looked up.
+    fold : Fold
+        What is learnt from, the moment, and the pairs that are judged by.
+    until : Timestamp
+        Rows from then on are not judged by.
+    """
     train_last = max(
         (frame[OCCURRED_AT].max() for frame in (fold.past.transactions, fold.past.interactions)
          if len(frame)), default=pd.NaT,
     )  # fmt: skip
-    log = dataset.interactions
-    inside = (log[OCCURRED_AT] >= fold.at) & (log[OCCURRED_AT] < until)
-    test_first = log.loc[inside, OCCURRED_AT].min()
+    log, pair = dataset.interactions, [CUSTOMER_ID, OFFER_ID]
+    counts = log[EVENT_TYPE].isin((REDEMPTION, CLICK)) & (log[OCCURRED_AT] < until)
+    # A pair that is judged by has its latest row in the window, or it is no news.
+    latest = log[counts].groupby(pair)[OCCURRED_AT].max().rename("latest").reset_index()
+    judged = fold.taken[pair].merge(latest, on=pair, how="left")["latest"]
+    test_first = judged.min()
     if pd.isna(train_last) or pd.isna(test_first):
         return _unasked(ORDER, "there are no rows on both sides")
     told = (
-        f"last row to learn from {train_last.isoformat()}, first to test {test_first.isoformat()}"
+        f"last row to learn from {train_last.isoformat()}, moment {fold.at.isoformat()}, first "
+        f"to test {test_first.isoformat()}"
     )
+    if unseen := int(judged.isna().sum()):
+        told += f"; {unseen} tested pairs have no row at all"
     figures: dict[str, float | int | str] = {
         "max_train_time": train_last.isoformat(),
         "min_test_time": test_first.isoformat(),
     }
-    return Check(ORDER, bool(train_last < test_first), told, figures)
+    return Check(ORDER, bool(train_last < fold.at <= test_first) and not unseen, told, figures)
 
 
 def check_same(

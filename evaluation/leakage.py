@@ -1,0 +1,204 @@
+"""Checks that what was learnt from holds nothing of the test: rows, pairs, features, segments.
+
+Kaufman et al. 2012, "Leakage in data mining": what is predicted from must have been known at the
+moment of the prediction. Each check reads the rows themselves and what the model truly holds, not
+what was asked for. Attributes of customers and survey answers carry no time: that they were known
+at the moment is believed, not checked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from data.dataset import Dataset
+from data.schema import CUSTOMER_ID, OCCURRED_AT, OFFER_ID
+from evaluation.splitting import Split
+from recommender.base import Query
+from recommender.bundle import Bundle
+from recommender.gate import ORDER, check_order
+from recommender.sources import find_segments
+from recommender.validation import Fold
+from recommender.verdict import Check
+from segmentation.features import FEATURES, customer_features
+
+ROWS, PAIRS, COLD, KNOWN, SEGMENTS = (
+    "learnt from rows of the past only",
+    "no tested pair is learnt from",
+    "nothing is known of cold customers",
+    "what is known of customers is of the past",
+    "segments are learnt from the past",
+)
+PAIR = [CUSTOMER_ID, OFFER_ID]
+CLOSE = 1e-9  # relative: sums over the same rows in another order
+
+
+def fold_of(split: Split) -> Fold:
+    """Lay a split out as the release gate reads it; its offers are the candidates."""
+    offers = split.train.offers
+    past = replace(split.train, offers=offers[offers[OFFER_ID].isin(split.candidates)])
+    taken = split.truth[PAIR]
+    return Fold(past, split.at, taken, taken.iloc[:0].assign(n=0), by_time=split.by_time)
+
+
+def check_time(dataset: Dataset, split: Split) -> Check:
+    """See that the last row to learn from < the moment ≤ the first row to be judged by."""
+    if not split.by_time:
+        return Check(ORDER, None, "pairs were held out at random: time gives no cut", {})
+    counted = replace(dataset, interactions=dataset.events(split.relevant))
+    return check_order(counted, fold_of(split), split.until)
+
+
+def check_rows(dataset: Dataset, split: Split) -> Check:
+    """See that every row to learn from is one that the dataset has before the moment, once each."""
+    past = dataset.before(split.at) if split.by_time else dataset
+    figures: dict[str, float | int | str] = {}
+    strange = []
+    for name in ("transactions", "interactions"):
+        ours: pd.DataFrame = getattr(split.train, name)
+        theirs: pd.DataFrame = getattr(past, name)
+        number, counts = np.unique(_hashes(theirs), return_counts=True)
+        mine, times = np.unique(_hashes(ours), return_counts=True)
+        place = np.minimum(np.searchsorted(number, mine), max(len(number) - 1, 0))
+        there = np.where(number[place] == mine, counts[place], 0) if len(number) else 0 * times
+        figures[name] = len(ours)
+        if extra := int(np.maximum(times - there, 0).sum()):
+            figures[f"{name} not of the past"] = extra
+            strange.append(f"{extra} of {len(ours)} rows of {name}")
+    told = (
+        f"{' and '.join(strange)} are none that the dataset has before the moment"
+        if strange
+        else f"{figures['transactions']} transactions, {figures['interactions']} interactions"
+    )
+    return Check(ROWS, not strange, told, figures)
+
+
+def check_pairs(dataset: Dataset, split: Split) -> Check:
+    """See that nothing tells of a tested pair what it is tested for.
+
+    An offer that can be redeemed once is no test where it had been before; no event may stand on
+    both sides of the moment; a pair held out at random leaves no row of any kind.
+    """
+    log = split.train.interactions
+    truth = pd.MultiIndex.from_frame(split.truth[PAIR])
+    problems = []
+    if split.by_time:
+        offers = split.train.offers
+        once = offers.loc[~offers["repeatable"].fillna(False).astype(bool), OFFER_ID]
+        before = split.train.events(split.relevant)
+        before = before[before[OFFER_ID].isin(once)]
+        if again := int(truth.isin(pd.MultiIndex.from_frame(before[PAIR])).sum()):
+            problems.append(f"{again} of {len(truth)} tested pairs stand in the training rows")
+        window = dataset.interactions
+        later = window.loc[window[OCCURRED_AT] >= split.at, "event_id"].dropna()
+        if twice := int(log["event_id"].dropna().isin(later).sum()):
+            problems.append(f"{twice} events stand on both sides of the moment")
+    elif left := int(pd.MultiIndex.from_frame(log[PAIR]).isin(truth).sum()):
+        problems.append(f"{left} training rows are of pairs that were held out")
+    told = "; ".join(problems) or f"{len(truth)} tested pairs, none of them in training"
+    return Check(PAIRS, not problems, told, {"pairs": len(truth)})
+
+
+def check_cold(split: Split, bundle: Bundle) -> Check:
+    """See that cold customers have no row to learn from, the others one, and the model none."""
+    train = split.train
+    active = pd.concat([train.transactions[CUSTOMER_ID], train.interactions[CUSTOMER_ID]])
+    tested = pd.Series(split.customers, dtype="str")
+    cold, known = tested.isin(split.cold), tested.isin(active.unique())
+    problems = []
+    if wrong := int((cold & known).sum()):
+        problems.append(f"{wrong} of {int(cold.sum())} cold customers have training rows")
+    if wrong := int((~cold & ~known).sum()):
+        problems.append(f"{wrong} of {int((~cold).sum())} warm customers have none")
+    query, people = bundle.customers.query, tested[cold]
+    people = people[bundle.customer_ids.known(people)]
+    if query is not None and len(people):
+        row = query.take(bundle.customer_ids.rows(people))
+        past = (row.history, row.redeemed, row.purchases, row.baskets, row.spent)
+        did = sum(np.diff(part.indptr) for part in past)
+        if wrong := int((did > 0).sum()):
+            problems.append(f"the model knows what {wrong} cold customers did")
+    told = "; ".join(problems) or f"{int(cold.sum())} cold, {int((~cold).sum())} warm customers"
+    return Check(COLD, not problems, told, {"cold": int(cold.sum()), "warm": int((~cold).sum())})
+
+
+def check_known(split: Split, bundle: Bundle) -> Check:
+    """Compute what the model knows of its customers once more, from the training rows alone."""
+    if bundle.moment != split.at:
+        told = f"the model is of {bundle.at}, the split of {split.at.isoformat()}"
+        return Check(KNOWN, False, told, {})
+    past = split.train.before(split.at)
+    ids = past.customer_ids
+    if list(bundle.customers.ids) != list(ids.ids):
+        told = f"the model knows {len(bundle.customers.ids)} customers, the past {len(ids)}"
+        return Check(KNOWN, False, f"{told}, or not the same ones", {})
+    features = customer_features(past, split.at).values
+    ours, theirs = features.to_numpy(dtype=np.float64), bundle.customers.features
+    unlike = ~np.isclose(ours, theirs, rtol=CLOSE, atol=0.0, equal_nan=True)
+    wrong = {name: int(n) for name, n in zip(FEATURES, unlike.sum(axis=0), strict=True) if n}
+    if bundle.recommender is not None and bundle.customers.query is not None:
+        again = bundle.recommender.encoders.query_dataset(past, features, ids)
+        wrong |= _unlike(again, bundle.customers.query)
+    told = ", ".join(f"{name} of {n}" for name, n in wrong.items())
+    told = (
+        f"of {len(ids)} customers not what the past says: {told}"
+        if wrong
+        else f"computed once more for {len(ids)} customers: the same"
+    )
+    return Check(KNOWN, not wrong, told, dict(wrong))
+
+
+def check_segments(split: Split, bundle: Bundle) -> Check:
+    """Fit as many segments once more to the training rows alone: the centroids must be the same."""
+    model = bundle.segments
+    if model is None:
+        return Check(SEGMENTS, None, "there are no segments", {})
+    features = customer_features(split.train, split.at).values
+    found, problem = find_segments(features, model.n_segments, bundle.seed)
+    if found is None:
+        return Check(SEGMENTS, False, f"the past gives no segments: {problem}", {})
+    again = found.model
+    if again.features != model.features or again.centroids.shape != model.centroids.shape:
+        told = f"learnt of {', '.join(model.features)}; the past gives {', '.join(again.features)}"
+        return Check(SEGMENTS, False, told, {})
+    # The order of segments may follow earlier names: raw centroids are compared in their own order.
+    ours, theirs = (one.raw(one.centroids) for one in (again, model))
+    ours, theirs = (raw[np.lexsort(raw.T[::-1])] for raw in (ours, theirs))
+    gap = float(np.abs(ours - theirs).max(initial=0.0) / max(1.0, np.abs(ours).max(initial=0.0)))
+    alike = bool(np.allclose(ours, theirs, rtol=1e-6, atol=1e-9))
+    told = (
+        f"{model.n_segments} centroids, fitted once more: the same"
+        if alike
+        else "fitted once more to the past, the centroids lie elsewhere: "
+        f"{', '.join(_moved(again.features, ours, theirs))}"
+    )
+    figures: dict[str, float | int | str] = {"segments": model.n_segments, "largest_gap": gap}
+    return Check(SEGMENTS, alike, told, figures)
+
+
+def _hashes(frame: pd.DataFrame) -> np.ndarray:
+    return np.asarray(pd.util.hash_pandas_object(frame, index=False).to_numpy())
+
+
+def _unlike(ours: Query, theirs: Query) -> dict[str, int]:
+    """Count customers by what differs; what they are flagged as comes from the anomalies."""
+    found = {}
+    for name in (field for field in ours.__dataclass_fields__ if field != "flagged"):
+        one, other = getattr(ours, name), getattr(theirs, name)
+        if one.shape != other.shape:
+            found[name] = int(one.shape[0])
+            continue
+        gap = abs(one - other)
+        gap.data[gap.data <= CLOSE * max(1.0, abs(one).max() if one.nnz else 0.0)] = 0.0
+        if n := len(np.unique(gap.nonzero()[0])):
+            found[name] = n
+    return found
+
+
+def _moved(names: tuple[str, ...], ours: np.ndarray, theirs: np.ndarray) -> list[str]:
+    """Name the features in which centroids moved, the most moved first."""
+    gap = np.abs(ours - theirs).max(axis=0) / np.maximum(np.abs(ours).max(axis=0), 1e-12)
+    order = np.argsort(-gap, kind="stable")
+    return [f"{names[place]} by {gap[place]:.1%}" for place in order if gap[place] > 1e-6]
