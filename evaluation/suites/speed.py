@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 
 from data.synthetic import PRESETS, write_world
 from evaluation.benchmark import Row
-from evaluation.suites import throughput
+from evaluation.suites import judging, throughput
 
-STEPS = 2 + throughput.STEPS
+STEPS = 2 + throughput.STEPS + judging.STEPS
 PRESET = "medium"
 
 
@@ -38,4 +38,5 @@ def run(on_step: Callable[[str], None], data: Path | None = None) -> list[Row]: 
         Row(what, "rows a second, written from memory", rows / writing),
         Row(what, "making and writing / writing, times", making / writing),
         *throughput.rows(on_step),
+        *judging.rows(on_step),
     ]
