@@ -20,9 +20,11 @@ from data.sources.complete_journey import NAME as COMPLETE_JOURNEY
 from data.sources.complete_journey import read_complete_journey
 from data.synthetic import WorldParameters, write_world
 from evaluation.benchmark import Benchmark, print_benchmark
+from evaluation.earlier import read_report
 from evaluation.metrics import count_odd_ranks, find_hits, per_customer
+from evaluation.refusal import refuse
 from evaluation.render import print_report, write_report
-from evaluation.report import STEPS, build_report
+from evaluation.report import STEPS, build_report, since
 from evaluation.splitting import PROTOCOLS, Protocol
 from evaluation.suites import SUITES
 
@@ -44,6 +46,12 @@ def report(
     new_offers: Annotated[
         bool, typer.Option(help="Rank only the offers that begin at the moment.")
     ] = False,
+    quick: Annotated[
+        bool, typer.Option(help="Leave out the checks that need more trainings.")
+    ] = False,
+    compare: Annotated[
+        Path | None, typer.Option(help="Another report.json, or its folder: show the change.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The only source of chance.")] = 0,
     max_bad: Annotated[
         float, typer.Option(min=0, max=1, help="Largest share of bad rows.")
@@ -51,7 +59,9 @@ def report(
 ) -> None:
     """Train on the past, rank, and report with intervals: terminal, index.html, report.json.
 
-    Without arguments the default synthetic world is made and evaluated.
+    Without arguments the default synthetic world is made and evaluated. Beside the report stand
+    the lists and the truth as TREC files and every customer's figures as Parquet. Where a check
+    fails the report says so and the command ends with exit code 5.
 
     Example: `python -m evaluation report --data complete-journey --output out/cj`
     """
@@ -59,17 +69,22 @@ def report(
     name = data or SYNTHETIC
     protocol = _protocol(name, at, days, new_offers)
     folder = settings.report_folder if output is None else output
+    before = None if compare is None else read_report(compare)
     with steps(STEPS + 2) as step:
         step("reading")
         intake, truth = _read(name, settings, max_bad)
         found = build_report(
-            intake.dataset, name=name, protocol=protocol, truth=truth, seed=seed, on_step=step
-        )
+            intake.dataset, name=name, protocol=protocol, truth=truth, seed=seed,
+            thorough=not quick, on_step=step,
+        )  # fmt: skip
         found.notes[:0] = intake.remarks()
         step("writing")
+        if before is not None:
+            found = since(found, *before)
         write_report(found, folder)
     print_report(found, out)
     out.print(f"Written to {folder}: index.html (open it in a browser), report.json")
+    refuse(found.checks)
 
 
 @app.command()

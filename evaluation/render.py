@@ -12,9 +12,13 @@ from rich.table import Table
 
 from data.console import write_json
 from evaluation.charts import LABELS, policy_chart
+from evaluation.comparison import print_comparison
+from evaluation.earlier import REPORT
+from evaluation.findings import feature_table, labels_of
 from evaluation.harness import HEADLINE, KS, Trial
-from evaluation.report import Report, feature_table, labels_of
+from evaluation.report import Report
 from evaluation.significance import Estimate
+from evaluation.trec import write_outputs
 from recommender.yardstick import Difference
 from segmentation.charts import choice_chart, segment_map
 from segmentation.page import render_template
@@ -29,9 +33,11 @@ LIMITS = (
 
 
 def write_report(report: Report, folder: Path) -> None:
-    """Write index.html and report.json into a folder, making it if needed."""
+    """Write index.html, report.json and what was ranked, making the folder if needed."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(report.as_json(), folder / "report.json")
+    write_json(report.as_json(), folder / REPORT)
+    if report.trial is not None and report.split is not None:
+        write_outputs(report.trial, report.split, folder)
     (folder / "index.html").write_text(render_page(report), encoding="utf-8")
 
 
@@ -62,6 +68,9 @@ def print_report(report: Report, console: Console) -> None:
     console.print(text if anomalies["customers"] else "Anomalies: not measured")
     for note in report.notes:
         console.print(f"Note: {note}", style="dim")
+    _print_checks(report, console)
+    if report.since is not None:
+        print_comparison(report.since, console)
 
 
 def render_page(report: Report) -> str:
@@ -154,6 +163,20 @@ def _print_ablation(report: Report, console: Console) -> None:
     for part in report.ablation[slices[0]] if slices else ():
         table.add_row(part, *(_starred(report.ablation[name][part]) for name in slices))
     console.print(table)
+
+
+def _print_checks(report: Report, console: Console) -> None:
+    """Count the checks that hold and name the others."""
+    if not report.checks:
+        return
+    asked = [one for one in report.checks if one.passed is not None]
+    held = sum(bool(one.passed) for one in asked)
+    console.print(f"Checks: {held} of {len(asked)} hold")
+    for one in report.checks:
+        if one.passed is None:
+            console.print(f"  not asked: {one.name}: {one.told}", style="dim")
+        elif not one.passed:
+            console.print(f"  FAILED: {one.name}: {one.told}", style="bold red")
 
 
 def _gap(one: Difference) -> str:

@@ -3,37 +3,36 @@
 from __future__ import annotations
 
 import math
-import platform
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from importlib.metadata import version
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import adjusted_rand_score
 
 from data.dataset import Dataset
 from data.errors import DataError
-from data.schema import CUSTOMER_ID
 from evaluation.ablation import STEPS as ABLATION_STEPS
 from evaluation.ablation import Ablation, run_ablation
+from evaluation.comparison import ReportComparison, compare_reports
+from evaluation.findings import anomaly_findings, segment_findings, segment_summary
 from evaluation.harness import SLICES, Trial, run_trial
+from evaluation.identity import identify, split_identity
 from evaluation.online import measure_online
+from evaluation.refusal import STEPS as CHECK_STEPS
+from evaluation.refusal import run_checks
 from evaluation.significance import Estimate
 from evaluation.splitting import Protocol, Split, split_dataset
+from evaluation.trec import values_table
 from recommender.base import POLICIES
 from recommender.bundle import Bundle
 from recommender.service import Service
 from recommender.training import STEPS as TRAINING_STEPS
 from recommender.training import train
-from segmentation.features import FEATURES
-from segmentation.profiles import summarise
+from recommender.verdict import Check
 
-LIBRARIES = ("implicit", "numpy", "pandas", "scikit-learn", "scipy")
-EXAMPLES = 8
-STEPS = TRAINING_STEPS + len(POLICIES) + ABLATION_STEPS + 3
+STEPS = TRAINING_STEPS + len(POLICIES) + ABLATION_STEPS + CHECK_STEPS + 3
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,12 @@ class Report:
         The model that was evaluated.
     ablation : mapping
         ``ablation[slice][part]``: what the hybrid loses without a part.
+    checks : tuple of Check
+        Questions by which the report can be refused, with their answers.
+    split : Split or None
+        What was split; None where nothing could be.
+    since : ReportComparison or None
+        The change since another report, where one was named.
     notes : list of str
         What the reader must know.
     """
@@ -71,6 +76,9 @@ class Report:
     summary: pd.DataFrame
     bundle: Bundle
     ablation: Ablation = field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
+    split: Split | None = None
+    since: ReportComparison | None = None
     notes: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
@@ -86,8 +94,11 @@ class Report:
             "online": _plain(self.online),
             "segments": {**self.segments, "summary": self.summary.to_dict("records")},
             "anomalies": self.anomalies,
+            "checks": _plain(self.checks),
             "notes": self.notes,
         }
+        if self.since is not None:
+            found["since"] = self.since.as_json()
         plain: dict[str, Any] = _plain(found)
         return plain
 
@@ -99,6 +110,7 @@ def build_report(
     protocol: Protocol,
     truth: Mapping[str, pd.DataFrame],
     seed: int = 0,
+    thorough: bool = True,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """Split, train on the past, rank, and measure everything.
@@ -113,6 +125,8 @@ def build_report(
         How to split.
     truth : mapping of str to DataFrame
         ``segments`` and ``anomalies`` where the truth is known.
+    thorough : bool
+        Also what needs more trainings: checks of determinism and of shuffled labels.
     on_step : callable
         Told the name of each of the `STEPS` steps as it begins.
     """
@@ -137,32 +151,35 @@ def build_report(
     ablation: Ablation = {}
     if split is not None and trial is not None:
         ablation = run_ablation(bundle, split, trial, seed=seed, on_step=on_step)
+    checks: tuple[Check, ...] = ()
+    if split is not None:
+        checks = run_checks(
+            dataset, split, bundle, trial, seed=seed, thorough=thorough, on_step=on_step
+        )
     on_step("click and conversion rates")
     online = measure_online(dataset, seed)
     on_step("segments and anomalies")
-    summary = _summary(bundle)
     return Report(
-        identity={
-            "data": name,
-            "fingerprint": dataset.fingerprint,
-            "rows": {table: len(frame) for table, frame in dataset.tables().items()},
-            "model": _model_identity(bundle),
-            "seed": seed,
-            "python": platform.python_version(),
-            "machine": platform.machine(),
-            "versions": {library: version(library) for library in LIBRARIES},
-            "seconds": round(time.monotonic() - began, 1),
-        },
+        identity=identify(dataset, name=name, seed=seed, began=began)
+        | {"model": _model_identity(bundle)},
         protocol={} if split is None else _protocol(split),
         trial=trial,
         online=online,
-        segments=_segments(bundle, truth.get("segments")),
-        anomalies=_anomalies(bundle, truth.get("anomalies")),
-        summary=summary,
+        segments=segment_findings(bundle, truth.get("segments")),
+        anomalies=anomaly_findings(bundle, truth.get("anomalies")),
+        summary=segment_summary(bundle),
         bundle=bundle,
         ablation=ablation,
+        checks=checks,
+        split=split,
         notes=[*notes, *bundle.notes],
     )
+
+
+def since(report: Report, earlier: Mapping[str, Any], figures: pd.DataFrame | None) -> Report:
+    """Add the change since an earlier report, given what `evaluation.earlier` reads of it."""
+    ours = None if report.trial is None else values_table(report.trial)
+    return replace(report, since=compare_reports(report.as_json(), earlier, ours, figures))
 
 
 def _protocol(split: Split) -> dict[str, Any]:
@@ -177,6 +194,7 @@ def _protocol(split: Split) -> dict[str, Any]:
         "warm": len(split.customers) - len(split.cold),
         "pairs": len(split.truth),
         "set_aside": split.set_aside,
+        "hashes": split_identity(split),
         "ranking": "all candidates are ranked; no sampled negatives",
         "tuning": "weights are learnt on moments before the cut, never on the test window"
         if split.by_time
@@ -193,75 +211,6 @@ def _model_identity(bundle: Bundle) -> dict[str, Any]:
         "calibrated": hybrid.calibrated,
         "weights": hybrid.named_weights(),
     }
-
-
-def _summary(bundle: Bundle) -> pd.DataFrame:
-    if bundle.segments is None:
-        return pd.DataFrame()
-    return summarise(feature_table(bundle), labels_of(bundle), bundle.segments.names)
-
-
-def feature_table(bundle: Bundle) -> pd.DataFrame:
-    """Return the six features of the bundle's customers by id."""
-    index = pd.Index(bundle.customers.ids, dtype="str", name=CUSTOMER_ID)
-    return pd.DataFrame(bundle.customers.features, index=index, columns=list(FEATURES))
-
-
-def labels_of(bundle: Bundle) -> pd.Series[int]:
-    """Return the segment of every customer of whom something is known, by id."""
-    table, model = feature_table(bundle), bundle.segments
-    if model is None:
-        return pd.Series(dtype="int64")
-    placed = model.assign(table[list(model.features)].to_numpy()).segment
-    labels = pd.Series(placed, index=table.index, name="segment")
-    return labels[labels < model.n_segments]
-
-
-def _segments(bundle: Bundle, truth: pd.DataFrame | None) -> dict[str, Any]:
-    if bundle.segments is None:
-        return {"k": 0}
-    found: dict[str, Any] = {
-        "k": bundle.segments.n_segments,
-        "silhouette": bundle.silhouette,
-        "features": list(bundle.segments.features),
-        "choice": bundle.choice.to_dict("records"),
-    }
-    if not bundle.choice.empty:
-        chosen = bundle.choice[bundle.choice["k"] == bundle.segments.n_segments]
-        for name in ("davies_bouldin", "calinski_harabasz", "bootstrap_ari"):
-            found[name] = float(chosen[name].iloc[0])
-    if truth is not None:
-        labels = labels_of(bundle)
-        known = truth[truth[CUSTOMER_ID].isin(labels.index)]
-        ours = labels.loc[known[CUSTOMER_ID]]
-        found["ari_to_truth"] = float(adjusted_rand_score(known["segment"], ours))
-    return found
-
-
-def _anomalies(bundle: Bundle, truth: pd.DataFrame | None) -> dict[str, Any]:
-    table = bundle.anomalies
-    flagged = table[table["flagged"].astype(bool)]
-    found: dict[str, Any] = {
-        "customers": len(table),
-        "flagged": len(flagged),
-        "kinds": {str(kind): int(n) for kind, n in flagged["kind"].value_counts().items()},
-        "examples": flagged.head(EXAMPLES).to_dict("records"),
-    }
-    if truth is not None and len(table):
-        both = table.merge(truth.rename(columns={"kind": "planted"}), on=CUSTOMER_ID)
-        odd = both["planted"].fillna("") != ""
-        hit = both["flagged"].astype(bool)
-        found["truth"] = {
-            "planted": int(odd.sum()),
-            "precision": float(odd[hit].mean()),
-            "recall": float(hit[odd].mean()),
-            "false_alarm_rate": float(hit[~odd].mean()),
-            "recall_by_kind": {
-                str(kind): float(hit[both["planted"] == kind].mean())
-                for kind in sorted(set(both.loc[odd, "planted"]))
-            },
-        }
-    return found
 
 
 def _plain(value: Any) -> Any:
