@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pandas as pd
 import pytest
 
 from data.console import run
 from evaluation.__main__ import app
 from evaluation.metrics import NAMES
+from evaluation.report_schema import report_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICIES = {
@@ -131,6 +133,10 @@ def test_the_report_says_what_was_done_and_with_what(report: dict[str, Any]) -> 
     assert report["protocol"]["candidates"] > 0
     assert report["segments"]["k"] >= 2
     assert report["anomalies"]["customers"] > 0
+
+
+def test_the_report_keeps_its_schema(report: dict[str, Any]) -> None:
+    jsonschema.Draft202012Validator(report_schema()).validate(report)
 
 
 def test_click_rate_and_conversion_are_measured_from_the_log(report: dict[str, Any]) -> None:
@@ -321,6 +327,32 @@ def test_unusable_tables_are_bad_data_with_a_remedy(
     assert told in printed.err
     assert "Remedy:" in printed.err
     assert printed.out == ""
+
+
+def test_rows_that_cannot_be_used_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lists = "customer_id,offer_id,score\n007,x,1\n007,y,nan\nb,x,\nb,n,inf\n"
+    assert exit_code(monkeypatch, *lists_and_truth(tmp_path, lists)) == 4
+    assert "row 2 has no usable score, nor have 2 others" in capsys.readouterr().err
+
+
+def test_what_is_unusual_of_lists_is_said_with_its_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lists = "customer_id,offer_id,rank\n007,n,1\n007,x,1\n007,x,3\nb,x,2.5\nlate,y,2\n"
+    assert exit_code(monkeypatch, *lists_and_truth(tmp_path, lists)) == 0
+    printed = capsys.readouterr()
+    for told in (
+        "1 ranks that are no whole numbers",
+        "3 lists whose ranks do not run 1, 2, 3",
+        "1 offers that stand twice",
+        "1 offers with the rank or score of the one before",
+        "2 lists shorter than the longest",
+    ):
+        assert f"Note: {told}" in " ".join(printed.err.split())
+    # Of equal ranks the smaller id is first, and gaps are closed.
+    assert strict_json(printed.out)["mrr@5"] == pytest.approx((1 / 2 + 1 + 0) / 3)
 
 
 def test_ids_that_look_like_nothing_are_ids(

@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 from implicit.evaluation import ranking_metrics_at_k
 from scipy.sparse import csr_matrix
 
-from evaluation.metrics import NAMES, Hits, find_hits, per_customer
+from data.errors import DataError
+from data.idmap import IdMap
+from evaluation.metrics import (
+    NAMES,
+    Hits,
+    count_odd_ranks,
+    find_hits,
+    order_lists,
+    per_customer,
+)
 
 KS = (1, 3, 5, 10, 20)
 ORACLE = {
@@ -87,20 +96,6 @@ def test_every_customer_equals_pytrec_eval(world: tuple[Lists, Truth]) -> None:
     assert_equals_oracle(*world)
 
 
-def test_a_large_random_case_equals_pytrec_eval() -> None:
-    random = np.random.default_rng(7)
-    offers = np.array([f"o{i:03}" for i in range(200)])
-    lists = {
-        f"c{i}": list(random.choice(offers, random.integers(0, 40), replace=False))
-        for i in range(80)
-    }
-    truth = {
-        f"c{i}": set(random.choice(offers, random.integers(1, 60), replace=False))
-        for i in range(80)
-    }
-    assert_equals_oracle(lists, truth)
-
-
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(worlds(), st.randoms(use_true_random=False))
 def test_only_the_order_of_ranks_counts(world: tuple[Lists, Truth], random: Random) -> None:
@@ -158,10 +153,11 @@ class FixedLists:
         return ids, np.zeros(ids.shape, dtype=np.float32)
 
 
+@pytest.mark.parametrize("seed", [3, 4])
 @pytest.mark.parametrize("k", [1, 5, 10])
-def test_map_min_and_ndcg_equal_implicit(k: int) -> None:
-    random = np.random.default_rng(3)
-    users, items = 40, 30
+def test_map_min_and_ndcg_equal_implicit(k: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    users, items = 500, 30
     relevant = random.random((users, items)) < random.choice([0.03, 0.2, 0.6], (users, 1))
     relevant[:, 0] |= ~relevant.any(axis=1)
     ids = np.array([random.permutation(items)[:10] for _ in range(users)])
@@ -172,24 +168,58 @@ def test_map_min_and_ndcg_equal_implicit(k: int) -> None:
         K=k,
         show_progress=False,
     )
-    lists = {f"c{user:02}": [f"o{item}" for item in row] for user, row in enumerate(ids)}
-    truth = {f"c{u:02}": {f"o{i}" for i in np.flatnonzero(relevant[u])} for u in range(users)}
+    lists = {f"c{user:03}": [f"o{item}" for item in row] for user, row in enumerate(ids)}
+    truth = {f"c{u:03}": {f"o{i}" for i in np.flatnonzero(relevant[u])} for u in range(users)}
     ours = per_customer(hits_of(lists, truth), [k])
     assert ours[f"map_min@{k}"].mean() == pytest.approx(told["map"], abs=1e-12)
     assert ours[f"ndcg@{k}"].mean() == pytest.approx(told["ndcg"], abs=1e-12)
 
 
+def random_case(customers: int, seed: int) -> tuple[Lists, Truth]:
+    """Make ragged lists, some of them empty, with few or many relevant offers."""
+    random = np.random.default_rng(seed)
+    offers = np.array([f"o{i:03}" for i in range(120)])
+
+    def some(least: int, most: int) -> list[str]:
+        return [str(one) for one in random.choice(offers, random.integers(least, most), False)]
+
+    names = [f"c{i:04}" for i in range(customers)]
+    truth = {name: set(some(1, int(random.choice([3, 12, 60])))) for name in names}
+    return {name: some(0, 45) for name in names}, truth
+
+
+@pytest.mark.slow
+@settings(max_examples=1000, deadline=None, derandomize=True)
+@given(worlds())
+def test_a_thousand_worlds_equal_pytrec_eval(world: tuple[Lists, Truth]) -> None:
+    assert_equals_oracle(*world)
+
+
+def test_a_thousand_customers_equal_pytrec_eval() -> None:
+    assert_equals_oracle(*random_case(1000, seed=11))
+
+
 @pytest.mark.slow  # ranx compiles its kernels when they are first called
 @pytest.mark.filterwarnings("ignore")
-def test_mean_f1_equals_ranx() -> None:
+def test_a_thousand_customers_equal_ranx() -> None:
     from ranx import Qrels, Run, evaluate
 
-    lists = {"a": ["x", "y", "z"], "b": ["y", "w"], "c": ["w"]}
-    truth = {"a": {"x", "z"}, "b": {"x", "y", "v"}, "c": {"x"}}
-    qrels = Qrels({c: dict.fromkeys(offers, 1) for c, offers in truth.items()})
-    run = Run({c: {o: -float(r) for r, o in enumerate(row, 1)} for c, row in lists.items()})
-    ours = per_customer(hits_of(lists, truth), [5])
-    assert ours["f1@5"].mean() == pytest.approx(evaluate(qrels, run, "f1@5"), abs=1e-12)
+    lists, truth = random_case(1000, seed=12)
+    qrels = Qrels({c: dict.fromkeys(sorted(offers), 1) for c, offers in truth.items()})
+    run = Run(
+        {
+            c: {o: -float(rank) for rank, o in enumerate(offers or [FILLER], 1)}
+            for c, offers in lists.items()
+        }
+    )
+    hits = hits_of(lists, truth)
+    ours = per_customer(hits, KS)
+    shared = ("precision", "recall", "f1", "hit_rate", "mrr", "map", "ndcg")
+    names = [f"{name}@{k}" for name in shared for k in KS]
+    theirs = evaluate(qrels, run, names, return_mean=False, save_results_in_run=False)
+    order = np.argsort(list(qrels.qrels.keys()))
+    for name in names:
+        np.testing.assert_allclose(ours[name], theirs[name][order], rtol=0, atol=1e-12)
 
 
 def test_values_by_hand() -> None:
@@ -270,3 +300,89 @@ def test_ndcg_is_one_only_where_the_first_offers_are_the_relevant_ones() -> None
     assert full["recall_min@5"][0] == 1.0
     assert full["recall@5"][0] == 5 / 8
     assert full["map@5"][0] == pytest.approx(5 / 8)
+
+
+def test_equal_ranks_are_settled_by_the_offer_whatever_the_order_of_rows() -> None:
+    frame = pd.DataFrame(
+        [("a", "z", 1), ("a", "x", 1), ("a", "y", 1), ("b", "x", 2), ("b", "y", 3)],
+        columns=["customer_id", "offer_id", "rank"],
+    )
+    truth = truth_of({"a": {"y"}, "b": {"x"}})
+    hits = find_hits(frame, truth)
+    assert per_customer(hits, [5])["mrr@5"].tolist() == [1 / 2, 1.0]
+    assert hits.dropped["offers with the rank or score of the one before, ordered by offer_id"] == 2
+    turned = find_hits(frame.iloc[::-1], truth)
+    np.testing.assert_array_equal(hits.hit, turned.hit)
+    assert turned.dropped == hits.dropped
+
+
+def test_short_lists_are_counted_and_not_made_longer() -> None:
+    lists = {"a": ["x", "y", "z"], "b": ["x"], "c": ["y", "x"]}
+    hits = hits_of(lists, {name: {"x"} for name in "abc"})
+    assert hits.dropped == {"lists shorter than the longest, which has 3": 2}
+    assert per_customer(hits, [3])["precision@3"].tolist() == [1 / 3] * 3
+
+
+def test_truth_that_stands_twice_is_counted() -> None:
+    hits = find_hits(frame_of({"a": ["x"]}), pd.concat([truth_of({"a": {"x"}})] * 3))
+    assert hits.dropped == {"pairs that stand twice in the truth": 2}
+
+
+@pytest.mark.parametrize(("column", "told"), [("rank", "no rank"), ("offer_id", "no offer_id")])
+def test_a_row_without_a_rank_or_an_offer_is_refused_and_counted(column: str, told: str) -> None:
+    frame = frame_of({"a": ["x", "y", "z"]}).astype({"rank": "float64"})
+    frame.loc[[1, 2], column] = None
+    with pytest.raises(DataError, match=f"2 of 3 rows of the lists have {told}.*row 2"):
+        find_hits(frame, truth_of({"a": {"x"}}))
+
+
+def test_a_row_without_a_customer_is_nobodys() -> None:
+    frame = frame_of({"a": ["x"], "z": ["y"]})
+    frame.loc[1, "customer_id"] = None
+    hits = find_hits(frame, truth_of({"a": {"x"}, "b": {"y"}}))
+    assert hits.dropped["rows of customers without relevant offers"] == 1
+    assert per_customer(hits, [1])["recall@1"].tolist() == [1.0, 0.0]
+
+
+def test_nothing_relevant_is_refused_and_no_mean_of_nobody() -> None:
+    with pytest.raises(DataError, match="Nothing is relevant"):
+        find_hits(frame_of({"a": ["x"]}), truth_of({}))
+
+
+@pytest.mark.parametrize(
+    ("ranks", "told"),
+    [
+        ([[1, 2, 3], [1, 2]], {}),
+        ([[3, 1, 2], []], {}),
+        ([[0, 1, 2], [1]], {"run": 1}),
+        ([[1, 3, 4], [2]], {"run": 2}),
+        ([[1, 1, 2], [1, 2]], {}),
+        ([[1, 2, 2.5], [1]], {"run": 1, "whole": 1}),
+        ([[-1, -2], [-0.5]], {"run": 2, "whole": 1}),
+    ],
+)
+def test_ranks_that_are_no_places_are_counted(
+    ranks: list[list[float]], told: dict[str, int]
+) -> None:
+    rows = [(f"c{person}", rank) for person, row in enumerate(ranks) for rank in row]
+    found = count_odd_ranks(pd.DataFrame(rows, columns=["customer_id", "rank"]))
+    words = {
+        "run": "lists whose ranks do not run 1, 2, 3 to their end; only the order counts",
+        "whole": "ranks that are no whole numbers; only their order counts",
+    }
+    assert found == {words[name]: n for name, n in told.items()}
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(worlds(), st.integers(0, 3))
+def test_what_is_counted_adds_up_to_the_rows(world: tuple[Lists, Truth], twice: int) -> None:
+    lists, truth = world
+    frame = frame_of({**lists, "stranger": ["o00", "o01"]})
+    frame = pd.concat([frame, frame.head(twice)], ignore_index=True)
+    ordered = order_lists(frame, IdMap(truth))
+    foreign = ordered.unusual["rows of customers without relevant offers"]
+    again = ordered.unusual["offers that stand twice in a list"]
+    assert len(ordered.rows) + foreign + again == len(frame)
+    for row in range(len(truth)):
+        mine = ordered.owner == row
+        assert ordered.place[mine].tolist() == list(range(int(mine.sum())))

@@ -6,8 +6,11 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binom, binomtest, ttest_rel
 
-from evaluation.significance import estimate_means, estimate_ratio
+from evaluation.significance import compare_paired, estimate_means, estimate_ratio, wilson
 from recommender.yardstick import compare
 
 
@@ -140,3 +143,126 @@ def test_what_never_varies_lies_within_its_interval() -> None:
     none = estimate_ratio(np.zeros(50), np.full(50, 4.0))
     assert none.value == none.low == 0.0
     assert 0.005 < none.high < 0.05
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 10), (3, 10), (10, 10), (37, 4000), (1, 1)])
+def test_the_interval_of_a_share_is_wilsons(hits: int, n: int) -> None:
+    told = binomtest(hits, n).proportion_ci(method="wilson")
+    assert wilson(hits / n, n) == pytest.approx((told.low, told.high), abs=1e-6)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.integers(1, 400), st.floats(0, 1))
+def test_the_interval_of_a_share_holds_it_and_turns_with_it(n: int, share: float) -> None:
+    low, high = wilson(share, n)
+    assert 0 <= low <= share + 1e-12
+    assert share - 1e-12 <= high <= 1
+    assert wilson(1 - share, n) == pytest.approx((1 - high, 1 - low), abs=1e-9)
+    assert high - low > 0
+
+
+@pytest.mark.parametrize("n", [20, 50, 200])
+def test_the_interval_of_a_share_covers_by_the_exact_distribution(n: int) -> None:
+    """No chance in this: every outcome is weighed with its probability."""
+    hits = np.arange(n + 1)
+    low, high = np.array([wilson(k / n, n) for k in hits]).T
+    truths = np.linspace(0.05, 0.95, 91)
+    covered = [binom.pmf(hits, n, p)[(low <= p) & (p <= high)].sum() for p in truths]
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.01)
+    assert min(covered) > 0.89
+
+
+def test_a_comparison_is_the_difference_and_says_how_large_it_is() -> None:
+    random = np.random.default_rng(2)
+    theirs = random.random(60)
+    ours = theirs + np.where(np.arange(60) % 3 == 0, 0.0, random.normal(0.1, 0.2, 60))
+    plain, one = compare(ours, theirs, 4), compare_paired(ours, theirs, 4)
+    for name in ("value", "low", "high", "p_value", "wins", "losses", "n"):
+        assert getattr(one, name) == getattr(plain, name)
+    assert one.ties == 20
+    assert one.wins + one.losses + one.ties == one.n
+    gap = ours - theirs
+    assert one.effect_size == pytest.approx(gap.mean() / gap.std(ddof=1))
+    # d_z is Student's paired t in other units.
+    told = ttest_rel(ours, theirs).statistic
+    assert one.effect_size * math.sqrt(one.n) == pytest.approx(told)
+
+
+def test_the_effect_turns_with_its_sides_and_keeps_its_scale() -> None:
+    a, b = np.random.default_rng(8).random((2, 40))
+    one, other, larger = compare_paired(a, b), compare_paired(b, a), compare_paired(9 * a, 9 * b)
+    assert one.effect_size == pytest.approx(-other.effect_size)
+    assert one.detectable == pytest.approx(other.detectable)
+    assert larger.effect_size == pytest.approx(one.effect_size)
+    assert larger.detectable == pytest.approx(9 * one.detectable)
+    more = compare_paired(np.tile(a, 4), np.tile(b, 4))
+    assert more.detectable == pytest.approx(one.detectable / 2, rel=0.05)
+
+
+def test_what_does_not_vary_has_no_effect_size() -> None:
+    same = np.linspace(0, 1, 20)
+    none = compare_paired(same, same)
+    assert (none.effect_size, none.detectable, none.ties) == (0.0, 0.0, 20)
+    shifted = compare_paired(same + 0.1, same)
+    assert math.isnan(shifted.effect_size)
+    assert shifted.detectable == pytest.approx(0.0, abs=1e-12)
+    for n in (0, 1):
+        few = compare_paired(np.ones(n), np.zeros(n))
+        assert math.isnan(few.effect_size)
+        assert math.isnan(few.detectable)
+
+
+def test_the_detectable_effect_is_found_four_times_in_five() -> None:
+    random = np.random.default_rng(4)
+    n, spread, tries = 40, 0.3, 300
+    effect = compare_paired(random.normal(0, spread, 4 * n), np.zeros(4 * n)).detectable * 2
+    found = 0
+    for seed in range(tries):
+        gap = random.normal(effect, spread, n)
+        found += compare_paired(gap, np.zeros(n), seed).p_value <= 0.05
+    low, high = binom.interval(0.99, tries, 0.8)
+    assert low - 0.03 * tries <= found <= high + 0.03 * tries  # the spread is estimated as well
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=30),
+    st.integers(0, 5),
+)
+def test_p_values_are_shares_alike_for_both_sides(
+    pairs: list[tuple[float, float]], seed: int
+) -> None:
+    ours, theirs = np.array(pairs).T
+    one, other = compare_paired(ours, theirs, seed), compare_paired(theirs, ours, seed)
+    assert 0 < one.p_value <= 1
+    assert one.p_value == other.p_value
+    assert (one.wins, one.losses, one.ties) == (other.losses, other.wins, other.ties)
+
+
+@pytest.mark.slow
+def test_alike_policies_differ_as_often_as_the_level_says() -> None:
+    """A/A: both sides are drawn alike, skewed and with ties as ranking metrics are."""
+    random = np.random.default_rng(6)
+    runs, customers = 2000, 60
+    found = np.zeros((2, runs), dtype=bool)
+    for seed in range(runs):
+        ours, theirs = random.beta(0.5, 1.5, (2, customers)) * (random.random((2, customers)) < 0.6)
+        one = compare_paired(ours, theirs, seed)
+        found[:, seed] = one.p_value <= 0.05, not one.low <= 0 <= one.high
+    low, high = binom.interval(0.99, runs, 0.05)
+    assert low <= found[0].sum() <= high
+    # A percentile interval of 60 customers is a little too short (Efron & Tibshirani 1993).
+    assert found[1].mean() <= 0.08
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [50, 200])
+def test_intervals_cover_a_known_mean_and_difference(n: int) -> None:
+    random = np.random.default_rng(n)
+    runs, covered = 600, np.zeros(2)
+    for seed in range(runs):
+        values = random.beta(0.6, 1.4, (n, 2))
+        mean = estimate_means(values[:, :1], seed)[0]
+        gap = compare_paired(values[:, 0] + 0.05, values[:, 1], seed)
+        covered += (mean.low <= 0.3 <= mean.high, gap.low <= 0.05 <= gap.high)
+    assert ((covered / runs >= 0.92) & (covered / runs <= 0.97)).all()
