@@ -20,6 +20,7 @@ from data.sources.complete_journey import NAME as COMPLETE_JOURNEY
 from data.sources.complete_journey import read_complete_journey
 from data.synthetic import WorldParameters, write_world
 from evaluation.benchmark import Benchmark, print_benchmark
+from evaluation.drill import DRILLS
 from evaluation.earlier import read_report
 from evaluation.metrics import count_odd_ranks, find_hits, per_customer
 from evaluation.refusal import refuse
@@ -52,6 +53,12 @@ def report(
     compare: Annotated[
         Path | None, typer.Option(help="Another report.json, or its folder: show the change.")
     ] = None,
+    drill: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(DRILLS), help="Plant a mistake on purpose: the run must fail."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The only source of chance.")] = 0,
     max_bad: Annotated[
         float, typer.Option(min=0, max=1, help="Largest share of bad rows.")
@@ -65,6 +72,8 @@ def report(
 
     Example: `python -m evaluation report --data complete-journey --output out/cj`
     """
+    if drill is not None and drill not in DRILLS:
+        raise UsageError(f"There is no drill {drill!r}.", f"Choose {', '.join(DRILLS)}.")
     settings = read_settings()
     name = data or SYNTHETIC
     protocol = _protocol(name, at, days, new_offers)
@@ -75,7 +84,7 @@ def report(
         intake, truth = _read(name, settings, max_bad)
         found = build_report(
             intake.dataset, name=name, protocol=protocol, truth=truth, seed=seed,
-            thorough=not quick, on_step=step,
+            thorough=not quick, drill=None if drill is None else DRILLS[drill], on_step=step,
         )  # fmt: skip
         found.notes[:0] = intake.remarks()
         step("writing")

@@ -11,13 +11,12 @@ import pandas as pd
 from data.dataset import Dataset
 from data.schema import CUSTOMER_ID
 from evaluation.metrics import find_hits, per_customer
-from evaluation.significance import Estimate, estimate_means
+from evaluation.significance import Comparison, Estimate, compare_paired, estimate_means
 from evaluation.splitting import Split
 from recommender.base import HYBRID, POLICIES, RANDOM
 from recommender.batch import recommend_batch
 from recommender.lists import Wish
 from recommender.service import Service
-from recommender.yardstick import Difference, compare
 
 KS = (5, 10, 20)
 SOURCES = tuple(policy for policy in POLICIES if policy not in (HYBRID, RANDOM))
@@ -48,7 +47,7 @@ class Trial:
     """
 
     ranking: dict[str, dict[str, dict[str, Estimate]]]
-    against: dict[str, dict[str, Difference]]
+    against: dict[str, dict[str, Comparison]]
     lists: dict[str, pd.DataFrame]
     customers: np.ndarray
     values: dict[str, dict[str, np.ndarray]]
@@ -126,12 +125,12 @@ def _estimates(
 
 def _differences(
     values: Mapping[str, Mapping[str, np.ndarray]], mask: np.ndarray, seed: int
-) -> dict[str, Difference]:
+) -> dict[str, Comparison]:
     if HYBRID not in values:
         return {}
     ours = values[HYBRID][HEADLINE][mask]
     return {
-        policy: compare(ours, metrics[HEADLINE][mask], seed)
+        policy: compare_paired(ours, metrics[HEADLINE][mask], seed)
         for policy, metrics in values.items()
         if policy != HYBRID
     }

@@ -16,6 +16,7 @@ from data.errors import DataError
 from evaluation.ablation import STEPS as ABLATION_STEPS
 from evaluation.ablation import Ablation, run_ablation
 from evaluation.comparison import ReportComparison, compare_reports
+from evaluation.drill import Drill
 from evaluation.findings import anomaly_findings, segment_findings, segment_summary
 from evaluation.harness import SLICES, Trial, run_trial
 from evaluation.identity import identify, split_identity
@@ -111,6 +112,7 @@ def build_report(
     truth: Mapping[str, pd.DataFrame],
     seed: int = 0,
     thorough: bool = True,
+    drill: Drill | None = None,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """Split, train on the past, rank, and measure everything.
@@ -127,6 +129,8 @@ def build_report(
         ``segments`` and ``anomalies`` where the truth is known.
     thorough : bool
         Also what needs more trainings: checks of determinism and of shuffled labels.
+    drill : callable, optional
+        Plants a mistake on purpose (`evaluation.drill`).
     on_step : callable
         Told the name of each of the `STEPS` steps as it begins.
     """
@@ -138,11 +142,15 @@ def build_report(
         split = split_dataset(dataset, protocol, seed)
     except DataError as error:
         notes.append(f"Ranking is not measured: {error}")
+    ranked = split
+    if drill is not None and split is not None:
+        split, ranked = drill(dataset, split)
+        notes.append("A mistake was planted on purpose: nothing here is to be believed.")
     past = dataset if split is None else split.train
     bundle = train(past, at=None if split is None else split.at, seed=seed, on_step=on_step)
     trial: Trial | None = None
-    if split is not None and bundle.recommender is not None:
-        trial = run_trial(Service(bundle), split, seed=seed, on_step=on_step)
+    if ranked is not None and bundle.recommender is not None:
+        trial = run_trial(Service(bundle), ranked, seed=seed, on_step=on_step)
         silent = [policy for policy in trial.silent if policy in POLICIES]
         if silent:
             notes.append(

@@ -135,6 +135,54 @@ def test_the_report_says_what_was_done_and_with_what(report: dict[str, Any]) -> 
     assert report["anomalies"]["customers"] > 0
 
 
+def test_every_check_that_could_be_asked_holds(reported: tuple[Path, Any]) -> None:
+    checks = strict_json((reported[0] / "report.json").read_text())["checks"]
+    assert len(checks) >= 11
+    assert all(one["passed"] is not False for one in checks)
+    assert sum(one["passed"] is True for one in checks) >= 9
+
+
+def test_lists_truth_and_figures_stand_beside_the_report(reported: tuple[Path, Any]) -> None:
+    folder, _ = reported
+    assert {path.stem for path in (folder / "runs").iterdir()} == POLICIES
+    assert (folder / "qrels.txt").read_text().strip()
+    assert set(pd.read_parquet(folder / "per_customer.parquet")["policy"]) == POLICIES
+
+
+@pytest.mark.parametrize(
+    ("drill", "why"), [("future", "rows of the past only"), ("sampled", "every candidate")]
+)
+def test_a_planted_mistake_ends_the_run_and_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    world: Path,
+    tmp_path: Path,
+    drill: str,
+    why: str,
+) -> None:
+    words = ("report", "--data", world, "--output", tmp_path, "--quick", "--drill", drill)
+    assert exit_code(monkeypatch, *words) == 5
+    assert why in capsys.readouterr().err
+    failed = strict_json((tmp_path / "report.json").read_text())["checks"]
+    assert any(one["passed"] is False and why in one["name"] for one in failed)
+    assert "This report is refused" in (tmp_path / "index.html").read_text()
+
+
+def test_the_change_since_a_report_is_paired_over_its_customers(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    world: Path,
+    reported: tuple[Path, Any],
+    tmp_path: Path,
+) -> None:
+    words = ("report", "--data", world, "--output", tmp_path, "--quick", "--compare", reported[0])
+    assert exit_code(monkeypatch, *words) == 0
+    assert "Paired over the same" in capsys.readouterr().out
+    since = strict_json((tmp_path / "report.json").read_text())["since"]
+    assert since["comparable"]
+    assert {one["value"] for one in since["changes"]} == {0.0}
+
+
 def test_the_report_keeps_its_schema(report: dict[str, Any]) -> None:
     jsonschema.Draft202012Validator(report_schema()).validate(report)
 
