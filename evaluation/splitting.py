@@ -28,7 +28,8 @@ class Protocol:
     until : Timestamp, optional
         End of the test window; by default the end of the data.
     new_offers : bool
-        Rank only the offers that begin at the moment.
+        Rank only the offers that begin at the moment; of an offer without a begin, its first
+        interaction counts. Offers that begin later in the window: `evaluation.folds`.
     """
 
     at: pd.Timestamp | None = None
@@ -68,6 +69,8 @@ class Split:
         What was redeemed in the window but could not be listed, by reason.
     by_time : bool
         False where time gives no cut and interactions were held out at random.
+    leaky : str
+        Why figures on this split are better than what would be served; empty where they are not.
     """
 
     train: Dataset
@@ -79,6 +82,7 @@ class Split:
     cold: frozenset[str]
     set_aside: dict[str, int] = field(default_factory=dict)
     by_time: bool = True
+    leaky: str = ""
 
     @property
     def customers(self) -> list[str]:
@@ -99,10 +103,7 @@ def split_dataset(dataset: Dataset, protocol: Protocol, seed: int = 0) -> Split:
             "There are no offers with redemptions or clicks to evaluate on.",
             "Bring offers and interactions, or evaluate segments with python -m segmentation.",
         )
-    times = pd.concat([dataset.interactions[OCCURRED_AT], dataset.transactions[OCCURRED_AT]])
-    span = times.max() - times.min()
-    until = protocol.until or dataset.moment_after()
-    at = protocol.at or until - min(max(span * TEST_SHARE, SHORTEST), LONGEST)
+    at, until, span = test_window(dataset, protocol)
     log = dataset.interactions
     past = log[OCCURRED_AT] < at
     if protocol.at is None and (span < 2 * SHORTEST or not past.any() or past.all()):
@@ -114,12 +115,12 @@ def split_dataset(dataset: Dataset, protocol: Protocol, seed: int = 0) -> Split:
     train = dataset.before(at)
     mask = valid_at(dataset.offers, at)
     if protocol.new_offers:
-        mask &= (dataset.offers["valid_from"] == at).to_numpy(dtype=bool)
+        mask &= ~(begins(dataset) < at).to_numpy(dtype=bool)
     candidates = frozenset(dataset.offers.loc[mask, OFFER_ID])
     truth = window[[CUSTOMER_ID, OFFER_ID]].drop_duplicates()
     listed = truth[OFFER_ID].isin(candidates)
     truth_listed = truth[listed]
-    again = _already_redeemed(train, truth_listed, kind)
+    again = already_redeemed(train, truth_listed, kind)
     set_aside = {
         "not on offer at the moment": int((~listed).sum()),
         "redeemed before and not repeatable": int(again.sum()),
@@ -132,18 +133,37 @@ def split_dataset(dataset: Dataset, protocol: Protocol, seed: int = 0) -> Split:
             "Choose another --at or a longer --days.",
         )
     return Split(
-        train, at, until, candidates, truth, kind, _cold(train, truth),
+        train, at, until, candidates, truth, kind, cold_customers(train, truth),
         {why: n for why, n in set_aside.items() if n},
     )  # fmt: skip
 
 
-def _cold(train: Dataset, truth: pd.DataFrame) -> frozenset[str]:
+def test_window(
+    dataset: Dataset, protocol: Protocol
+) -> tuple[pd.Timestamp, pd.Timestamp, pd.Timedelta]:
+    """Return the begin and the end of the test window, and how long the whole history is."""
+    times = pd.concat([dataset.interactions[OCCURRED_AT], dataset.transactions[OCCURRED_AT]])
+    span = times.max() - times.min()
+    until = protocol.until or dataset.moment_after()
+    at = protocol.at or until - min(max(span * TEST_SHARE, SHORTEST), LONGEST)
+    return at, until, span
+
+
+def begins(dataset: Dataset) -> pd.Series[pd.Timestamp]:
+    """Say when each offer begins: `valid_from`, else its first interaction, else missing."""
+    first = dataset.interactions.groupby(OFFER_ID)[OCCURRED_AT].min()
+    return dataset.offers["valid_from"].fillna(dataset.offers[OFFER_ID].map(first))
+
+
+def cold_customers(train: Dataset, truth: pd.DataFrame) -> frozenset[str]:
+    """Return the customers of the truth who have no transaction or interaction in train."""
     active = pd.concat([train.transactions[CUSTOMER_ID], train.interactions[CUSTOMER_ID]])
     evaluated = truth[CUSTOMER_ID].drop_duplicates()
     return frozenset(evaluated[~evaluated.isin(active.unique())])
 
 
-def _already_redeemed(train: Dataset, truth: pd.DataFrame, kind: str) -> np.ndarray:
+def already_redeemed(train: Dataset, truth: pd.DataFrame, kind: str) -> np.ndarray:
+    """Mark pairs of the truth redeemed before of offers that are not repeatable: shape (pairs,)."""
     once = train.offers.loc[~train.offers["repeatable"].fillna(False).astype(bool), OFFER_ID]
     before = train.events(kind)[[CUSTOMER_ID, OFFER_ID]]
     done = pd.MultiIndex.from_frame(before[before[OFFER_ID].isin(once)])
@@ -164,4 +184,8 @@ def _random_split(dataset: Dataset, until: pd.Timestamp, seed: int) -> Split:
     left = dataset.interactions[~here.isin(pd.MultiIndex.from_frame(truth))]
     train = replace(dataset, interactions=left)
     candidates = frozenset(dataset.offers[OFFER_ID])
-    return Split(train, until, until, candidates, truth, kind, _cold(train, truth), by_time=False)
+    return Split(
+        train, until, until, candidates, truth, kind, cold_customers(train, truth),
+        by_time=False,
+        leaky="pairs are held out at random: the model has seen what came after them",
+    )  # fmt: skip
