@@ -6,6 +6,7 @@ import altair as alt
 import pandas as pd
 
 from evaluation.harness import HEADLINE, Trial
+from evaluation.reliability import Reliability
 
 LABELS = {"all": "All customers", "warm": "Warm customers", "cold": "Cold customers"}
 
@@ -42,4 +43,40 @@ def policy_chart(trial: Trial, metric: str = HEADLINE) -> alt.HConcatChart:
         title = f"{LABELS[name]} (n = {table['n'].iloc[0]:,})"
         panels.append((bars + doubt).properties(width=250, height=200, title=title))
     chart: alt.HConcatChart = alt.hconcat(*panels).resolve_scale(x="shared")
+    return chart
+
+
+def reliability_chart(found: Reliability) -> alt.LayerChart:
+    """Draw predicted against observed rates of redemption, a point per tenth of the showings."""
+    table = pd.DataFrame(
+        {"shown": found.shown, "expected": found.expected, "observed": found.observed}
+    )
+    table = table[table["shown"] > 0]
+    rates = pd.DataFrame(
+        {
+            "predicted": table["expected"] / table["shown"],
+            "observed": table["observed"] / table["shown"],
+            "redemptions": table["observed"],
+        }
+    )
+    top = float(rates[["predicted", "observed"]].to_numpy().max())
+    line = (
+        alt.Chart(pd.DataFrame({"predicted": [0.0, top], "observed": [0.0, top]}))
+        .mark_line(strokeDash=[4, 4], color="#888")
+        .encode(x="predicted:Q", y="observed:Q")
+    )
+    points = (
+        alt.Chart(rates)
+        .mark_circle(size=70, color="#2a6fb0")
+        .encode(
+            x=alt.X("predicted:Q", title="predicted redemptions per showing"),
+            y=alt.Y("observed:Q", title="observed"),
+            tooltip=[
+                alt.Tooltip("predicted:Q", format=".4f"),
+                alt.Tooltip("observed:Q", format=".4f"),
+                "redemptions:Q",
+            ],
+        )
+    )
+    chart: alt.LayerChart = (line + points).properties(width=320, height=280)
     return chart

@@ -11,14 +11,19 @@ from rich.console import Console
 from rich.table import Table
 
 from data.console import write_json
-from evaluation.charts import LABELS, policy_chart
+from evaluation.baselines import ORACLE
+from evaluation.charts import LABELS, policy_chart, reliability_chart
 from evaluation.comparison import print_comparison
+from evaluation.depth_tables import print_depth, told_exposure, told_gap
 from evaluation.earlier import REPORT
 from evaluation.findings import feature_table, labels_of
 from evaluation.harness import HEADLINE, KS, Trial
+from evaluation.reliability import Reliability
 from evaluation.report import Report
+from evaluation.shown import COUNTED
 from evaluation.significance import Estimate
 from evaluation.trec import write_outputs
+from recommender.base import HYBRID
 from recommender.yardstick import Difference
 from segmentation.charts import choice_chart, segment_map
 from segmentation.page import render_template
@@ -47,6 +52,8 @@ def print_report(report: Report, console: Console) -> None:
         for name in report.trial.ranking:
             _print_slice(report.trial, name, console)
         _print_ablation(report, console)
+    if report.depth is not None:
+        print_depth(report.depth, console)
     for name, label in (("ctr", "CTR"), ("conversion", "Conversion")):
         console.print(f"{label}: {_told(report.online[name], percent=True)}")
     segments, anomalies = report.segments, report.anomalies
@@ -79,7 +86,8 @@ def render_page(report: Report) -> str:
         "evaluation",
         "report.html",
         _charts(report),
-        {"figure": _figure, "told": _told, "gap": _gap},
+        {"figure": _figure, "told": _told, "gap": _gap, "exposure": told_exposure},
+        holm=told_gap,
         report=report,
         slices=[] if report.trial is None else _slices(report.trial),
         ks=KS,
@@ -87,7 +95,7 @@ def render_page(report: Report) -> str:
         headline=HEADLINE,
         labels=LABELS,
         limits=LIMITS,
-        verdict=_verdict(report.trial),
+        verdict=f"{_verdict(report.trial)} {_beside(report)}",
     )
 
 
@@ -96,6 +104,8 @@ def _charts(report: Report) -> dict[str, alt.TopLevelMixin]:
     charts: dict[str, alt.TopLevelMixin] = {}
     if report.trial is not None:
         charts["policies"] = policy_chart(report.trial)
+    if report.depth is not None and isinstance(report.depth.reliability, Reliability):
+        charts["reliability"] = reliability_chart(report.depth.reliability)
     bundle = report.bundle
     if bundle.segments is not None:
         charts["segments"] = segment_map(feature_table(bundle), labels_of(bundle), bundle.segments)
@@ -133,6 +143,26 @@ def _verdict(trial: Trial | None) -> str:
         f"policy is {best} with {others[best][HEADLINE].value:.3f}: {gap.value:+.3f}, {sure} "
         f"(p = {gap.p_value:.3f})."
     )
+
+
+def _beside(report: Report) -> str:
+    """Say how the hybrid did against the best tuned baseline, and among what was shown."""
+    if report.depth is None:
+        return ""
+    rivals = {name: one for name, one in report.depth.baselines["all"].items() if name != ORACLE}
+    best = max(rivals, key=lambda name: rivals[name].metrics[HEADLINE].value)
+    gap = rivals[best].hybrid
+    told = f"The best tuned baseline is {best} with {rivals[best].metrics[HEADLINE].value:.3f}"
+    if gap is not None:
+        told += f" ({gap.value:+.3f} for the hybrid, p = {rivals[best].p_holm:.3f} after Holm)"
+    shown = report.depth.shown
+    if not isinstance(shown, str):
+        told += (
+            ". Among what customers were shown the hybrid reaches "
+            f"{shown.policies[HYBRID].value:.3f}, the most redeemed offers "
+            f"{shown.policies[COUNTED].value:.3f}"
+        )
+    return f"{told}."
 
 
 def _print_slice(trial: Trial, name: str, console: Console) -> None:

@@ -16,6 +16,8 @@ from data.errors import DataError
 from evaluation.ablation import STEPS as ABLATION_STEPS
 from evaluation.ablation import Ablation, run_ablation
 from evaluation.comparison import ReportComparison, compare_reports
+from evaluation.depth import STEPS as DEPTH_STEPS
+from evaluation.depth import Depth, measure_depth
 from evaluation.drill import Drill
 from evaluation.findings import anomaly_findings, segment_findings, segment_summary
 from evaluation.harness import SLICES, Trial, run_trial
@@ -33,7 +35,7 @@ from recommender.training import STEPS as TRAINING_STEPS
 from recommender.training import train
 from recommender.verdict import Check
 
-STEPS = TRAINING_STEPS + len(POLICIES) + ABLATION_STEPS + CHECK_STEPS + 3
+STEPS = TRAINING_STEPS + len(POLICIES) + ABLATION_STEPS + DEPTH_STEPS + CHECK_STEPS + 3
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Report:
         The model that was evaluated.
     ablation : mapping
         ``ablation[slice][part]``: what the hybrid loses without a part.
+    depth : Depth or None
+        What stands behind the headline; None where there is nothing to rank.
     checks : tuple of Check
         Questions by which the report can be refused, with their answers.
     split : Split or None
@@ -77,6 +81,7 @@ class Report:
     summary: pd.DataFrame
     bundle: Bundle
     ablation: Ablation = field(default_factory=dict)
+    depth: Depth | None = None
     checks: tuple[Check, ...] = ()
     split: Split | None = None
     since: ReportComparison | None = None
@@ -95,6 +100,7 @@ class Report:
             "online": _plain(self.online),
             "segments": {**self.segments, "summary": self.summary.to_dict("records")},
             "anomalies": self.anomalies,
+            "depth": _plain(self.depth),
             "checks": _plain(self.checks),
             "notes": self.notes,
         }
@@ -157,8 +163,10 @@ def build_report(
                 f"Nothing can be said of anybody here by {', '.join(silent)}: popularity stands in."
             )
     ablation: Ablation = {}
+    depth: Depth | None = None
     if split is not None and trial is not None:
         ablation = run_ablation(bundle, split, trial, seed=seed, on_step=on_step)
+        depth = measure_depth(Service(bundle), split, trial, dataset, seed=seed, on_step=on_step)
     checks: tuple[Check, ...] = ()
     if split is not None:
         checks = run_checks(
@@ -178,6 +186,7 @@ def build_report(
         summary=segment_summary(bundle),
         bundle=bundle,
         ablation=ablation,
+        depth=depth,
         checks=checks,
         split=split,
         notes=[*notes, *bundle.notes],

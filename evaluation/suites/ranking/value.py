@@ -11,17 +11,16 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
 
 from data.dataset import Dataset
-from data.schema import CUSTOMER_ID, EVENT_TYPE, IMPRESSION, OCCURRED_AT, OFFER_ID, REDEMPTION
+from data.schema import CUSTOMER_ID, OCCURRED_AT, OFFER_ID
 from data.synthetic import PRESETS, generate
 from data.synthetic.truth import Policy, TrueWorld
 from evaluation.benchmark import Row, at_least
 from evaluation.harness import SOURCES
+from evaluation.reliability import measure_reliability
 from evaluation.splitting import Protocol, Split, split_dataset
 from recommender.base import HYBRID
-from recommender.calibration import Trials, fit_calibration
 from recommender.service import Service
 from recommender.training import train
 
@@ -74,21 +73,15 @@ def worth(
 
 def truthfulness(data: str, service: Service, split: Split, dataset: Dataset) -> list[Row]:
     """Hold predicted against observed redemptions of what was shown after the moment."""
-    if not service.calibrated:
+    told = measure_reliability(service, split, dataset)
+    if isinstance(told, str):
         return []
-    score, shown, taken = _outcomes(service, split, dataset)
-    slope, _, _ = fit_calibration([Trials(score, shown, taken)])
-    lost = np.maximum(shown - taken, 0.0)
-    trials, chance = lost + taken, expit(score)
-    order = np.argsort(score, kind="stable")
-    reached = np.cumsum(trials[order]) / trials.sum()
-    decile = np.minimum((reached * 10).astype(np.int64), 9)
-    expected = np.bincount(decile, weights=(chance * trials)[order], minlength=10)
-    observed = np.bincount(decile, weights=taken[order].astype(np.float64), minlength=10)
-    found = [_between(data, "calibration slope after the moment", slope, SLOPE)]
-    for number in range(10):
-        ratio = expected[number] / observed[number] if observed[number] else np.inf
-        figure = f"predicted / observed, decile {number + 1} ({observed[number]:.0f} redemptions)"
+    found = [_between(data, "calibration slope after the moment", told.slope, SLOPE)]
+    for number, (expected, observed) in enumerate(
+        zip(told.expected, told.observed, strict=True), 1
+    ):
+        ratio = expected / observed if observed else np.inf
+        figure = f"predicted / observed, decile {number} ({observed:.0f} redemptions)"
         found.append(_between(data, figure, ratio, DECILE))
     return found
 
@@ -142,29 +135,3 @@ def _showing(world: TrueWorld, score: np.ndarray) -> Policy:
         return found
 
     return chances
-
-
-def _outcomes(
-    service: Service, split: Split, dataset: Dataset
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return score, number of showings and whether taken, of what was shown after the moment.
-
-    Of customers the model knows and offers that were still open to them.
-    """
-    bundle, model = service.bundle, service.recommender
-    pair = [CUSTOMER_ID, OFFER_ID]
-    later = dataset.interactions[dataset.interactions[OCCURRED_AT] >= split.at]
-    counts = later[later[EVENT_TYPE] == IMPRESSION].groupby(pair).size().rename("n").reset_index()
-    known = bundle.customer_ids.known(counts[CUSTOMER_ID])
-    counts = counts[known & counts[OFFER_ID].isin(split.candidates)]
-    redeemed = pd.MultiIndex.from_frame(later.loc[later[EVENT_TYPE] == REDEMPTION, pair])
-    taken = pd.MultiIndex.from_frame(counts[pair]).isin(redeemed)
-    rows = bundle.customer_ids.rows(counts[CUSTOMER_ID])
-    columns = counts[OFFER_ID].map(model.encoders.offer_rows).to_numpy(dtype=np.int64)
-    query = bundle.customers.query
-    if query is None:
-        raise ValueError("The model recommends nothing.")
-    repeatable = bundle.offers["repeatable"].fillna(False).to_numpy(dtype=bool)
-    still = (query.redeemed.toarray()[rows, columns] == 0) | repeatable[columns]
-    score = model.blend(query).score[rows, columns]
-    return score[still], counts["n"].to_numpy(dtype=np.float64)[still], taken[still]

@@ -1,0 +1,107 @@
+"""Whether a probability is what it says: predicted beside observed redemptions after the moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from data.dataset import Dataset
+from data.schema import CUSTOMER_ID, EVENT_TYPE, IMPRESSION, OCCURRED_AT, OFFER_ID, REDEMPTION
+from evaluation.splitting import Split
+from recommender.calibration import Trials, fit_calibration
+from recommender.service import Service
+
+BINS = 10
+PAIR = [CUSTOMER_ID, OFFER_ID]
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Predicted and observed redemptions of what was shown after the moment.
+
+    Attributes
+    ----------
+    slope : float
+        Of the outcomes on the predicted log-odds; 1 is right, below it predictions are too bold.
+    shown, expected, observed : tuple of float
+        By tenth of the showings, the least likely first: showings that could be redeemed,
+        redemptions predicted, and redemptions.
+    """
+
+    slope: float
+    shown: tuple[float, ...]
+    expected: tuple[float, ...]
+    observed: tuple[float, ...]
+
+
+def measure_reliability(service: Service, split: Split, dataset: Dataset) -> Reliability | str:
+    """Hold probabilities against outcomes, of customers the model knows and offers open to them.
+
+    Returns
+    -------
+    Reliability or str
+        Why it is not measured.
+    """
+    if not service.calibrated or not split.by_time:
+        return "not measured: scores are relative, not probabilities"
+    score, shown, taken = _outcomes(service, split, dataset)
+    if not taken.any():
+        return "not measured: nothing that was shown was redeemed"
+    slope, _, _ = fit_calibration([Trials(score, shown, taken)])
+    # Showings after the first redemption of a pair could not be redeemed once more.
+    could = np.maximum(shown - taken, 0.0) + taken
+    order = np.argsort(score, kind="stable")
+    reached = np.cumsum(could[order]) / could.sum()
+    part = np.minimum((reached * BINS).astype(np.int64), BINS - 1)
+
+    def by_part(values: np.ndarray) -> tuple[float, ...]:
+        return tuple(np.bincount(part, weights=values[order], minlength=BINS).tolist())
+
+    return Reliability(
+        slope=float(slope),
+        shown=by_part(could),
+        expected=by_part(expit(score) * could),
+        observed=by_part(taken.astype(np.float64)),
+    )
+
+
+def _outcomes(
+    service: Service, split: Split, dataset: Dataset
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return score, number of showings and whether taken, by pair of customer and offer."""
+    bundle, model = service.bundle, service.recommender
+    query = bundle.customers.query
+    log = dataset.interactions
+    later = log[(log[OCCURRED_AT] >= split.at) & (log[OCCURRED_AT] < split.until)]
+    counts = later[later[EVENT_TYPE] == IMPRESSION].groupby(PAIR).size().rename("n").reset_index()
+    known = bundle.customer_ids.known(counts[CUSTOMER_ID])
+    counts = counts[known & counts[OFFER_ID].isin(split.candidates)]
+    if query is None or counts.empty:
+        return np.empty(0), np.empty(0), np.empty(0, dtype=bool)
+    redeemed = pd.MultiIndex.from_frame(later.loc[later[EVENT_TYPE] == REDEMPTION, PAIR])
+    taken = pd.MultiIndex.from_frame(counts[PAIR]).isin(redeemed)
+    people, place = np.unique(bundle.customer_ids.rows(counts[CUSTOMER_ID]), return_inverse=True)
+    columns = counts[OFFER_ID].map(model.encoders.offer_rows).to_numpy(dtype=np.int64)
+    asked = query.take(people)
+    repeatable = bundle.offers["repeatable"].fillna(False).to_numpy(dtype=bool)
+    still = (np.asarray(asked.redeemed[place, columns]).ravel() == 0) | repeatable[columns]
+    score = np.concatenate(
+        [
+            model.blend(asked.take(rows)).score[place[here] - rows[0], columns[here]]
+            for rows, here in _in_blocks(len(people), place)
+        ]
+    )
+    order = np.concatenate([here for _, here in _in_blocks(len(people), place)])
+    score[order] = score.copy()
+    shown = counts["n"].to_numpy(dtype=np.float64)
+    return score[still], shown[still], np.asarray(taken)[still]
+
+
+def _in_blocks(people: int, place: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Split people into blocks; with each, the pairs that are theirs."""
+    starts = range(0, people, 512)
+    blocks = [np.arange(start, min(start + 512, people)) for start in starts]
+    return [(rows, np.flatnonzero((place >= rows[0]) & (place <= rows[-1]))) for rows in blocks]

@@ -1,0 +1,108 @@
+"""Ranking among what each customer was shown: whether liking, not showing, was foretold.
+
+A redemption needs a showing, so ranking all candidates rewards whoever guesses what the old policy
+shows next: plain counts of redemptions do that well without knowing anybody's taste (the exposure
+bias of logged feedback; Schnabel et al. 2016, "Recommendations as treatments"). Among the offers
+that were shown to a customer after the moment, that advantage is gone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from data.dataset import Dataset
+from data.schema import CUSTOMER_ID, IMPRESSION, OCCURRED_AT, OFFER_ID
+from evaluation.harness import HEADLINE
+from evaluation.metrics import find_hits, per_customer
+from evaluation.significance import Comparison, Estimate, compare_paired, estimate_means
+from evaluation.splitting import Split
+from recommender.base import HYBRID, POLICIES
+from recommender.batch import recommend_batch
+from recommender.lists import Wish
+from recommender.service import Service
+
+K = 10
+MOST_CELLS = 20_000_000  # customers times candidates that are ranked whole
+COUNTED = "most redeemed"
+PAIR = [CUSTOMER_ID, OFFER_ID]
+
+
+@dataclass(frozen=True)
+class AmongShown:
+    """How policies rank what customers were shown.
+
+    Attributes
+    ----------
+    customers, pairs : int
+        Customers who took something that they were shown, and what they were shown in all.
+    policies : dict of str to Estimate
+        NDCG@10 by policy; `COUNTED` ranks by plain counts of redemptions.
+    against : dict of str to Comparison
+        The paired difference hybrid - policy.
+    """
+
+    customers: int
+    pairs: int
+    policies: dict[str, Estimate]
+    against: dict[str, Comparison]
+
+
+def rank_shown(service: Service, split: Split, dataset: Dataset, seed: int = 0) -> AmongShown | str:
+    """Rank for each customer the candidates that were shown between the moment and the end.
+
+    Returns
+    -------
+    AmongShown or str
+        Why it is not measured.
+    """
+    log = dataset.events(IMPRESSION)
+    if log.empty or not split.by_time:
+        return "not measured: no impressions are logged after the moment"
+    log = log[(log[OCCURRED_AT] >= split.at) & (log[OCCURRED_AT] < split.until)]
+    log = log[log[OFFER_ID].isin(split.candidates)]
+    shown = pd.MultiIndex.from_frame(log[PAIR].drop_duplicates())
+    truth = split.truth[pd.MultiIndex.from_frame(split.truth[PAIR]).isin(shown)]
+    customers = sorted(truth[CUSTOMER_ID].unique())
+    if not customers:
+        return "not measured: nothing that was shown was taken"
+    if len(customers) * len(split.candidates) > MOST_CELLS:
+        return "not measured: too many customers and offers to rank whole"
+    given = Dataset.of({"customers": pd.DataFrame({CUSTOMER_ID: customers}, dtype="str")})
+    values = {}
+    for policy in POLICIES:
+        wish = Wish(
+            split.at, n=len(split.candidates), policy=policy, offers=split.candidates, seed=seed
+        )
+        lists = recommend_batch(service, given, wish)
+        values[policy] = _ndcg(lists, shown, truth)
+    pairs = pd.DataFrame({CUSTOMER_ID: customers}).merge(_counted(split), how="cross")
+    values[COUNTED] = _ndcg(pairs, shown, truth)
+    estimates = estimate_means(np.column_stack(list(values.values())), seed)
+    return AmongShown(
+        customers=len(customers),
+        pairs=int(shown.get_level_values(0).isin(customers).sum()),
+        policies=dict(zip(values, estimates, strict=True)),
+        against={
+            policy: compare_paired(values[HYBRID], theirs, seed)
+            for policy, theirs in values.items()
+            if policy != HYBRID
+        },
+    )
+
+
+def _ndcg(lists: pd.DataFrame, shown: pd.MultiIndex, truth: pd.DataFrame) -> np.ndarray:
+    left = lists[pd.MultiIndex.from_frame(lists[PAIR]).isin(shown)]
+    return per_customer(find_hits(left, truth), (K,))[HEADLINE]
+
+
+def _counted(split: Split) -> pd.DataFrame:
+    """Rank all candidates by how often they were taken before."""
+    counts = split.train.events(split.relevant)[OFFER_ID].value_counts()
+    offers = pd.Series(sorted(split.candidates), dtype="str")
+    order = np.argsort(-counts.reindex(offers).fillna(0).to_numpy(), kind="stable")
+    return pd.DataFrame(
+        {OFFER_ID: offers.iloc[order].to_numpy(), "rank": np.arange(len(order)) + 1}
+    )
