@@ -8,37 +8,9 @@ Vinay and Wen, 2018, "Offline evaluation of ranking policies with click models")
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-NORMAL_95 = 1.959964
-
-
-@dataclass(frozen=True)
-class PolicyEstimate:
-    """An estimate per shown position, with how far it can be trusted.
-
-    Attributes
-    ----------
-    value, standard_error : float
-        Of the mean answer per shown position, for the customers and visits that were logged.
-    low, high : float
-        Ends of the 95 % interval.
-    effective_sample_size : float
-        Shown positions that the weighted ones are worth (Kish, 1965).
-    largest_weight : float
-    n : int
-        Shown positions.
-    """
-
-    value: float
-    standard_error: float
-    low: float
-    high: float
-    effective_sample_size: float
-    largest_weight: float
-    n: int
+from evaluation.weights import PolicyEstimate, weights_of, with_interval
 
 
 def position_model(
@@ -69,24 +41,11 @@ def position_model(
     Raises
     ------
     ValueError
-        There is no row, or a propensity is not above 0.
+        There is no row, or a propensity is not above 0 and at most 1.
     """
-    n = len(answered)
-    if not n or not (propensity > 0).all():
-        raise ValueError("Every shown position needs a propensity above 0, and one is needed.")
-    weight = target / propensity
+    weight = weights_of(propensity, target)
     value = float(np.mean(weight * answered))
-    error = _error_within(weight * answered - value, visit, customer)
-    total = float((weight**2).sum())
-    return PolicyEstimate(
-        value=value,
-        standard_error=error,
-        low=value - NORMAL_95 * error,
-        high=value + NORMAL_95 * error,
-        effective_sample_size=float(weight.sum() ** 2 / total) if total else 0.0,
-        largest_weight=float(weight.max()),
-        n=n,
-    )
+    return with_interval(value, _error_within(weight * answered - value, visit, customer), weight)
 
 
 def _error_within(gap: np.ndarray, visit: np.ndarray, customer: np.ndarray) -> float:
