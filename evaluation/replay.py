@@ -1,0 +1,244 @@
+"""Policies compared before launch: what each would have achieved on decisions that were logged.
+
+The lists are those of one moment, the cut: a model that knows only what was before it ranks, and
+what was shown from then on is weighed by how much likelier the policy was to show it. The chance of
+a place alone is weighed, not that of the whole list (the item-position model of Li et al., 2018,
+see `evaluation.policy`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from data.dataset import Dataset
+from data.errors import BundleError, DataError, UsageError
+from evaluation.chances import Chances, Decider
+from evaluation.estimators import (
+    Clipped,
+    clipping_curve,
+    direct_method,
+    doubly_robust,
+    gain_over_logged,
+    inverse_propensity,
+    self_normalised,
+)
+from evaluation.logged import Log, Shown, past_rates, read_log
+from evaluation.overlap import Overlap, judge_overlap
+from evaluation.policy import position_model
+from evaluation.significance import Estimate, estimate_ratio
+from evaluation.splitting import Protocol, split_dataset
+from evaluation.weights import PolicyEstimate
+from recommender.base import POLICIES
+from recommender.bundle import Bundle
+from recommender.training import train
+
+UNSEEN = "unseen"
+HEADLINE = "dr"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One policy on one measure.
+
+    Attributes
+    ----------
+    estimates : dict of str to PolicyEstimate
+        By estimator: dr (the one to read), snips, ips, dm, and position, whose interval is for
+        these customers rather than for others like them.
+    gain : PolicyEstimate
+        Doubly robust estimate less what was logged, on the same rows.
+    clipping : tuple of Clipped
+        The doubly robust estimate with its weights clipped.
+    overlap : Overlap
+        With the verdict.
+    """
+
+    estimates: dict[str, PolicyEstimate]
+    gain: PolicyEstimate
+    clipping: tuple[Clipped, ...]
+    overlap: Overlap
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What each policy would have achieved from the cut on.
+
+    Attributes
+    ----------
+    at, until : Timestamp
+        The cut, and the end of the log.
+    model_at, model_version : str
+        Of the model that ranked.
+    explore : float
+        Share of the time that an offer is drawn evenly.
+    log : Log
+        What was replayed.
+    logged : dict of str to Estimate or str
+        Per measure what the logging policy achieved on the same rows, or why it is not measured.
+    policies : dict of str to dict of str to Judged
+        By policy and measure.
+    learnt_from : int
+        Impressions before the cut that the reward model knows.
+    notes : tuple of str
+    """
+
+    at: pd.Timestamp
+    until: pd.Timestamp
+    model_at: str
+    model_version: str
+    explore: float
+    log: Log
+    logged: dict[str, Estimate | str]
+    policies: dict[str, dict[str, Judged]]
+    learnt_from: int
+    notes: tuple[str, ...]
+
+
+def check_policies(policies: tuple[str, ...], explore: float) -> None:
+    """Refuse what cannot be replayed.
+
+    Raises
+    ------
+    UsageError
+        A policy is not known, none is named, or exploring is no share.
+    """
+    for policy in policies:
+        if policy not in POLICIES:
+            raise UsageError(f"There is no policy {policy!r}.", f"Known: {', '.join(POLICIES)}.")
+    if not policies:
+        raise UsageError("No policy is named.", f"Known: {', '.join(POLICIES)}.")
+    if not 0 <= explore <= 1:
+        raise UsageError(f"--explore is {explore:g}.", "Give a share from 0 to 1.")
+
+
+def replay(
+    dataset: Dataset,
+    policies: tuple[str, ...],
+    *,
+    at: pd.Timestamp | None = None,
+    bundle: Bundle | None = None,
+    explore: float = 0.0,
+    seed: int = 0,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> Replay:
+    """Estimate what policies would have achieved on the decisions logged after a cut.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With impressions that have a propensity and, where lists are shown, a position.
+    policies : tuple of str
+        Of `recommender.base.POLICIES`. ``random`` draws evenly, with its exact chances.
+    at : Timestamp, optional
+        The cut; the bundle's moment, or else the one `evaluation.splitting` chooses.
+    bundle : Bundle, optional
+        Ranks; by default one is trained on what was before the cut.
+    explore : float
+        Share of the time that a list is drawn evenly from the valid offers instead.
+    seed : int
+        The only source of chance.
+    on_step : callable
+        Told the name of each step: those of training, where it trains, and one per policy.
+
+    Raises
+    ------
+    UsageError
+        A policy is not known.
+    DataError
+        Nothing can be replayed: no impressions after the cut, or none with a propensity.
+    BundleError
+        The bundle knows what happened after the first impression to be replayed.
+    """
+    check_policies(policies, explore)
+    until = dataset.moment_after()
+    shown = Shown.of(dataset)
+    if at is None:
+        at = _cut(dataset) if bundle is None else bundle.moment
+    log = read_log(shown, at, until)
+    first = pd.Timestamp(log.time.min(), tz="UTC")
+    if bundle is None:
+        bundle = train(dataset, at=at, seed=seed, on_step=on_step)
+    elif bundle.moment > first:
+        raise BundleError(
+            f"The model knows what happened until {bundle.at}; the first impression to be replayed "
+            f"is of {first.isoformat()}.",
+            f"Give --at {bundle.at}, or leave --model out to train on what was before the cut.",
+        )
+    decider = Decider(bundle, dataset, log, at)
+    rates, learnt_from = past_rates(shown, at, decider.offers, int(log.position.max()))
+    known, place = decider.offer >= 0, log.position - 1
+    predicted = {
+        name: np.where(known, rate[decider.offer, place], 0.0) for name, rate in rates.items()
+    }
+    unseen = np.ones((len(decider.offers), int(log.position.max())))
+    unseen[decider.offer[known], place[known]] = 0.0
+    logged: dict[str, Estimate | str] = dict(log.unmeasured)
+    for name, reward in log.answered.items():
+        logged[name] = estimate_ratio(
+            np.bincount(log.customer, weights=reward), np.bincount(log.customer), seed
+        )
+    found = {}
+    for policy in dict.fromkeys(policies):
+        on_step(f"policy {policy}")
+        chances = decider.decide(policy, explore, {**rates, UNSEEN: unseen})
+        found[policy] = {name: _judge(log, chances, predicted[name], name) for name in predicted}
+    strangers = sum(name not in bundle.customer_ids for name in log.customers)
+    return Replay(
+        at=at,
+        until=until,
+        model_at=bundle.at,
+        model_version=bundle.version,
+        explore=explore,
+        log=log,
+        logged=logged,
+        policies=found,
+        learnt_from=learnt_from,
+        notes=(*log.notes, *_remarks(int((~known).sum()), strangers, learnt_from)),
+    )
+
+
+def _remarks(unknown: int, strangers: int, learnt_from: int) -> Iterator[str]:
+    if unknown:
+        yield f"{unknown:,} impressions are of offers that the model does not know."
+    if strangers:
+        yield f"{strangers:,} customers are new to the model: their profile speaks for them."
+    if not learnt_from:
+        yield (
+            "No impression was logged before the cut: the reward model knows nothing, and doubly "
+            "robust is inverse propensity."
+        )
+
+
+def _cut(dataset: Dataset) -> pd.Timestamp:
+    split = split_dataset(dataset, Protocol())
+    if not split.by_time:
+        raise DataError(
+            "Time gives no cut: the history is too short.", "Give --at the moment to replay from."
+        )
+    return split.at
+
+
+def _judge(log: Log, chances: Chances, predicted: np.ndarray, name: str) -> Judged:
+    """Estimate one measure under a policy whose chances are known."""
+    reward, expected = log.answered[name], chances.means[name]
+    logged = reward, log.propensity, chances.target
+    robust = partial(doubly_robust, *logged, predicted, expected, log.customer)
+    mass = float(chances.mass.sum())
+    unsupported = float(chances.means[UNSEEN].sum()) / mass if mass else 1.0
+    return Judged(
+        estimates={
+            HEADLINE: robust(),
+            "snips": self_normalised(*logged, log.customer),
+            "ips": inverse_propensity(*logged, log.customer),
+            "dm": direct_method(expected, log.customer),
+            "position": position_model(*logged, log.visit, log.customer),
+        },
+        gain=gain_over_logged(*logged, predicted, expected, log.customer),
+        clipping=clipping_curve(lambda clip: robust(clip=clip)),
+        overlap=judge_overlap(*logged, log.customer, unsupported=unsupported, mass=chances.mass),
+    )
