@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from data.synthetic.slates import position_chances
+from data.synthetic.truth import Contexts
 from evaluation.policy import position_model
 from evaluation.suites import policy
 from evaluation.suites.policy import Try, summarise
+from evaluation.suites.worlds import Population, best_policy, quality_policy
 
 
 def logged(visits: int, seed: int) -> tuple[np.ndarray, ...]:
@@ -72,21 +76,73 @@ def test_positions_without_a_propensity_are_refused(propensity: list[float]) -> 
         position_model(np.ones(n), np.array(propensity), np.ones(n), np.arange(n), np.arange(n))
 
 
+def attempt(value: float, covered: bool, p_value: float = 0.5) -> Try:
+    return Try(
+        truth=0.1, naive=0.08, value=value, standard_error=0.001, effective_share=0.5,
+        largest_weight=9.0, shown=1000, covered={"an interval": covered}, p_value=p_value,
+    )  # fmt: skip
+
+
 def test_a_study_that_misses_says_so() -> None:
-    fine = Try(0.1, 0.08, 0.1005, True, 0.001, 0.5, 9.0)
-    off = Try(0.1, 0.08, 0.11, False, 0.001, 0.5, 9.0)
-    held = {row.figure: row.holds for row in summarise([fine] * 19 + [off])}
-    assert list(held.values()).count(True) == 1  # 95 % are covered
-    assert list(held.values()).count(False) == 2
-    better = [row.holds for row in summarise([fine] * 95 + [Try(0.1, 0, 0.1, False, 1, 1, 1)] * 5)]
+    fine, off = attempt(0.1005, covered=True), attempt(0.11, covered=False, p_value=0.01)
+    held = [row.holds for row in summarise([fine] * 19 + [off])]
+    assert held.count(False) == 2  # the errors
+    assert held.count(True) == 2  # 95 % are covered, 5 % differ by chance
+    calm = attempt(0.1, covered=False, p_value=0.05)
+    better = [row.holds for row in summarise([fine] * 95 + [calm] * 5)]
+    assert better.count(True) == 4
     assert better.count(False) == 0
+
+
+def test_too_many_covered_and_too_many_alarms_are_misses() -> None:
+    sure, nervous = attempt(0.1, covered=True), attempt(0.1, covered=True, p_value=0.01)
+    held = {row.figure: row.holds for row in summarise([sure] * 500)}
+    assert not held["95% intervals that cover: an interval"]
+    assert not held["paired test of equals, p <= 0.05"]
+    held = {row.figure: row.holds for row in summarise([nervous] * 100 + [sure] * 400)}
+    assert not held["paired test of equals, p <= 0.05"]
+
+
+def test_an_estimate_that_was_refused_counts_in_no_coverage() -> None:
+    refused = replace(attempt(0.1, covered=True), covered={})
+    rows = {row.figure: row for row in summarise([attempt(0.1, covered=True)] * 3 + [refused])}
+    assert rows["estimable: an interval"].value == 0.75
+    assert rows["95% intervals that cover: an interval"].value == 1.0
 
 
 def test_one_seed_of_the_study_knows_its_truth(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policy, "CUSTOMERS", 300)
-    monkeypatch.setattr(policy, "POSITIONS", 5000)
     found = policy.try_seed(3)
     assert found == policy.try_seed(3)
     assert abs(found.value - found.truth) < 5 * found.standard_error
     assert found.naive < found.truth
     assert 0 < found.effective_share < 1 < found.largest_weight
+    assert 0 < found.p_value <= 1
+    assert len(found.covered) == 9
+
+
+def test_the_study_s_expectations_are_the_true_world_s() -> None:
+    population = Population(seed=5, customers=60)
+    world, visits = population.world, population.visits
+    target = quality_policy(world.stage)
+    fixed = best_policy(world.stage, target)
+    contexts = Contexts(visits.owner, visits.day, np.zeros(len(visits.owner), dtype=bool))
+    policies = [world.stage.policy, target, fixed]
+    for one, exact in zip(policies, population.expect(policies), strict=True):
+        value = world.value(world.drawing(one), contexts)
+        assert exact.clicks.sum() / exact.shown.sum() == pytest.approx(value.ctr, rel=1e-12)
+    # The fixed policy always fills the places that there are offers for, with one offer each.
+    assert set(np.unique(fixed.chance)) == {0.0, 1.0}
+    assert fixed.chance.sum(axis=1).max() == 1
+
+
+def test_customers_of_the_study_are_drawn_with_their_visits() -> None:
+    population = Population(seed=6, customers=80)
+    sample = population.sample()
+    assert (np.diff(sample.visits.second) >= 0).all()
+    before = population.visits
+    assert (sample.person[sample.visits.owner] == before.owner[sample.visit]).all()
+    assert (sample.visits.second == before.second[sample.visit]).all()
+    many = np.bincount(before.owner, minlength=80)
+    assert (np.bincount(sample.visits.owner, minlength=80) == many[sample.person]).all()
+    assert sample.people.table["customer_id"].is_unique
