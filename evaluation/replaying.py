@@ -93,7 +93,9 @@ def print_replay(found: Replay, console: Console) -> None:
         table = _clipping(name, judged)
         if table is not None:
             console.print(table, width=WIDTH)
-    console.print("Worth: how many equally weighted impressions they stand for (Kish).")
+    console.print(
+        "Worth: as many equally weighted impressions (Kish); largest: the heaviest weight."
+    )
     for note in found.notes:
         console.print(f"Note: {note}")
 
@@ -156,7 +158,7 @@ def _values(name: str, logged: Estimate, judged: dict[str, Judged], answers: flo
     table.add_column("value", justify="right")
     table.add_column("more than logged", justify="right")
     table.add_column("worth", justify="right")
-    table.add_column("weight up to", justify="right")
+    table.add_column("largest", justify="right")
     table.add_column("verdict")
     table.add_row("as logged", _span(logged), "", f"{logged.n:,}", "1.0", "measured")
     for policy, one in judged.items():
