@@ -56,6 +56,7 @@ def print_report(report: Report, console: Console) -> None:
         print_depth(report.depth, console)
     for name, label in (("ctr", "CTR"), ("conversion", "Conversion")):
         console.print(f"{label}: {_told(report.online[name], percent=True)}")
+    console.print(f"Incremental conversions: {_told_uplift(report.uplift)}")
     segments, anomalies = report.segments, report.anomalies
     if segments["k"]:
         text = f"Segments: {segments['k']}, silhouette {_figure(segments['silhouette'])}"
@@ -86,7 +87,13 @@ def render_page(report: Report) -> str:
         "evaluation",
         "report.html",
         _charts(report),
-        {"figure": _figure, "told": _told, "gap": _gap, "exposure": told_exposure},
+        {
+            "figure": _figure,
+            "told": _told,
+            "gap": _gap,
+            "exposure": told_exposure,
+            "uplift": _told_uplift,
+        },
         holm=told_gap,
         report=report,
         slices=[] if report.trial is None else _slices(report.trial),
@@ -229,6 +236,13 @@ def _told(one: Estimate | str, percent: bool = False) -> str:
     if percent:
         return f"{one.value:.2%} ({one.low:.2%} to {one.high:.2%}, {one.n:,} impressions)"
     return f"{one.value:.3f} ({one.low:.3f}-{one.high:.3f})"
+
+
+def _told_uplift(found: dict[str, Any] | str) -> str:
+    if isinstance(found, str):
+        return found
+    gap = found["difference"]
+    return f"{gap['value']:+.2%} ({gap['low']:+.2%} to {gap['high']:+.2%}) of customers"
 
 
 def _figure(value: Any) -> str:

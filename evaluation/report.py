@@ -22,12 +22,13 @@ from evaluation.drill import Drill
 from evaluation.findings import anomaly_findings, segment_findings, segment_summary
 from evaluation.harness import SLICES, Trial, run_trial
 from evaluation.identity import identify, split_identity
-from evaluation.online import measure_online
+from evaluation.online import NOT_MEASURED, measure_online
 from evaluation.refusal import STEPS as CHECK_STEPS
 from evaluation.refusal import run_checks
 from evaluation.significance import Estimate
 from evaluation.splitting import Protocol, Split, split_dataset
 from evaluation.trec import values_table
+from evaluation.uplift import measure_uplift
 from recommender.base import POLICIES
 from recommender.bundle import Bundle
 from recommender.service import Service
@@ -52,6 +53,8 @@ class Report:
         Ranking of every policy; None where there is nothing to rank.
     online : dict
         ``ctr`` and ``conversion``: an `Estimate` or why it is not measured.
+    uplift : dict or str
+        Incremental conversions where a holdout is named, or why they are not measured.
     segments, anomalies : dict
         Quality and contents.
     summary : DataFrame
@@ -80,6 +83,7 @@ class Report:
     anomalies: dict[str, Any]
     summary: pd.DataFrame
     bundle: Bundle
+    uplift: dict[str, Any] | str = NOT_MEASURED
     ablation: Ablation = field(default_factory=dict)
     depth: Depth | None = None
     checks: tuple[Check, ...] = ()
@@ -97,7 +101,7 @@ class Report:
             else _plain(self.trial.ranking),
             "hybrid_against": {} if self.trial is None else _plain(self.trial.against),
             "ablation": _plain(self.ablation),
-            "online": _plain(self.online),
+            "online": {**self.online, "uplift": self.uplift},
             "segments": {**self.segments, "summary": self.summary.to_dict("records")},
             "anomalies": self.anomalies,
             "depth": _plain(self.depth),
@@ -181,6 +185,7 @@ def build_report(
         protocol={} if split is None else _protocol(split),
         trial=trial,
         online=online,
+        uplift=measure_uplift(dataset),
         segments=segment_findings(bundle, truth.get("segments")),
         anomalies=anomaly_findings(bundle, truth.get("anomalies")),
         summary=segment_summary(bundle),

@@ -41,7 +41,15 @@ def report_schema() -> dict[str, Any]:
                     "ablation[slice][part]: what the hybrid loses without a part, NDCG@10.",
                 ),
                 "online": {
-                    **_record({"ctr": _ref("measured"), "conversion": _ref("measured")}),
+                    **_record(
+                        {"ctr": _ref("measured"), "conversion": _ref("measured")},
+                        optional={
+                            "uplift": {
+                                "type": ["object", "string"],
+                                "description": "Incremental conversions, where a holdout is named.",
+                            }
+                        },
+                    ),
                     "description": "Of logged impressions only; a text says why it is not "
                     "measured.",
                 },
@@ -66,6 +74,11 @@ def report_schema() -> dict[str, Any]:
                 },
             },
             optional={
+                "depth": {
+                    "type": ["object", "null"],
+                    "description": "Tuned baselines by slice, ranking among what was shown, "
+                    "slices, exposure, breadth, reliability of probabilities.",
+                },
                 "checks": {
                     "type": "array",
                     "items": _ref("check"),

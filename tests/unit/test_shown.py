@@ -1,0 +1,88 @@
+"""Ranking among what was shown, and whether probabilities are true, on a made log."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.dataset import Dataset
+from data.synthetic import PRESETS, generate
+from evaluation.harness import HEADLINE, rank_policy
+from evaluation.reliability import Reliability, measure_reliability
+from evaluation.shown import COUNTED, AmongShown, rank_shown
+from evaluation.splitting import Protocol, Split, split_dataset
+from recommender.base import HYBRID, POLICIES
+from recommender.service import Service
+from recommender.training import train
+
+
+@pytest.fixture(scope="module")
+def made() -> tuple[Dataset, Split, Service]:
+    dataset = Dataset.of(generate(replace(PRESETS["small"], customers=300, offers=50, days=120)))
+    split = split_dataset(dataset, Protocol())
+    return dataset, split, Service(train(split.train, at=split.at))
+
+
+def test_every_policy_ranks_only_what_was_shown(made: tuple[Dataset, Split, Service]) -> None:
+    dataset, split, service = made
+    found = rank_shown(service, split, dataset)
+    assert isinstance(found, AmongShown)
+    assert set(found.policies) == {*POLICIES, COUNTED}
+    assert set(found.against) == {*POLICIES, COUNTED} - {HYBRID}
+    # Fewer offers than all candidates: chance alone does better than over the whole catalogue.
+    assert (
+        found.policies["random"].value > rank_policy(service, split, "random")[1][HEADLINE].mean()
+    )
+    assert all(one.n == found.customers for one in found.policies.values())
+
+
+def test_without_a_log_of_showings_nothing_is_said(made: tuple[Dataset, Split, Service]) -> None:
+    dataset, split, service = made
+    log = dataset.interactions
+    bare = replace(dataset, interactions=log[log["event_type"] != "impression"])
+    assert "not measured" in str(rank_shown(service, split, bare))
+    relative = Service(
+        replace(
+            service.bundle,
+            recommender=replace(
+                service.recommender, hybrid=replace(service.recommender.hybrid, calibrated=False)
+            ),
+        )
+    )
+    assert "not measured" in str(measure_reliability(relative, split, dataset))
+
+
+def test_predicted_and_observed_redemptions_are_those_of_the_window(
+    made: tuple[Dataset, Split, Service],
+) -> None:
+    dataset, split, service = made
+    found = measure_reliability(service, split, dataset)
+    if not service.calibrated:
+        pytest.skip("too little was shown to calibrate")
+    assert isinstance(found, Reliability)
+    log = dataset.interactions
+    later = log[log["occurred_at"] >= split.at]
+    pair = ["customer_id", "offer_id"]
+    redeemed = later.loc[later["event_type"] == "redemption", pair].drop_duplicates()
+    shown = later.loc[later["event_type"] == "impression", pair].drop_duplicates()
+    both = redeemed.merge(shown, on=pair)
+    assert 0 < sum(found.observed) <= len(both)
+    assert sum(found.shown) <= int((later["event_type"] == "impression").sum())
+    assert np.all(np.diff(np.array(found.expected) / np.array(found.shown)) >= 0)
+
+
+def test_what_was_redeemed_most_is_counted_before_the_moment(
+    made: tuple[Dataset, Split, Service],
+) -> None:
+    from evaluation.shown import _counted
+
+    _, split, _ = made
+    ranked = _counted(split)
+    counts = split.train.events("redemption")["offer_id"].value_counts()
+    in_order = ranked["offer_id"].map(counts).fillna(0)
+    assert in_order.is_monotonic_decreasing
+    assert set(ranked["offer_id"]) == set(split.candidates)
+    assert isinstance(ranked, pd.DataFrame)
