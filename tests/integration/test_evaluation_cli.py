@@ -149,6 +149,7 @@ def test_lists_truth_and_figures_stand_beside_the_report(reported: tuple[Path, A
     assert set(pd.read_parquet(folder / "per_customer.parquet")["policy"]) == POLICIES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("drill", "why"), [("future", "rows of the past only"), ("sampled", "every candidate")]
 )
@@ -168,6 +169,7 @@ def test_a_planted_mistake_ends_the_run_and_is_told(
     assert "This report is refused" in (tmp_path / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_the_change_since_a_report_is_paired_over_its_customers(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -136,6 +136,7 @@ def test_what_varies_or_reads_the_future_is_refused(
         assert told in found.told
 
 
+@pytest.mark.slow
 def test_a_recipe_that_reads_the_future_knows_shuffled_labels(
     small_dataset: Dataset, fold: Fold
 ) -> None:

@@ -56,6 +56,7 @@ def test_structure_is_found_where_there_is_some() -> None:
     assert found.exceeded == {"uniform": (0, 39), "gaussian": (0, 39)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["uniform", "normal"])
 def test_noise_is_not_called_structure(name: str) -> None:
     found = 0

@@ -156,6 +156,7 @@ def test_the_future_changes_nothing(
     assert version(small_dataset.before(at)) == whole  # and again: training is deterministic
 
 
+@pytest.mark.slow
 def test_shuffled_redemptions_teach_nothing(small_dataset: Dataset) -> None:
     split = split_dataset(small_dataset, Protocol())
     service = Service(train(split.train, at=split.at))

@@ -129,6 +129,7 @@ def test_parameters_survive_being_written_as_texts() -> None:
     assert WorldParameters.from_texts(PARAMETERS.as_texts()) == PARAMETERS
 
 
+@pytest.mark.slow
 def test_training_never_reads_the_truth(tmp_path: Path) -> None:
     write_world(WorldParameters(customers=150, offers=30, days=60), tmp_path / "w")
     model = train(read_folder(tmp_path / "w").dataset)
