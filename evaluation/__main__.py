@@ -49,9 +49,7 @@ def report(
     new_offers: Annotated[
         bool, typer.Option(help="Rank only the offers that begin at the moment.")
     ] = False,
-    quick: Annotated[
-        bool, typer.Option(help="Leave out the checks that need more trainings.")
-    ] = False,
+    quick: Annotated[bool, typer.Option(help="Leave out what needs more trainings.")] = False,
     compare: Annotated[
         Path | None, typer.Option(help="Another report.json, or its folder: show the change.")
     ] = None,

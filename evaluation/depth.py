@@ -12,14 +12,16 @@ from evaluation.baselines import Standing, run_baselines, stand
 from evaluation.catalogue import Beyond, measure_catalogue
 from evaluation.exposure import GroupExposure, measure_exposure
 from evaluation.harness import Trial
+from evaluation.other_splits import STEPS as SPLIT_STEPS
+from evaluation.other_splits import OtherSplit, measure_other_splits
 from evaluation.reliability import Reliability, measure_reliability
 from evaluation.shown import AmongShown, rank_shown
 from evaluation.slices import Slices, measure_slices
-from evaluation.splitting import Split
+from evaluation.splitting import Protocol, Split
 from recommender.service import Service
 
 RIVAL = "most popular"  # what slices are compared with: plain, tuned, and never silent
-STEPS = BASELINE_STEPS + 3
+STEPS = BASELINE_STEPS + SPLIT_STEPS + 3
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Depth:
         By attribute: who gets which offers, or why it is not measured.
     catalogue : mapping
         By policy and baseline: coverage, concentration, novelty, diversity and the like.
+    other_splits : mapping
+        By split: the hybrid on it, or why it is not measured; empty where that was not wished for.
     reliability : Reliability or str
         Predicted beside observed redemptions, or why they are not measured.
     """
@@ -53,6 +57,7 @@ class Depth:
     slices: Slices
     exposure: Mapping[str, GroupExposure | str]
     catalogue: Mapping[str, Beyond]
+    other_splits: Mapping[str, OtherSplit | str]
     reliability: Reliability | str
 
 
@@ -62,6 +67,7 @@ def measure_depth(
     trial: Trial,
     dataset: Dataset,
     *,
+    protocol: Protocol | None = None,
     seed: int = 0,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Depth:
@@ -75,6 +81,8 @@ def measure_depth(
         Of that model on `split`.
     dataset : Dataset
         All rows, those of the test window among them.
+    protocol : Protocol, optional
+        Measure other splits of this protocol as well; each is a training more.
     on_step : callable
         Told the name of each of the `STEPS` steps as it begins.
     """
@@ -97,5 +105,8 @@ def measure_depth(
         slices=slices,
         exposure=exposure,
         catalogue=catalogue,
+        other_splits={}
+        if protocol is None
+        else measure_other_splits(dataset, protocol, seed=seed, on_step=on_step),
         reliability=measure_reliability(service, split, dataset),
     )

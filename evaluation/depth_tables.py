@@ -22,6 +22,7 @@ def print_depth(depth: Depth, console: Console) -> None:
     _print_baselines(depth, console)
     _print_shown(depth, console)
     _print_slices(depth, console)
+    _print_other_splits(depth, console)
     for attribute, found in depth.exposure.items():
         console.print(f"Exposure by {attribute}: {told_exposure(found)}")
     if isinstance(depth.reliability, str):
@@ -121,3 +122,24 @@ def _print_slices(depth: Depth, console: Console) -> None:
         console.print(
             f"The lowest slice is {found.lowest}; the hybrid gains least in {found.weakest}."
         )
+
+
+def _print_other_splits(depth: Depth, console: Console) -> None:
+    if not depth.other_splits:
+        return
+    table = Table(
+        title="Other splits: the hybrid beside the most redeemed offers, NDCG@10 (* p < 0.05)",
+        title_justify="left",
+    )
+    table.add_column("split")
+    for name in ("n", "hybrid", "most redeemed", "difference"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, one in depth.other_splits.items():
+        if isinstance(one, str):
+            table.add_row(f"{name}: {one}", "", "", "", "")
+            continue
+        told = f"{name} (leaks)" if one.leaky else name
+        gap = told_gap(one.difference, one.difference.p_value)
+        figures = f"{one.hybrid.value:.3f}", f"{one.most_redeemed.value:.3f}", gap
+        table.add_row(told, f"{one.hybrid.n:,}", *figures)
+    console.print(table)

@@ -138,7 +138,7 @@ def build_report(
     truth : mapping of str to DataFrame
         ``segments`` and ``anomalies`` where the truth is known.
     thorough : bool
-        Also what needs more trainings: checks of determinism and of shuffled labels.
+        Also what needs more trainings: other splits, checks of determinism and of shuffled labels.
     drill : callable, optional
         Plants a mistake on purpose (`evaluation.drill`).
     on_step : callable
@@ -170,7 +170,10 @@ def build_report(
     depth: Depth | None = None
     if split is not None and trial is not None:
         ablation = run_ablation(bundle, split, trial, seed=seed, on_step=on_step)
-        depth = measure_depth(Service(bundle), split, trial, dataset, seed=seed, on_step=on_step)
+        depth = measure_depth(
+            Service(bundle), split, trial, dataset,
+            protocol=protocol if thorough else None, seed=seed, on_step=on_step,
+        )  # fmt: skip
     checks: tuple[Check, ...] = ()
     if split is not None:
         checks = run_checks(

@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 from data.dataset import Dataset
-from data.schema import CUSTOMER_ID, IMPRESSION, OCCURRED_AT, OFFER_ID
+from data.schema import CUSTOMER_ID, IMPRESSION, OCCURRED_AT, OFFER_ID, REDEMPTION
 from evaluation.harness import HEADLINE
 from evaluation.metrics import find_hits, per_customer
 from evaluation.significance import Comparison, Estimate, compare_paired, estimate_means
-from evaluation.splitting import Split
+from evaluation.splitting import Split, already_redeemed
 from recommender.base import HYBRID, POLICIES
 from recommender.batch import recommend_batch
 from recommender.lists import Wish
@@ -78,8 +78,7 @@ def rank_shown(service: Service, split: Split, dataset: Dataset, seed: int = 0) 
         )
         lists = recommend_batch(service, given, wish)
         values[policy] = _ndcg(lists, shown, truth)
-    pairs = pd.DataFrame({CUSTOMER_ID: customers}).merge(_counted(split), how="cross")
-    values[COUNTED] = _ndcg(pairs, shown, truth)
+    values[COUNTED] = _ndcg(most_redeemed(split, customers), shown, truth)
     estimates = estimate_means(np.column_stack(list(values.values())), seed)
     return AmongShown(
         customers=len(customers),
@@ -98,11 +97,22 @@ def _ndcg(lists: pd.DataFrame, shown: pd.MultiIndex, truth: pd.DataFrame) -> np.
     return per_customer(find_hits(left, truth), (K,))[HEADLINE]
 
 
-def _counted(split: Split) -> pd.DataFrame:
-    """Rank all candidates by how often they were taken before."""
+def most_redeemed(split: Split, customers: list[str]) -> pd.DataFrame:
+    """Rank for each customer by how often an offer was taken before, by anybody.
+
+    What the customer took before and cannot take once more is left out.
+
+    Returns
+    -------
+    DataFrame
+        customer_id, offer_id, rank: every candidate that is open to the customer.
+    """
     counts = split.train.events(split.relevant)[OFFER_ID].value_counts()
     offers = pd.Series(sorted(split.candidates), dtype="str")
     order = np.argsort(-counts.reindex(offers).fillna(0).to_numpy(), kind="stable")
-    return pd.DataFrame(
+    ranked = pd.DataFrame(
         {OFFER_ID: offers.iloc[order].to_numpy(), "rank": np.arange(len(order)) + 1}
     )
+    lists = pd.DataFrame({CUSTOMER_ID: customers}, dtype="str").merge(ranked, how="cross")
+    lists = lists.astype({OFFER_ID: "str"})
+    return lists[~already_redeemed(split.train, lists, REDEMPTION)]

@@ -24,7 +24,7 @@ COMMANDS = {
     "data": ("generate", "realism", "import", "validate", "load"),
     "segmentation": ("report", "anomalies"),
     "recommender": ("train", "recommend", "explain", "publish", "rollback"),
-    "evaluation": ("report", "metrics", "benchmark"),
+    "evaluation": ("report", "metrics", "replay", "benchmark"),
 }
 
 
