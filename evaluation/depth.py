@@ -12,10 +12,12 @@ from evaluation.baselines import Standing, run_baselines, stand
 from evaluation.catalogue import Beyond, measure_catalogue
 from evaluation.exposure import GroupExposure, measure_exposure
 from evaluation.harness import Trial
+from evaluation.knowledge import Failure, find_failures, measure_knowledge
 from evaluation.other_splits import STEPS as SPLIT_STEPS
 from evaluation.other_splits import OtherSplit, measure_other_splits
 from evaluation.reliability import Reliability, measure_reliability
 from evaluation.shown import AmongShown, rank_shown
+from evaluation.significance import Estimate
 from evaluation.slices import Slices, measure_slices
 from evaluation.splitting import Protocol, Split
 from recommender.service import Service
@@ -44,6 +46,10 @@ class Depth:
         By attribute: who gets which offers, or why it is not measured.
     catalogue : mapping
         By policy and baseline: coverage, concentration, novelty, diversity and the like.
+    knowledge : mapping or str
+        NDCG@10 of the hybrid by what is known of the customer, or why it is not measured.
+    failures : tuple of Failure
+        Customers whose list held nothing of what they took.
     other_splits : mapping
         By split: the hybrid on it, or why it is not measured; empty where that was not wished for.
     reliability : Reliability or str
@@ -57,6 +63,8 @@ class Depth:
     slices: Slices
     exposure: Mapping[str, GroupExposure | str]
     catalogue: Mapping[str, Beyond]
+    knowledge: Mapping[str, Estimate] | str
+    failures: tuple[Failure, ...]
     other_splits: Mapping[str, OtherSplit | str]
     reliability: Reliability | str
 
@@ -105,6 +113,8 @@ def measure_depth(
         slices=slices,
         exposure=exposure,
         catalogue=catalogue,
+        knowledge=measure_knowledge(service, split, seed),
+        failures=find_failures(split, trial),
         other_splits={}
         if protocol is None
         else measure_other_splits(dataset, protocol, seed=seed, on_step=on_step),

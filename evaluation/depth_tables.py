@@ -21,6 +21,7 @@ def print_depth(depth: Depth, console: Console) -> None:
     """Print baselines, ranking among what was shown, and the slices that stand out."""
     _print_baselines(depth, console)
     _print_shown(depth, console)
+    _print_knowledge(depth, console)
     _print_slices(depth, console)
     _print_other_splits(depth, console)
     for attribute, found in depth.exposure.items():
@@ -98,6 +99,18 @@ def _print_shown(depth: Depth, console: Console) -> None:
         gap = shown.against.get(policy)
         told = "" if policy == HYBRID else told_gap(gap, 1.0 if gap is None else gap.p_value)
         table.add_row(policy, f"{one.value:.3f} ({one.low:.3f}-{one.high:.3f})", told)
+    console.print(table)
+
+
+def _print_knowledge(depth: Depth, console: Console) -> None:
+    if isinstance(depth.knowledge, str):
+        console.print(f"By what is known of a customer: {depth.knowledge}")
+        return
+    table = Table(title="The same customers, told less and more", title_justify="left")
+    table.add_column("known")
+    table.add_column("ndcg, 95% interval", justify="right")
+    for name, one in depth.knowledge.items():
+        table.add_row(name, f"{one.value:.3f} ({one.low:.3f}-{one.high:.3f})")
     console.print(table)
 
 

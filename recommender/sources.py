@@ -136,7 +136,7 @@ def fit_sources(
         ids=ids,
         query=query,
         behaved=behaved,
-        profile_segment=_profile_segment(dataset, encoders, ids, features),
+        profile_segment=profile_segment(dataset, encoders, ids, features),
     )
 
 
@@ -264,10 +264,15 @@ def _prefer(given: sp.csr_matrix, behaved: sp.csr_matrix, survey: Survey) -> sp.
     return sp.csr_matrix(given + behaved - behaved.multiply(twice))
 
 
-def _profile_segment(
+def profile_segment(
     dataset: Dataset, encoders: Encoders, ids: IdMap, features: pd.DataFrame
 ) -> sp.csr_matrix:
-    """Place customers by what their profile says, leaving out all that purchases told."""
+    """Place customers by what their profile says, leaving out all that purchases told.
+
+    Returns
+    -------
+    csr_matrix, shape (customers, segments)
+    """
     table = features.reindex(pd.Index(ids.ids, dtype="str")).copy()
     table[:] = np.nan
     stated = dataset.customers.set_index(CUSTOMER_ID)

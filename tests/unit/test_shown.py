@@ -9,7 +9,8 @@ import pytest
 
 from data.dataset import Dataset
 from data.synthetic import PRESETS, generate
-from evaluation.harness import HEADLINE, rank_policy
+from evaluation.harness import HEADLINE, rank_policy, run_trial
+from evaluation.knowledge import find_failures, measure_knowledge
 from evaluation.reliability import Reliability, measure_reliability
 from evaluation.shown import COUNTED, AmongShown, most_redeemed, rank_shown
 from evaluation.splitting import Protocol, Split, split_dataset
@@ -87,3 +88,23 @@ def test_what_was_redeemed_most_is_counted_before_the_moment(
     before = before[before["offer_id"].isin(once)].drop_duplicates()
     assert lists.merge(before, on=pair).empty
     assert set(lists["offer_id"]) <= set(split.candidates)
+
+
+def test_knowing_everything_is_better_than_knowing_nothing(
+    made: tuple[Dataset, Split, Service],
+) -> None:
+    _, split, service = made
+    found = measure_knowledge(service, split)
+    assert not isinstance(found, str)
+    assert next(iter(found)) == "nothing"
+    assert list(found)[-1] == "and purchases"
+    assert found["and purchases"].value > found["nothing"].value
+    assert len({one.n for one in found.values()}) == 1
+
+
+def test_failures_are_lists_without_a_hit(made: tuple[Dataset, Split, Service]) -> None:
+    _, split, service = made
+    trial = run_trial(service, split, policies=(HYBRID,))
+    for one in find_failures(split, trial):
+        assert one.taken
+        assert not set(one.taken) & set(one.listed)
