@@ -23,10 +23,11 @@ from rich.progress import (
 
 from data.errors import OfferError, SettingsError, UsageError
 
-# Names of files and customers are text, never markup.
 EARLIEST, LATEST = 1900, 2200
+WIDTH = 100  # columns that every table fits
+# Names of files and customers are text, never markup.
 out = Console(
-    highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120
+    highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH
 )
 err = Console(stderr=True, highlight=False)
 

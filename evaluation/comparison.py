@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.special import ndtr
 
+from data.console import WIDTH
 from evaluation.earlier import CustomerFigures
 from evaluation.harness import HEADLINE
 from evaluation.significance import Z
@@ -31,7 +32,6 @@ CONDITIONS = {
     ("protocol", "hashes", "candidates"): "candidates",
     ("protocol", "hashes", "truth"): "tested pairs",
 }
-WIDTH = 100  # columns of a terminal
 PAIRED, UNPAIRED, NOT_COMPARABLE = "paired", "unpaired", "not comparable"
 
 

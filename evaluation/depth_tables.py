@@ -7,6 +7,7 @@ import math
 from rich.console import Console
 from rich.table import Table
 
+from data.console import WIDTH
 from evaluation.baselines import ORACLE
 from evaluation.depth import Depth
 from evaluation.exposure import GroupExposure
@@ -130,7 +131,7 @@ def _print_slices(depth: Depth, console: Console) -> None:
         gap = told_gap(one.difference, one.p_holm)
         figures = f"{one.hybrid.value:.3f}", f"{one.rival.value:.3f}", gap
         table.add_row(one.label, f"{one.n:,}", *figures)
-    console.print(table)
+    console.print(table, width=min(WIDTH, console.width))
     if found.lowest:
         console.print(
             f"The lowest slice is {found.lowest}; the hybrid gains least in {found.weakest}."
@@ -155,4 +156,4 @@ def _print_other_splits(depth: Depth, console: Console) -> None:
         gap = told_gap(one.difference, one.difference.p_value)
         figures = f"{one.hybrid.value:.3f}", f"{one.most_redeemed.value:.3f}", gap
         table.add_row(told, f"{one.hybrid.n:,}", *figures)
-    console.print(table)
+    console.print(table, width=min(WIDTH, console.width))

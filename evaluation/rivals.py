@@ -159,7 +159,9 @@ def fit_neighbours(past: Past, parameters: Parameters, _seed: int) -> Score:
     model.fit(unit, show_progress=False)
     near = sp.coo_matrix(model.similarity)
     both = norm[near.row] * norm[near.col]
-    near = sp.csr_matrix((near.data * both / (both + parameters["shrink"]), (near.row, near.col)))
+    # An offer that nobody took is near to nothing, itself included, and norms of nothing are zero.
+    shrunk = near.data * both / np.maximum(both + parameters["shrink"], 1e-9)
+    near = sp.csr_matrix((shrunk, (near.row, near.col)))
     near.resize(taken.shape[1], taken.shape[1])
     return lambda rows: np.asarray((taken[rows] @ near).toarray())
 
