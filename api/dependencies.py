@@ -143,6 +143,7 @@ def make_list(
     wish = Wish(at=home.now(), n=n, category=category, exclude=exclude)
     listing = service.recommend(person.query, wish)[0]
     offers = []
+    why = service.explainer.reasons(person.query, listing.offers) if explain else []
     for rank, one in enumerate(listing.offers, 1):
         offer_id, title, offer_category = service.shown(one.row)
         offers.append(
@@ -154,9 +155,7 @@ def make_list(
                 score=one.score,
                 source=one.source,
                 contributions=one.contributions if explain else {},
-                reasons=service.explainer.reasons(person.query, one.row, one.contributions)
-                if explain
-                else [],
+                reasons=why[rank - 1] if explain else [],
             )
         )
     return OfferList(

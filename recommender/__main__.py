@@ -225,7 +225,7 @@ def explain(
     listed = service.recommend(query, wish)[0].offers
     if not listed:
         raise UsageError("No offer is a candidate at that moment.", "Choose another --at.")
-    reasons = [service.explainer.reasons(query, one.row, one.contributions) for one in listed]
+    reasons = service.explainer.reasons(query, listed)
     if as_json:
         offers = [
             {

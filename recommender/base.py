@@ -67,6 +67,10 @@ class Query:
         """Return the queries of some rows."""
         return Query(*(part[rows] for part in self.parts()))
 
+    def one(self, row: int) -> Query:
+        """Return the query of one row: the cheap way, for a request."""
+        return Query(*(_row(part, row) for part in self.parts()))
+
     def parts(self) -> tuple[sp.csr_matrix, ...]:
         """Return the matrices in the order of the fields."""
         return tuple(getattr(self, field.name) for field in fields(self))
@@ -112,6 +116,12 @@ class Scorer(Protocol):
 
     def score(self, query: Query) -> np.ndarray:
         """Score every offer: shape (n, offers), NaN where nothing can be said."""
+
+
+def _row(matrix: sp.csr_matrix, row: int) -> sp.csr_matrix:
+    start, end = matrix.indptr[row : row + 2]
+    inside = matrix.data[start:end], matrix.indices[start:end], np.array([0, end - start])
+    return sp.csr_matrix(inside, shape=(1, matrix.shape[1]))
 
 
 def stack(queries: list[Query]) -> Query:

@@ -84,6 +84,13 @@ class Autoencoder:
             return np.asarray(near)
         return np.asarray(near + (taken @ self.left) @ self.right.T)
 
+    def speaks_for(self, taken: np.ndarray, offer: int) -> np.ndarray:
+        """Say how much each taken offer speaks for another one: shape (taken,)."""
+        near = self._near
+        alike = near[taken, offer] if isinstance(near, np.ndarray) else near[taken][:, [offer]]
+        alike = alike if isinstance(alike, np.ndarray) else alike.toarray().ravel()
+        return np.asarray(alike + self.left[taken] @ self.right[offer])
+
     @cached_property
     def _near(self) -> np.ndarray | sp.csr_matrix:
         """`near` as the faster of the two: few zeros are quicker run through than skipped."""

@@ -215,8 +215,12 @@ def _joined(base: Query, new: Query) -> Query:
     kept.eliminate_zeros()
     return replace(
         new,
-        history=sp.csr_matrix(base.history + new.history),
-        redeemed=sp.csr_matrix(base.redeemed + new.redeemed),
+        history=_sum(base.history, new.history),
+        redeemed=_sum(base.redeemed, new.redeemed),
         segment=new.segment if new.segment.nnz else base.segment,
-        answers=sp.csr_matrix(kept + new.answers),
+        answers=_sum(kept, new.answers),
     )
+
+
+def _sum(before: sp.csr_matrix, later: sp.csr_matrix) -> sp.csr_matrix:
+    return sp.csr_matrix(before + later) if later.nnz else before

@@ -135,6 +135,8 @@ def recency(when: np.ndarray, moment: int) -> np.ndarray:
 
 def add_purchases(base: Purchases, new: Purchases) -> Purchases:
     """Put what came later on top of what was known."""
+    if not (new.spend.nnz or new.spent.nnz):
+        return base
     return without_refunds(
         Purchases(
             spend=sp.csr_matrix(base.spend + new.spend),

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from data.dataset import valid_at
 from data.errors import BundleError, UsageError
 from data.schema import OFFER_ID
 from recommender.base import HYBRID, POLICIES, RANDOM, Query, Source
@@ -70,6 +69,22 @@ class Service:
         return ~self.bundle.offers["repeatable"].fillna(False).to_numpy(dtype=bool)
 
     @cached_property
+    def _validity(self) -> tuple[np.ndarray, np.ndarray]:
+        """First nanosecond of each offer's validity and the first after it."""
+        begins, ends = (self.bundle.offers[name] for name in ("valid_from", "valid_until"))
+        open_begin, open_end = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+        return (
+            np.where(
+                begins.isna(), open_begin, begins.astype("datetime64[ns, UTC]").astype("int64")
+            ),
+            np.where(ends.isna(), open_end, ends.astype("datetime64[ns, UTC]").astype("int64")),
+        )
+
+    def _valid(self, at: pd.Timestamp) -> np.ndarray:
+        begins, ends = self._validity
+        return np.asarray((begins <= at.value) & (at.value < ends))
+
+    @cached_property
     def _shown(self) -> list[tuple[str, str | None, str | None]]:
         table = self.bundle.offers[[OFFER_ID, "title", "category"]].astype("object")
         table = table.where(table.notna(), None)
@@ -89,7 +104,7 @@ class Service:
 
     def count_candidates(self, at: pd.Timestamp) -> int:
         """Count the offers that are valid at a moment."""
-        return int(valid_at(self.bundle.offers, at).sum())
+        return int(self._valid(at).sum())
 
     def next_questions(self, answers: Mapping[str, str], n: int = 3) -> list[tuple[str, str]]:
         """Choose the most informative questions not answered yet, as (question, text)."""
@@ -100,7 +115,7 @@ class Service:
 
     def candidates(self, wish: Wish) -> np.ndarray:
         """Mask of the offers that a list may hold, for everybody."""
-        mask = valid_at(self.bundle.offers, wish.at)
+        mask = self._valid(wish.at)
         ids = self.recommender.encoders.offer_ids
         if wish.category is not None:
             mask &= self._category == wish.category.lower()
@@ -131,7 +146,7 @@ class Service:
         row = None if whole else bundle.customer_ids.row(customer_id)
         if row is None or bundle.customers.query is None:
             return encoders.query_facts(facts, features_of(facts, at), None)
-        base = bundle.customers.query.take(np.array([row]))
+        base = bundle.customers.query.one(row)
         features = features_of(facts, at, bundle.customers.features[row], bundle.moment)
         return encoders.query_facts(facts, features, base)
 
@@ -183,7 +198,10 @@ class Service:
         size = max(1, min(MOST_CUSTOMERS, MOST_CELLS // max(1, self.recommender.n_offers)))
 
         def work(start: int) -> Ranked:
-            part = query.take(np.arange(start, min(start + size, len(query))))
+            all_of_it = len(query) <= size
+            part = (
+                query if all_of_it else query.take(np.arange(start, min(start + size, len(query))))
+            )
             return self._rank(part, wish, mask, np.random.default_rng([wish.seed, start]))
 
         starts = range(0, len(query), size)

@@ -69,12 +69,11 @@ class TraitRidge:
         """Solve for what each column of each customer counts: shape (n, columns)."""
         centred = np.where(traits.known, traits.value - self.mean, 0.0)
         counts = np.zeros(centred.shape)
-        packed = np.packbits(traits.known, axis=1)
-        _, first, pattern = np.unique(packed, axis=0, return_index=True, return_inverse=True)
+        first, pattern = _distinct(np.packbits(traits.known, axis=1))
         for number, row in enumerate(first):
             here = np.flatnonzero(traits.known[row])
             if len(here):
-                people = np.flatnonzero(pattern.ravel() == number)
+                people = np.flatnonzero(pattern == number)
                 left = self.gram[np.ix_(here, here)] + np.diag(self.penalty[here])
                 solved = np.linalg.solve(left, centred[np.ix_(people, here)].T)
                 counts[np.ix_(people, here)] = solved.T
@@ -83,10 +82,19 @@ class TraitRidge:
     def lift(self, traits: Traits) -> np.ndarray:
         """Expect how much more each customer redeems, in log-odds: shape (n, offers)."""
         low, high = FLOOR * self.rate, 1.0 - FLOOR * (1.0 - self.rate)
-        counts, same = np.unique(self.coefficients(traits), axis=0, return_inverse=True)
-        rate = np.clip(self.rate + counts @ self.cross, low, high)
+        counts = self.coefficients(traits)
+        first, same = _distinct(counts)
+        rate = np.clip(self.rate + counts[first] @ self.cross, low, high)
         usual = np.log(self.rate) - np.log1p(-self.rate)
-        return np.asarray((np.log(rate / (1.0 - rate)) - usual)[same.ravel()])
+        return np.asarray((np.log(rate / (1.0 - rate)) - usual)[same])
+
+
+def _distinct(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first of each kind of row, and the kind of every row: a request has but one."""
+    if len(rows) == 1:
+        return np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
+    _, first, kind = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    return np.asarray(first), np.asarray(kind.ravel())
 
 
 @dataclass(frozen=True)
@@ -119,6 +127,7 @@ class TraitScorer:
         }[self.source]
         speaks = np.flatnonzero(np.diff(own.indptr) > 0)
         if len(speaks):
-            traits = traits_of(query.take(speaks), self.source, self.demographics)
+            asked = query if len(speaks) == len(query) else query.take(speaks)
+            traits = traits_of(asked, self.source, self.demographics)
             score[speaks] = self.base + self.ridge.lift(traits)
         return score

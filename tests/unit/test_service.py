@@ -145,8 +145,8 @@ def test_every_listed_offer_has_a_reason(
 ) -> None:
     for person in range(20):
         one = query.take(np.array([person]))
-        for listed in lists_of(small_service, one, Wish(at=at, n=5))[0]:
-            reasons = small_service.explainer.reasons(one, listed.row, listed.contributions)
+        listed = lists_of(small_service, one, Wish(at=at, n=5))[0]
+        for reasons in small_service.explainer.reasons(one, listed):
             assert 1 <= len(reasons) <= 3
             assert all(reason.endswith(".") for reason in reasons)
 
