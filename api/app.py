@@ -10,8 +10,8 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 
-from api.dependencies import House
 from api.errors import add_error_handlers, problem
+from api.house import House
 from api.routes import events, health, onboarding, recommend, segments
 from api.schemas import Problem
 
