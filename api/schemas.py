@@ -187,7 +187,7 @@ class SegmentDetail(Segment):
     """One segment with its profile and a nameless sample of its people."""
 
     confidence: float | None = Field(
-        description="Mean over its customers: 0.5 on the border to the next segment, 1 at the centre."
+        description="Mean over its customers: 0.5 on the border to the next one, 1 at the centre."
     )
     profile: dict[str, Compared]
     axes: list[str] = Field(description="The features whose values a point holds.")

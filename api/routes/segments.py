@@ -89,9 +89,7 @@ def _segment(bundle: Bundle, model: SegmentModel, row: int) -> Segment:
         description=model.descriptions[row],
         size=round(float(model.shares[row]) * len(bundle.customers.ids)),
         share=float(model.shares[row]),
-        centroid={
-            name: float(value) for name, value in zip(model.features, centre, strict=True)
-        },
+        centroid={name: float(value) for name, value in zip(model.features, centre, strict=True)},
     )
 
 

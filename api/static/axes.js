@@ -13,16 +13,33 @@ export function ticks(low, high, wanted) {
   return found;
 }
 
-/** A straight line from values to pixels, with a little room at both ends. */
-export function scale(values, from, to) {
-  let low = Math.min(...values);
-  let high = Math.max(...values);
+const FAR = 0.35; // of the range of most values: how far beyond them the map still goes
+
+/** The range to draw: everything, unless a few odd values would squeeze all the others. */
+function extent(values, always) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const quantile = (share) => sorted[Math.round(share * (sorted.length - 1))];
+  const [most, least] = [quantile(0.98), quantile(0.02)];
+  const far = FAR * (most - least);
+  return [
+    Math.min(Math.max(sorted[0], least - far), ...always),
+    Math.max(Math.min(sorted[sorted.length - 1], most + far), ...always),
+  ];
+}
+
+/**
+ * A straight line from values to pixels, with a little room at both ends.
+ *
+ * Values of `always` are inside for sure; of the others, `holds` tells.
+ */
+export function scale(values, always, from, to) {
+  let [low, high] = extent(values.length ? values : always, always);
   if (!(high > low)) [low, high] = [low - 1, high + 1];
   const room = (high - low) * 0.04;
   const start = low >= 0 && low - room < (high - low) * 0.1 ? 0 : low - room;
   const end = high + room;
   const place = (value) => from + ((value - start) / (end - start)) * (to - from);
-  return { place, start, end };
+  return { place, start, end, holds: (value) => value >= start && value <= end };
 }
 
 /** Grid, numbers and titles; `y` is null where the model has one feature only. */

@@ -11,23 +11,33 @@ const CHANGES = {
   down: (by) => [`▼ ${by}`, `moved down by ${by}`],
 };
 
+const BRIEF = 5; // rows
+const WIDE = window.matchMedia("(min-width: 1001px)");
+
 /**
  * Draw a list as the service sent it.
  *
  * `onRedeem(offer, button)` gives every row its button; `changes` come from `compare` and are shown
- * on the rows; `onSegment(id)` is called when the segment is chosen.
+ * on the rows; `onSegment(id)` is called when the segment is chosen. A `brief` list shows its
+ * lower rows, and how theirs add up, only when asked.
  */
-export function drawList(list, { onRedeem, changes = new Map(), onSegment } = {}) {
+export function drawList(list, { onRedeem, changes = new Map(), onSegment, brief = false } = {}) {
   const best = Math.max(...list.offers.map((one) => one.score), Number.MIN_VALUE);
   const rows = list.offers.map((offer) =>
-    drawOffer(offer, { best, calibrated: list.calibrated, change: changes.get(offer.offer_id), onRedeem }),
+    drawOffer(offer, {
+      best, onRedeem, calibrated: list.calibrated, change: changes.get(offer.offer_id),
+      open: offer.rank === 1 || (WIDE.matches && !brief),
+    }),
   );
   return [
     list.degraded ? el("p", { class: "banner", role: "alert", text: DEGRADED }) : null,
     drawHead(list, onSegment),
     rows.length
-      ? el("ol", { class: "offers" }, ...rows)
+      ? el("ol", { class: "offers" }, ...(brief ? rows.slice(0, BRIEF) : rows))
       : el("p", { class: "empty", text: "There is no offer left for this customer: all were taken, or none is valid now." }),
+    brief && rows.length > BRIEF
+      ? el("details", { class: "rest" }, el("summary", { text: `${rows.length - BRIEF} more` }), el("ol", { class: "offers" }, ...rows.slice(BRIEF)))
+      : null,
     rows.length ? el("p", { class: "quiet legend-line", text: list.calibrated ? CALIBRATED : RELATIVE }) : null,
   ].filter((part) => part !== null);
 }
@@ -60,7 +70,7 @@ function drawHead(list, onSegment) {
   );
 }
 
-function drawOffer(offer, { best, calibrated, change, onRedeem }) {
+function drawOffer(offer, { best, calibrated, change, onRedeem, open }) {
   const name = offer.title ?? offer.offer_id;
   const share = Math.max(0, offer.score) / best;
   const meter = el("span", { class: "meter", "aria-hidden": "true" }, el("span"));
@@ -89,6 +99,8 @@ function drawOffer(offer, { best, calibrated, change, onRedeem }) {
       meter,
       button,
     ),
-    Object.keys(offer.contributions).length ? drawContributions(offer, calibrated) : null,
+    Object.keys(offer.contributions).length
+      ? el("details", { open }, el("summary", { text: "How it adds up" }), drawContributions(offer, calibrated))
+      : null,
   );
 }

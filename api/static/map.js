@@ -2,7 +2,7 @@
 
 import { drawAxes, scale } from "./axes.js";
 import { el, svg } from "./dom.js";
-import { featureName, number, percent } from "./words.js";
+import { heading, number, percent } from "./words.js";
 
 export const COLOURS = 10;
 const MARGIN = { left: 52, right: 14, top: 14, bottom: 48 };
@@ -22,12 +22,14 @@ export function drawMap(place, details, onChoose) {
   const axes = details[0].axes;
   const frame = { left: MARGIN.left, right: width - MARGIN.right, top: MARGIN.top, bottom: height - MARGIN.bottom };
   const middles = details.map((one) => axes.map((name) => one.centroid[name]));
-  const all = details.flatMap((one) => one.points).concat(middles);
-  const x = scale(all.map((point) => point[0]), frame.left, frame.right);
-  const y = axes.length > 1 ? scale(all.map((point) => point[1]), frame.bottom, frame.top) : null;
+  const all = details.flatMap((one) => one.points);
+  const along = (k, from, to) => scale(all.map((point) => point[k]), middles.map((point) => point[k]), from, to);
+  const x = along(0, frame.left, frame.right);
+  const y = axes.length > 1 ? along(1, frame.bottom, frame.top) : null;
+  const inside = (point) => x.holds(point[0]) && (y === null || y.holds(point[1]));
   const level = (point) => (y === null ? (frame.top + frame.bottom) / 2 : y.place(point[1]));
 
-  const titles = axes.map(featureName);
+  const titles = axes.map((name) => heading(details[0].profile[name].label));
   const picture = svg("svg", {
     width, height, viewBox: `0 0 ${width} ${height}`, role: "group",
     "aria-label": `Map of ${details.length} segments: ${titles.join(" against ")}`,
@@ -38,19 +40,19 @@ export function drawMap(place, details, onChoose) {
   const tell = (node, lines) => {
     tip.replaceChildren(...lines.map((text) => el("span", { text })));
     tip.hidden = false;
-    const inside = place.getBoundingClientRect();
+    const outer = place.getBoundingClientRect();
     const box = node.getBoundingClientRect();
-    const left = box.left + box.width / 2 - inside.left - tip.offsetWidth / 2;
-    const above = box.top - inside.top - tip.offsetHeight - 8;
-    tip.style.left = `${Math.max(0, Math.min(left, inside.width - tip.offsetWidth))}px`;
-    tip.style.top = `${above < 0 ? box.bottom - inside.top + 8 : above}px`;
+    const left = box.left + box.width / 2 - outer.left - tip.offsetWidth / 2;
+    const above = box.top - outer.top - tip.offsetHeight - 8;
+    tip.style.left = `${Math.max(0, Math.min(left, outer.width - tip.offsetWidth))}px`;
+    tip.style.top = `${above < 0 ? box.bottom - outer.top + 8 : above}px`;
   };
   const hush = () => { tip.hidden = true; };
   const values = (point) => point.map((value, k) => `${titles[k]}: ${number(value)}`);
 
   const groups = details.map((one) => {
     const group = svg("g", { class: `points ${colourOf(one.id)}`, "data-segment": one.id, "aria-hidden": "true" });
-    for (const point of one.points) {
+    for (const point of one.points.filter(inside)) {
       const dot = svg("circle", { cx: x.place(point[0]), cy: level(point), r: 3.2 });
       dot.addEventListener("pointerenter", () => tell(dot, [one.name, ...values(point)]));
       group.append(dot);
@@ -86,7 +88,9 @@ export function drawMap(place, details, onChoose) {
     return mark;
   });
   picture.append(...groups, ...marks);
-  place.replaceChildren(picture, tip);
+  const beyond = all.length - all.filter(inside).length;
+  const note = beyond ? el("p", { class: "quiet beyond", text: `${beyond} of ${all.length} dots lie beyond the edge.` }) : "";
+  place.replaceChildren(picture, tip, note);
   nameMarks(picture, frame, details.map((one, k) => [one, x.place(middles[k][0]), level(middles[k])]));
 
   return (id) => {

@@ -41,7 +41,7 @@ export function setUpOnboarding({ onSegment }) {
       const changes = list === null ? new Map() : compare(list.offers, welcome.recommendations.offers);
       customer = welcome.customer_id;
       list = welcome.recommendations;
-      place.replaceChildren(...drawList(list, { changes, onSegment }), openButton());
+      place.replaceChildren(...drawList(list, { changes, onSegment, brief: true }), openButton());
       say(list !== null && said ? `${said} ${changes.size ? inWords(changes) : ""}` : "");
       ask(welcome);
     } catch (trouble) {

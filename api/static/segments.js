@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { at, el } from "./dom.js";
 import { colourOf, drawMap } from "./map.js";
-import { count, featureName, number, percent } from "./words.js";
+import { count, heading, number, percent } from "./words.js";
 
 const DOTS = 900; // on the whole map, shared out by size so that the map is as dense as the truth
 const MOST_DOTS = 500; // of one segment, the service's limit
@@ -45,7 +45,7 @@ export function setUpSegments() {
         place.replaceChildren(el("p", { class: "empty", text: "This model has no segments: its customers could not be told apart." }));
         return;
       }
-      sayAxes(details[0].axes);
+      sayAxes(details[0]);
       at("legend").replaceChildren(...details.map((one) => entry(one, choose)));
       draw();
       choose(details.some((one) => one.id === chosen) ? chosen : details[0].id);
@@ -65,9 +65,9 @@ export function setUpSegments() {
   return { show, choose: (id) => choose(id, true) };
 }
 
-function sayAxes(axes) {
+function sayAxes({ axes, profile }) {
   if (axes.join() === USUAL.join()) return;
-  const names = axes.map(featureName).join(" against ");
+  const names = axes.map((name) => profile[name].label).join(" against ");
   at("map-note").textContent = `This model does not know income and spending score both, so the map shows ${names}.`;
 }
 
@@ -91,12 +91,12 @@ function describe(one) {
   if (one.confidence !== null) {
     figures.push(figure("Clarity", percent(one.confidence), "How clearly its customers belong here: 50% is on the border, 100% at the centre"));
   }
-  const rows = Object.entries(one.profile).map(([name, { segment, everybody }]) =>
+  const rows = Object.values(one.profile).map(({ label, segment, everybody }) =>
     el(
       "tr",
       {},
-      el("th", { scope: "row", text: featureName(name) }),
-      el("td", { text: number(segment) }, compared(segment, everybody)),
+      el("th", { scope: "row", text: heading(label) }),
+      el("td", {}, compared(segment, everybody), number(segment)),
       el("td", { class: "quiet", text: number(everybody) }),
     ),
   );
@@ -113,5 +113,5 @@ function describe(one) {
 function compared(segment, everybody) {
   if (!segment || !everybody || Math.abs(segment / everybody - 1) < 0.1) return null;
   const more = segment > everybody;
-  return el("span", { class: more ? "more" : "less", text: more ? " ▲" : " ▼", "aria-label": more ? "above average" : "below average", role: "img" });
+  return el("span", { class: more ? "more" : "less", text: more ? "▲ " : "▼ ", "aria-label": more ? "above average" : "below average", role: "img" });
 }

@@ -21,20 +21,13 @@ const STRATEGIES = {
   survey: "their answers",
   popularity: "what is popular with everybody",
 };
-const FEATURES = {
-  age: "Age",
-  annual_income: "Annual income (thousands)",
-  spending_score: "Spending score (1–100)",
-  number_of_transactions: "Transactions",
-  average_transaction_value: "Average transaction value",
-  transaction_frequency: "Transactions per month",
-};
 
 export const count = (value) => whole.format(value);
 export const number = (value) => (value === null ? "–" : plain.format(value));
 export const sourceName = (name) => SOURCES[name] ?? name;
 export const strategyName = (name) => STRATEGIES[name] ?? name;
-export const featureName = (name) => FEATURES[name] ?? name.replace(/^share:/, "share of ").replaceAll("_", " ");
+/** A label as a heading: "annual income (k)" becomes "Annual income (k)". */
+export const heading = (label) => label.charAt(0).toUpperCase() + label.slice(1);
 
 /** "12.3 %", with enough digits to tell small chances apart. */
 export function percent(share) {
