@@ -64,6 +64,7 @@ export function setUpLookup({ onSegment }) {
       button.textContent = "Redeem";
       return;
     }
+    button.textContent = "Redeemed";
     if (list.customer_id !== customer_id) return; // somebody else is shown by now
     await read(customer_id, `Redeemed “${offer.title ?? offer.offer_id}”.`);
     (place.querySelector(".redeem") ?? field).focus({ preventScroll: true });

@@ -16,6 +16,7 @@ export function setUpOnboarding({ onSegment }) {
   const skipped = new Set();
   let customer = null;
   let list = null;
+  let answered = false; // since the questions were drawn
   let waiting = Promise.resolve(); // one answer after the other, so that none overtakes
 
   function say(text, problem = false) {
@@ -60,18 +61,26 @@ export function setUpOnboarding({ onSegment }) {
 
   function ask({ next_questions: questions, settled }) {
     const open = questions.filter((one) => !skipped.has(one.question) && !(one.question in answers));
-    const kept = document.activeElement?.closest?.("#questions") !== null;
     at("questions").replaceChildren(
       ...open.map(draw),
       ...(open.length ? [] : [el("li", { class: "quiet", text: settled === false ? NO_MORE : SETTLED })]),
     );
-    if (kept) at("questions").querySelector("button")?.focus({ preventScroll: true });
+    if (answered) at("questions").querySelector("button")?.focus({ preventScroll: true });
+    answered = false;
+  }
+
+  /** Take a question away; whoever answers by keyboard goes on with the next one. */
+  function leave(item) {
+    const next = item.nextElementSibling ?? item.previousElementSibling;
+    item.remove();
+    next?.querySelector("button")?.focus({ preventScroll: true });
+    answered = true;
   }
 
   function draw(one) {
     const choose = (answer) => {
       answers[one.question] = answer;
-      item.remove();
+      leave(item);
       queue(`You said ${answer}.`);
     };
     const named = one.answers ? one.answers.map((answer) => [answer, answer[0].toUpperCase() + answer.slice(1)]) : ANSWERS;
@@ -80,7 +89,7 @@ export function setUpOnboarding({ onSegment }) {
     );
     const skip = () => {
       skipped.add(one.question);
-      item.remove();
+      leave(item);
       queue("Skipped.");
     };
     const item = el(

@@ -159,6 +159,8 @@ def test_a_new_customer_gets_offers_that_follow_the_answers(page: Any, served: A
     assert listed(page, "#welcome-result") == [
         one["offer_id"] for one in told["recommendations"]["offers"]
     ]
+    # Whoever answers by keyboard goes on with the next question.
+    assert page.evaluate("document.activeElement.closest('#questions') !== null")
     skipped = page.locator("#questions li[data-question]").first.get_attribute("data-question")
     assert skipped != asked
     with page.expect_response("**/onboarding"):
