@@ -175,6 +175,25 @@ class Segment(SegmentName):
     centroid: dict[str, float]
 
 
+class Compared(BaseModel):
+    """The mean of a feature in a segment beside everybody's; null where nobody has a value."""
+
+    label: str
+    segment: float | None
+    everybody: float | None
+
+
+class SegmentDetail(Segment):
+    """One segment with its profile and a nameless sample of its people."""
+
+    confidence: float | None = Field(
+        description="Mean over its customers: 0.5 on the border to the next one, 1 at the centre."
+    )
+    profile: dict[str, Compared]
+    axes: list[str] = Field(description="The features whose values a point holds.")
+    points: list[list[float]] = Field(description="Rounded values of sampled customers, no ids.")
+
+
 class ListedOffer(BaseModel):
     """One offer of a list, with the parts its score is the sum of."""
 
