@@ -135,11 +135,12 @@ class CollaborativeScorer:
 
     def score(self, query: Query) -> np.ndarray:
         """Score every offer; NaN for a customer without history and for an offer without any."""
-        total = np.zeros((len(query), len(self.trained)))
-        for row, name in enumerate(PRIOR):
+        can = self.can_say(query)
+        total = np.zeros(can.shape)
+        for row, name in enumerate(PRIOR if can.any() else ()):
             if self.weight[row]:
                 total += self.weight[row] / self.scale[row] * self.feature(name, query)
-        return np.where(self.can_say(query), total, np.nan)
+        return np.where(can, total, np.nan)
 
     def can_say(self, query: Query) -> np.ndarray:
         """Tell where there is both a history and an offer that others took."""

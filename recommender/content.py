@@ -66,11 +66,12 @@ class ContentScorer:
 
     def score(self, query: Query) -> np.ndarray:
         """Score every offer; NaN for a customer without purchases and history."""
-        total = np.zeros((len(query), self.keys.offer_keys.shape[0]))
-        for name, weight in zip(PRIOR, self.weight.tolist(), strict=True):
+        can = self.can_say(query)
+        total = np.zeros(can.shape)
+        for name, weight in zip(PRIOR, self.weight.tolist(), strict=True) if can.any() else ():
             if weight and (name == "liked" or self._offers(name).nnz):
                 total += weight * self.feature(name, query)
-        return np.where(self.can_say(query), total, np.nan)
+        return np.where(can, total, np.nan)
 
     def can_say(self, query: Query) -> np.ndarray:
         """Tell where there is both something known of the customer and of the offer."""

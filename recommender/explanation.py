@@ -157,8 +157,9 @@ class _Customer:
         if share.max() <= 0:
             return ""
         best = int(np.argmax(share))
-        kind, _, name = questions[best].partition(":")
-        what = name if kind == "category" else f"offer {name}"
+        encoders = self._recommender.encoders
+        about = encoders.survey.offer_of(best, encoders.offer_rows)
+        what = questions[best].partition(":")[2] if about is None else f"“{self._titles[about]}”"
         said = "yes" if 2 * best in self._query.answers.indices else "no"
         return f"Because you said {said} to {what}."
 

@@ -80,6 +80,11 @@ class Service:
             np.where(ends.isna(), open_end, ends.astype("datetime64[ns, UTC]").astype("int64")),
         )
 
+    @cached_property
+    def turns(self) -> list[int]:
+        """Moments, in nanoseconds since 1970, from which on other offers are valid than before."""
+        return sorted(set(np.concatenate(self._validity).tolist()))
+
     def _valid(self, at: pd.Timestamp) -> np.ndarray:
         begins, ends = self._validity
         return np.asarray((begins <= at.value) & (at.value < ends))

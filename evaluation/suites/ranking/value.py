@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from scipy.stats import chi2
 
 from data.dataset import Dataset
 from data.schema import CUSTOMER_ID, OCCURRED_AT, OFFER_ID
@@ -81,8 +82,13 @@ def truthfulness(data: str, service: Service, split: Split, dataset: Dataset) ->
         zip(told.expected, told.observed, strict=True), 1
     ):
         ratio = expected / observed if observed else np.inf
-        figure = f"predicted / observed, decile {number} ({observed:.0f} redemptions)"
-        found.append(_between(data, figure, ratio, DECILE))
+        figure = f"predicted / observed, decile {number} ({expected:.1f} / {observed:.0f})"
+        # Few redemptions say little: the exact interval of a Poisson count (Garwood 1936).
+        most = chi2.ppf(0.975, 2 * (observed + 1)) / 2
+        least = chi2.ppf(0.025, 2 * observed) / 2 if observed else 0.0
+        row = _between(data, figure, ratio, DECILE)
+        high = expected / least if least else np.inf
+        found.append(replace(row, low=expected / most, high=high))
     return found
 
 
