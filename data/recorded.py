@@ -20,8 +20,8 @@ from data.errors import DataError
 from data.ingest import MAX_BAD, Intake, check_together
 from data.schema import INTERACTIONS, OCCURRED_AT, TABLES, TRANSACTIONS
 from data.store import Store
+from data.stored import RECORDED_AT
 
-RECORDED_AT = "recorded_at"
 DATED = (TRANSACTIONS.name, INTERACTIONS.name)
 MICROSECOND = pd.Timedelta(microseconds=1)
 # A row is on record once its transaction has ended, which a lock can hold up for ten seconds: one
