@@ -142,6 +142,9 @@ class Away:
         self.asked += 1
         raise OperationalError("select", None, ConnectionError())
 
+    def keys(self) -> tuple[object, ...]:
+        raise OperationalError("select", None, ConnectionError())
+
     def close(self) -> None:
         """Nothing to close."""
 
