@@ -41,7 +41,7 @@ def onboard(
         segment=segment_of(home.bundle, person.query),
         next_questions=[
             NextQuestion(question=question, text=text)
-            for question, text in service.next_questions(person.answers)
+            for question, text in service.next_questions(person.query)
         ],
         recommendations=make_list(home, service, person, request_id=request.state.request_id),
     )
