@@ -12,7 +12,7 @@ import typer
 import uvicorn
 
 from api.app import create_app
-from api.dependencies import House
+from api.house import House
 from data.console import command_group, parse_moment, run, say, steps
 from data.errors import DataError, OfferError, SettingsError
 from data.ingest import MAX_BAD, read_folder

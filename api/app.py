@@ -8,11 +8,10 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import RedirectResponse
 
-from api.dependencies import House
 from api.errors import add_error_handlers, problem
-from api.routes import events, health, onboarding, recommend, segments
+from api.house import House
+from api.routes import events, health, onboarding, page, recommend, segments
 from api.schemas import Problem
 
 LARGEST_BODY = 1_000_000
@@ -42,7 +41,7 @@ def create_app(home: House) -> FastAPI:
     )
     app.state.house = home
     add_error_handlers(app)
-    for part in (recommend, onboarding, events, segments, health):
+    for part in (recommend, onboarding, events, segments, health, page):
         app.include_router(part.router)
 
     @app.middleware("http")
@@ -55,10 +54,6 @@ def create_app(home: House) -> FastAPI:
         response.headers["X-Request-ID"] = request.state.request_id
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
-
-    @app.get("/", include_in_schema=False)
-    async def root() -> RedirectResponse:
-        return RedirectResponse("/docs")
 
     return app
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-MOST_ROWS = 1000
+MOST_ROWS, MOST_LISTS = 1000, 256
 EARLIEST, LATEST = 1900, 2200
 
 
@@ -175,6 +175,25 @@ class Segment(SegmentName):
     centroid: dict[str, float]
 
 
+class Compared(BaseModel):
+    """The mean of a feature in a segment beside everybody's; null where nobody has a value."""
+
+    label: str
+    segment: float | None
+    everybody: float | None
+
+
+class SegmentDetail(Segment):
+    """One segment with its profile and a nameless sample of its people."""
+
+    confidence: float | None = Field(
+        description="Mean over its customers: 0.5 on the border to the next one, 1 at the centre."
+    )
+    profile: dict[str, Compared]
+    axes: list[str] = Field(description="The features whose values a point holds.")
+    points: list[list[float]] = Field(description="Rounded values of sampled customers, no ids.")
+
+
 class ListedOffer(BaseModel):
     """One offer of a list, with the parts its score is the sum of."""
 
@@ -201,6 +220,59 @@ class OfferList(BaseModel):
     strategy: str
     calibrated: bool
     offers: list[ListedOffer]
+
+
+class DegradedList(OfferList):
+    """A list made while the database was away: from the model alone."""
+
+    degraded: Literal[True] = True
+
+
+class ListRequest(Strict):
+    """One of many lists wished for; profile and answers count for this list only."""
+
+    customer_id: CustomerId
+    n: int = Field(default=10, ge=1, le=100)
+    category: Annotated[str, StringConstraints(max_length=128)] | None = None
+    exclude: list[ShortText] = Field(default_factory=list, max_length=200)
+    explain: bool = True
+    profile: Profile | None = None
+    answers: dict[Question, Answer] = Field(default_factory=dict, max_length=200)
+
+
+class ListRequests(Strict):
+    """Many lists at once; each request is judged by itself."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "requests": [
+                        {"customer_id": "c0000042", "n": 3},
+                        {"customer_id": "a-visitor", "profile": {"age": 27}, "explain": False},
+                    ]
+                }
+            ]
+        },
+    )
+
+    requests: list[dict[str, Any]] = Field(max_length=MOST_LISTS)
+
+
+class ListResult(BaseModel):
+    """What became of one request: a list, or why there is none."""
+
+    status: int
+    list: OfferList | DegradedList | None = None
+    code: str | None = None
+    detail: str | None = None
+
+
+class ListResults(BaseModel):
+    """The results in the order of the requests."""
+
+    results: list[ListResult]
 
 
 class NextQuestion(BaseModel):

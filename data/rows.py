@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 
 from data.dataset import Dataset, microseconds
-from data.schema import CUSTOMER_ID, INTERACTIONS, OCCURRED_AT, TRANSACTION_ID, TRANSACTIONS, Table
+from data.schema import (
+    CUSTOMER_ID,
+    CUSTOMERS,
+    INTERACTIONS,
+    ITEMS,
+    OCCURRED_AT,
+    OFFERS,
+    TRANSACTION_ID,
+    TRANSACTIONS,
+    Table,
+)
 
 CHUNK = 10_000
 Row = dict[str, Any]
@@ -17,6 +28,24 @@ Row = dict[str, Any]
 def customer_rows(dataset: Dataset) -> pd.DataFrame:
     """Return the customers table for the database."""
     return dataset.customers.assign(signup_at=microseconds(dataset.customers["signup_at"]))
+
+
+def attribute_rows(dataset: Dataset) -> pd.DataFrame:
+    """Return what customers, offers and items have beyond the known columns, a row each."""
+    found = []
+    for table in (CUSTOMERS, OFFERS, ITEMS):
+        frame: pd.DataFrame = getattr(dataset, table.name)
+        unknown = [name for name in frame.columns if name not in table.names]
+        rows = frame.rename(columns={str(table.key): "id"}).melt("id", unknown, "name", "value")
+        found.append(rows.dropna(subset="value").assign(of=table.name))
+    told = pd.concat(found, ignore_index=True)
+    return told.assign(value=[json.dumps(value, default=str) for value in told["value"]])
+
+
+def offer_rows(dataset: Dataset) -> pd.DataFrame:
+    """Return the offers table for the database."""
+    times = {name: microseconds(dataset.offers[name]) for name in ("valid_from", "valid_until")}
+    return dataset.offers.assign(**times)
 
 
 def interaction_rows(dataset: Dataset) -> pd.DataFrame:

@@ -1,21 +1,30 @@
-"""The facts the service knows, in a database. Only this file speaks SQL."""
+"""The facts the service knows, in a database.
+
+With `data.database`, `data.registers` and `data.stored` the only one that speaks SQL.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
 
+from data import stored
 from data import tables as t
 from data.dataset import Dataset
-from data.errors import SettingsError
-from data.rows import Row, chunks, customer_rows, interaction_rows, transaction_rows
+from data.registers import KeyRegister, OfferRegister
+from data.rows import (
+    Row,
+    attribute_rows,
+    chunks,
+    customer_rows,
+    interaction_rows,
+    offer_rows,
+    transaction_rows,
+)
 
 ALWAYS = -(2**63)
 PROFILE = ("gender", "age", "annual_income", "spending_score", "city", "signup_at")
@@ -48,60 +57,8 @@ class Written:
     taken: tuple[int, ...] = ()
 
 
-class Store:
+class Store(OfferRegister, KeyRegister):
     """The store behind a small interface; one object serves all threads of a process."""
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
-        self._insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
-
-    @classmethod
-    def open(cls, url: str) -> Store:
-        """Open a database and make its tables if they are not there.
-
-        Parameters
-        ----------
-        url : str
-            SQLAlchemy URL: ``sqlite:///path/to/file`` or ``postgresql+psycopg://…``.
-
-        Raises
-        ------
-        SettingsError
-            The URL cannot be used.
-        """
-        remedy = "Use sqlite:///path/to/file.db or a PostgreSQL URL with its driver installed."
-        try:
-            parsed = sa.make_url(url)
-            if parsed.get_backend_name() not in ("sqlite", "postgresql"):
-                raise SettingsError("The database URL names neither SQLite nor PostgreSQL.", remedy)
-            if parsed.get_backend_name() == "sqlite":
-                if parsed.database in (None, "", ":memory:"):
-                    raise SettingsError("A database in memory is seen by one thread only.", remedy)
-                Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
-            engine = sa.create_engine(parsed)
-            if engine.dialect.name == "sqlite":
-                sa.event.listen(engine, "connect", _prepare_sqlite)
-            t.metadata.create_all(engine)
-        except (ImportError, OSError, SQLAlchemyError, TypeError, ValueError) as error:
-            # The URL may hold a password: neither it nor the cause, which quotes it, is shown.
-            raise SettingsError(
-                f"The database cannot be opened ({type(error).__name__}).", remedy
-            ) from None
-        return cls(engine)
-
-    @property
-    def name(self) -> str:
-        """The database's URL without its password."""
-        return self._engine.url.render_as_string(hide_password=True)
-
-    def close(self) -> None:
-        """Give all connections back."""
-        self._engine.dispose()
-
-    def ping(self) -> None:
-        """Raise SQLAlchemyError if the database does not answer."""
-        with self._engine.connect() as connection:
-            connection.execute(sa.select(1))
 
     def counts(self) -> dict[str, int]:
         """Count the rows of every table of facts."""
@@ -115,7 +72,7 @@ class Store:
         """Tell whether the database holds no fact about anybody."""
         with self._engine.connect() as connection:
             return not any(
-                connection.execute(sa.select(table).limit(1)).first() for table in t.FACTS.values()
+                connection.execute(sa.select(table).limit(1)).first() for table in t.PEOPLE
             )
 
     def has_loaded(self, dataset: Dataset) -> bool:
@@ -137,15 +94,20 @@ class Store:
         before = self.counts()
         with self._engine.begin() as connection:
             on_step("customers")
-            self._add(connection, t.customers, customer_rows(dataset))
+            self._load(connection, t.customers, customer_rows(dataset))
+            self._load(connection, t.attributes, attribute_rows(dataset))
+            self._load(connection, t.offers, offer_rows(dataset))
+            self._load(connection, t.offer_items, dataset.offer_items)
+            self._load(connection, t.items, dataset.items)
             on_step("survey answers")
-            self._add(connection, t.survey_answers, dataset.survey_answers)
+            self._load(connection, t.survey_answers, dataset.survey_answers)
             on_step("transactions")
-            self._add(connection, t.transactions, transaction_rows(dataset))
+            self._load(connection, t.transactions, transaction_rows(dataset))
             on_step("interactions")
-            self._add(connection, t.interactions, interaction_rows(dataset))
+            self._load(connection, t.interactions, interaction_rows(dataset))
             mark = self._insert(t.loads).values(fingerprint=dataset.fingerprint)
             connection.execute(mark.on_conflict_do_nothing())
+            self._raise(connection, stored.EVERYBODY)
         given = dataset.tables()
         return {
             name: Written(count - before[name], len(given.get(name, ())) - count + before[name])
@@ -163,7 +125,7 @@ class Store:
             Only interactions and transactions recorded at or after this moment (microseconds),
             unless something recorded before it was replaced after it: then all of them.
         """
-        with self._engine.connect() as connection:
+        with self._reading.connect() as connection:
             profile = connection.execute(_PROFILE, {"customer_id": customer_id}).mappings().first()
             revised = None if profile is None else profile["revised_at"]
             whole = since is None or (revised is not None and revised >= since)
@@ -194,8 +156,8 @@ class Store:
         """
         given = {name: profile[name] for name in PROFILE if profile.get(name) is not None}
         with self._engine.begin() as connection:
-            statement = self._insert(t.customers).values(customer_id=customer_id, **given)
-            new = connection.execute(statement.on_conflict_do_nothing()).rowcount == 1
+            new = self._add(connection, t.customers, {"customer_id": customer_id, **given})
+            self._raise(connection, stored.key_of(customer_id))
             if given and not new:
                 connection.execute(
                     sa.update(t.customers)
@@ -217,9 +179,9 @@ class Store:
         accepted, taken = 0, []
         said = [t.interactions.c[name] for name in ("customer_id", "offer_id", "event_type")]
         with self._engine.begin() as connection:
+            self._raise_all(connection, (row["customer_id"] for row in rows))
             for place, row in enumerate(rows):
-                statement = self._insert(t.interactions).values(**row)
-                if connection.execute(statement.on_conflict_do_nothing()).rowcount:
+                if self._add(connection, t.interactions, row):
                     accepted += 1
                     continue
                 mine = t.interactions.c.event_id == row["event_id"]
@@ -237,8 +199,10 @@ class Store:
             In lines; `duplicates` are those of transactions that were there already.
         """
         total = replaced = 0
+        given = [lines for lines in transactions if lines]
         with self._engine.begin() as connection:
-            for lines in filter(None, transactions):
+            self._raise_all(connection, (lines[0]["customer_id"] for lines in given))
+            for lines in given:
                 table = t.transactions.c
                 gone = connection.execute(
                     sa.delete(t.transactions).where(
@@ -254,6 +218,30 @@ class Store:
                 connection.execute(sa.insert(t.transactions), rows)
         return Written(total - replaced, replaced)
 
+    def erase_customer(self, customer_id: str) -> dict[str, int]:
+        """Take every row of a customer out, for good.
+
+        Returns
+        -------
+        dict of str to int
+            Rows removed by table.
+        """
+        with self._engine.begin() as connection:
+            gone = stored.delete_customer(connection, customer_id)
+            self._raise(connection, stored.EVERYBODY)
+        stored.forget_log(self._reading)
+        return gone
+
+    def find_everywhere(self, customer_id: str) -> dict[str, int]:
+        """Count the rows that name a customer, by table; only tables that have some."""
+        with self._reading.connect() as connection:
+            return stored.find_customer(connection, customer_id)
+
+    def read_tables(self) -> dict[str, pd.DataFrame]:
+        """Read everything recorded as the tables of a dataset folder, for training."""
+        with self._engine.connect() as connection:
+            return stored.read_tables(connection)
+
     def _revise(self, connection: sa.Connection, customer_id: str, moment: int) -> None:
         statement = self._insert(t.customers).values(customer_id=customer_id, revised_at=moment)
         connection.execute(
@@ -262,7 +250,7 @@ class Store:
             )
         )
 
-    def _add(self, connection: sa.Connection, table: sa.Table, frame: pd.DataFrame) -> None:
+    def _load(self, connection: sa.Connection, table: sa.Table, frame: pd.DataFrame) -> None:
         names = [column.name for column in table.columns if column.name in frame.columns]
         statement = self._insert(table).on_conflict_do_nothing()
         for rows in chunks(frame[names]):
@@ -298,11 +286,3 @@ _TRANSACTIONS = (
     )
     .order_by(t.transactions.c.occurred_at, t.transactions.c.row_id)
 )  # fmt: skip
-
-
-def _prepare_sqlite(connection: Any, _: Any) -> None:
-    cursor = connection.cursor()
-    # A writer does not block readers; a commit is on disk before it returns; writers queue.
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Float,
     Index,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     UniqueConstraint,
 )
 
@@ -83,7 +85,78 @@ transactions = Table(
     Index("transactions_of_customer", "customer_id", "recorded_at"),
 )
 
+# What tables have beyond the known columns, of customers, offers and items; values are JSON.
+attributes = Table(
+    "attributes",
+    metadata,
+    Column("of", String(16), primary_key=True),
+    Column("id", String(ID_LENGTH), primary_key=True),
+    Column("name", String(ID_LENGTH), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+# `changed_at` is when an offer was put; zero for a loaded one, which a model may know already.
+offers = Table(
+    "offers",
+    metadata,
+    Column("offer_id", String(ID_LENGTH), primary_key=True),
+    Column("title", Text),
+    Column("category", Text),
+    Column("tags", Text),
+    Column("merchant", Text),
+    Column("kind", Text),
+    Column("discount", Float),
+    Column("reward", Float),
+    Column("cost", Float),
+    Column("margin", Float),
+    Column("min_spend", Float),
+    Column("valid_from", BigInteger),
+    Column("valid_until", BigInteger),
+    Column("repeatable", Boolean),
+    Column("max_redemptions", Float),
+    Column("changed_at", BigInteger, nullable=False, server_default="0"),
+    Index("offers_changed", "changed_at"),
+)
+
+offer_items = Table(
+    "offer_items",
+    metadata,
+    Column("offer_id", String(ID_LENGTH), primary_key=True),
+    Column("item_id", String(ID_LENGTH), primary_key=True),
+)
+
+items = Table(
+    "items",
+    metadata,
+    Column("item_id", String(ID_LENGTH), primary_key=True),
+    Column("category", Text),
+    Column("department", Text),
+    Column("brand", Text),
+    Column("merchant", Text),
+    Column("price", Float),
+)
+
+# How often something was recorded of a customer (key `c:<id>`), or of everybody (key `*`): whoever
+# keeps a list in memory sees by it that the list is out of date.
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("key", String(ID_LENGTH + 2), primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+)
+
+# A key is never stored, only its digest.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("name", String(ID_LENGTH), primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("scopes", String(64), nullable=False),
+    Column("expires_at", BigInteger),
+)
+
 # Datasets that were loaded whole, by fingerprint.
 loads = Table("loads", metadata, Column("fingerprint", String(64), primary_key=True))
 
-FACTS = {table.name: table for table in (customers, survey_answers, interactions, transactions)}
+PEOPLE = (customers, survey_answers, interactions, transactions)  # facts about somebody
+FACTS = {table.name: table for table in (*PEOPLE, offers, offer_items, items)}

@@ -163,7 +163,7 @@ def stock(split: Split) -> Shelf:
         takers=counts / max(1, known),
         known=known,
         history=_marks(own, people, offers),
-        attributes=offer_attributes(table),
+        attributes=offer_attributes(table)[0],
         category=sp.csr_matrix(
             (np.ones(len(there)), (there, code[there])), shape=(len(table), len(names))
         ),

@@ -33,7 +33,7 @@ from recommender.recipe import DEFAULT, Recipe
 from recommender.versions import CURRENT, current_version, make_current, sync_folder, write
 from segmentation.segments import SegmentModel
 
-FORMAT = 2
+FORMAT = 3
 FRAMES = ("offers", "anomalies", "choice")
 VERSIONS, MANIFEST = "versions", "manifest.json"
 RETRAIN = "Train again: python -m recommender train --data DIR --model DIR"

@@ -45,6 +45,8 @@ class ContentScorer:
         Keys of offers and items.
     attributes : csr_matrix, shape (offers, attributes)
         One where an offer has an attribute (category, kind, merchant, tag); rows have unit length.
+    attribute_names : ndarray of str, shape (attributes,)
+        ``category:travel``, ``tag:summer``, sorted.
     share : ndarray of float, shape (merchants,)
         Everyone's share of money on each key of level merchant.
     weight : ndarray of float, shape (features,)
@@ -53,6 +55,7 @@ class ContentScorer:
 
     keys: KeySpace
     attributes: sp.csr_matrix
+    attribute_names: np.ndarray
     share: np.ndarray
     weight: np.ndarray
 
@@ -133,8 +136,15 @@ def merchant_shares(query: Query, keys: KeySpace) -> np.ndarray:
     return money / max(float(query.spent.sum()), 1e-9)
 
 
-def offer_attributes(offers: pd.DataFrame) -> sp.csr_matrix:
-    """Build the attribute matrix of the offers table."""
+def offer_attributes(offers: pd.DataFrame) -> tuple[sp.csr_matrix, np.ndarray]:
+    """Build the attribute matrix of an offers table, whose index counts its rows.
+
+    Returns
+    -------
+    attributes : csr_matrix, shape (offers, attributes)
+        Rows have unit length.
+    names : ndarray of str, shape (attributes,)
+    """
     pairs = []
     for name in ATTRIBUTES:
         values = name + ":" + offers[name]
@@ -149,4 +159,5 @@ def offer_attributes(offers: pd.DataFrame) -> sp.csr_matrix:
         shape=(len(offers), len(names)),
     )
     length = np.sqrt(np.asarray(matrix.sum(axis=1)).ravel())
-    return sp.csr_matrix(sp.diags_array(1.0 / np.maximum(length, 1.0)) @ matrix)
+    rows = sp.csr_matrix(sp.diags_array(1.0 / np.maximum(length, 1.0)) @ matrix)
+    return rows, np.array(names, dtype=np.str_)

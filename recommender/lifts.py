@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender.popularity import Chances
-from recommender.traits import TraitRidge, Traits
+from recommender.traits import Relatives, TraitRidge, Traits
 
 PENALTIES = np.geomspace(3.0, 30_000.0, 17)
 BLOCK = 10_000  # customers laid out at once
@@ -61,12 +61,18 @@ class Kin:
     ----------
     group : csr_matrix, shape (offers, groups)
         One where an offer is in a group of offers alike, such as its category.
+    names : ndarray of str, shape (groups,)
+        Of the groups.
     interest : csr_matrix, shape (customers, offers)
         What customers did that speaks for an offer, such as buying what it is for.
+    keyed : csr_matrix, shape (customers, keys)
+        The same for each purchase key.
     """
 
     group: sp.csr_matrix
+    names: np.ndarray
     interest: sp.csr_matrix
+    keyed: sp.csr_matrix
 
 
 def fit_traits(
@@ -102,16 +108,15 @@ def fit_traits(
         total += np.where(traits.known, traits.value, 0.0).sum(axis=0)
         known += traits.known.sum(axis=0)
     mean = total / np.maximum(known, 1.0)
-    gram, cross, liking = (
-        np.zeros((width, width)),
-        np.zeros((width, offers)),
-        np.zeros((width, offers)),
+    gram, cross, liking, by_key = (
+        np.zeros((width, columns)) for columns in (width, offers, offers, kin.keyed.shape[1])
     )
     for rows in chunks:
         centred = _centred(layout(rows), mean)
         gram += centred.T @ centred
         cross += centred.T @ excess.rows(rows) - np.outer(centred.sum(axis=0), excess.flat)
         liking += centred.T @ kin.interest[rows]
+        by_key += centred.T @ kin.keyed[rows]
     sample = np.sort(np.random.default_rng(seed).permutation(n)[:SAMPLE])
     keep = np.flatnonzero(~asked if (~asked).any() else np.ones(offers, dtype=bool))
     trial = _Trial(
@@ -127,12 +132,24 @@ def fit_traits(
         if len(block):
             penalty[block] = trial.choose(penalty, block)
     events = np.asarray(excess.events.sum(axis=0)).ravel()
+    taken = events @ kin.group
+    by_group = cross @ kin.group / np.maximum(taken, 1.0)
+    rate = np.clip((np.r_[events, 0.0] + KIN_STRENGTH) / (n + 2 * KIN_STRENGTH), 0.0, 0.99)
     return TraitRidge(
         mean=mean,
         gram=gram,
-        cross=cross + KIN_STRENGTH * _expected(cross, events, liking, kin),
+        cross=cross + KIN_STRENGTH * _expected(by_group, taken, liking, kin),
         penalty=penalty,
-        rate=np.clip((events + KIN_STRENGTH) / (n + 2 * KIN_STRENGTH), 0.0, 0.99),
+        rate=rate[:-1],
+        relatives=Relatives(
+            groups=kin.names,
+            by_group=by_group,
+            heard=taken > 0,
+            by_key=by_key.astype(np.float32),
+            interest=np.asarray(kin.keyed.sum(axis=0)).ravel(),
+            strength=KIN_STRENGTH,
+            rate=float(rate[-1]),
+        ),
     )
 
 
@@ -140,14 +157,12 @@ def _centred(traits: Traits, mean: np.ndarray) -> np.ndarray:
     return np.where(traits.known, traits.value - mean, 0.0)
 
 
-def _expected(cross: np.ndarray, events: np.ndarray, liking: np.ndarray, kin: Kin) -> np.ndarray:
+def _expected(by_group: np.ndarray, taken: np.ndarray, liking: np.ndarray, kin: Kin) -> np.ndarray:
     """Expect the cross products of one redemption of each offer from its kin."""
-    taken = events @ kin.group
-    by_group = (cross @ kin.group / np.maximum(taken, 1.0)) @ kin.group.T
     interest = np.asarray(kin.interest.sum(axis=0)).ravel()
     by_interest = liking / np.maximum(interest, 1e-9)
     voices = (taken @ kin.group.T > 0).astype(np.float64) + (interest > 0)
-    return np.asarray((by_group + by_interest) / np.maximum(voices, 1.0))
+    return np.asarray((by_group @ kin.group.T + by_interest) / np.maximum(voices, 1.0))
 
 
 @dataclass(frozen=True)

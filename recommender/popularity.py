@@ -15,6 +15,35 @@ from scipy.special import xlogy
 from recommender.base import Query, Source
 
 OFFER_STRENGTH = 2.0  # redemptions that the expectation of an offer counts for
+LEAST_SPEND = 0.01  # added to the mean spend, so that nothing bought is not minus infinity
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """The log rate expected of an offer that nobody had a chance to take: level + slope · x.
+
+    Attributes
+    ----------
+    level, slope : float
+        x is the log of the mean spend on what is behind the offer.
+    unplaced : float
+        x of an offer of which it is not known what it is for.
+    key_money : ndarray of float, shape (keys,)
+        Mean spend of a customer on each purchase key, in multiples of a typical amount.
+    item_money : ndarray of float, shape (items,)
+        The same on each item of the key space, with or without a key of its own.
+    """
+
+    level: float
+    slope: float
+    unplaced: float
+    key_money: np.ndarray
+    item_money: np.ndarray
+
+    def log_rate(self, money: float | None) -> float:
+        """Expect the log rate of an offer; `money` is what is spent behind it, None if unknown."""
+        log_spend = self.unplaced if money is None else float(np.log(money + LEAST_SPEND))
+        return self.level + self.slope * log_spend
 
 
 @dataclass(frozen=True)
@@ -24,9 +53,12 @@ class PopularityScorer:
     Attributes
     ----------
     base : ndarray of float, shape (offers,)
+    expectation : Expectation
+        Of offers that come later.
     """
 
     base: np.ndarray
+    expectation: Expectation
 
     @property
     def source(self) -> Source:
@@ -65,14 +97,23 @@ class Chances:
     def log_spend(self) -> np.ndarray:
         """Return the log of the mean spend on what is behind each offer: shape (offers,)."""
         n = max(1, self.spend.shape[0])
-        log_spend = np.log(np.asarray(self.spend.sum(axis=0)).ravel() / n + 0.01)
-        if not self.placed.all():
-            log_spend[~self.placed] = log_spend[self.placed].mean() if self.placed.any() else 0.0
+        log_spend = np.log(np.asarray(self.spend.sum(axis=0)).ravel() / n + LEAST_SPEND)
+        log_spend[~self.placed] = log_spend[self.placed].mean() if self.placed.any() else 0.0
         return np.asarray(log_spend)
 
 
-def estimate_rates(chances: Chances) -> np.ndarray:
-    """Estimate everyone's log rates: shape (offers,).
+@dataclass(frozen=True)
+class Rates:
+    """Everyone's log rates, shape (offers,), and the line that they are shrunk to."""
+
+    log_rate: np.ndarray
+    level: float
+    slope: float
+    unplaced: float
+
+
+def estimate_rates(chances: Chances) -> Rates:
+    """Estimate everyone's log rates.
 
     New offers get what the spend on their items lets expect.
     """
@@ -94,7 +135,13 @@ def estimate_rates(chances: Chances) -> np.ndarray:
     shift = np.log(np.average(np.exp(centred), weights=np.maximum(weight, 1e-9)))
     expected = np.exp(mean + centred - shift)
     rate = (events + OFFER_STRENGTH) / (exposed + OFFER_STRENGTH / expected)
-    return np.asarray(np.log(rate))
+    placed = log_spend[chances.placed]
+    return Rates(
+        log_rate=np.log(rate),
+        level=float(mean - shift),
+        slope=slope,
+        unplaced=float(placed.mean()) if len(placed) else 0.0,
+    )
 
 
 def _poisson_slope(events: np.ndarray, exposed: np.ndarray, x: np.ndarray) -> float:

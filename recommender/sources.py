@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from data.dataset import Dataset
 from data.errors import DataError
 from data.idmap import IdMap
-from data.schema import CLICK, CUSTOMER_ID, IMPRESSION, OCCURRED_AT, OFFER_ID
+from data.schema import AMOUNT, CLICK, CUSTOMER_ID, IMPRESSION, ITEM_ID, OCCURRED_AT, OFFER_ID
 from recommender.base import Query, Source
 from recommender.content import PRIOR, ContentScorer, merchant_shares, offer_attributes
 from recommender.demographics import build_demographics
@@ -22,7 +22,7 @@ from recommender.hybrid import prior_hybrid
 from recommender.keys import KeySpace, build_keys
 from recommender.lifts import Kin, fit_traits
 from recommender.model import Recommender
-from recommender.popularity import Chances, PopularityScorer, estimate_rates
+from recommender.popularity import Chances, Expectation, PopularityScorer, estimate_rates
 from recommender.recipe import DEFAULT, Recipe
 from recommender.survey import Survey, behave_as_answers, build_survey
 from recommender.traits import TraitRidge, Traits, traits_of
@@ -100,20 +100,21 @@ def fit_sources(
         learnt = replace(query, history=history, redeemed=redeemed)
     spend = _spend_behind(query.purchases, keys)
     chances = _chances(trusted, ids, at, spend, keys)
-    base = estimate_rates(chances)
+    rates = estimate_rates(chances)
     behaved = behave_as_answers(survey, dataset, learnt.taken(), spend)
     table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
     content = ContentScorer(
         keys,
-        offer_attributes(table.reset_index()),
+        *offer_attributes(table.reset_index()),
         merchant_shares(query, keys),
         np.array(list(PRIOR.values())),
     )
+    category, categories = _by_category(table["category"])
     segment, profile = _fit_ridges(
         replace(query, answers=_prefer(query.answers, behaved, survey)),
         encoders,
         chances,
-        Kin(_by_category(table["category"]), _shares_of(spend)),
+        Kin(category, categories, _interest(spend), _interest(query.purchases / keys.unit)),
         seed,
     )
     collaborative = fit_collaborative(learnt, recipe, seed)
@@ -125,9 +126,14 @@ def fit_sources(
             content=content,
             segment=segment,
             profile=profile,
-            popularity=PopularityScorer(base),
+            popularity=PopularityScorer(
+                rates.log_rate,
+                Expectation(
+                    rates.level, rates.slope, rates.unplaced, *_money(dataset, query, keys)
+                ),
+            ),
             hybrid=prior_hybrid(
-                base,
+                rates.log_rate,
                 collaborative.score(sample),
                 content.score(sample),
                 np.asarray(learnt.redeemed.sum(axis=0)).ravel(),
@@ -169,18 +175,29 @@ def _fit_ridges(
     )
 
 
-def _by_category(category: pd.Series[str]) -> sp.csr_matrix:
+def _by_category(category: pd.Series[str]) -> tuple[sp.csr_matrix, np.ndarray]:
     code, names = pd.factorize(category, sort=True)
     rows = np.flatnonzero(code >= 0)
     shape = (len(category), len(names))
-    return sp.csr_matrix((np.ones(len(rows)), (rows, code[rows])), shape=shape)
+    member = sp.csr_matrix((np.ones(len(rows)), (rows, code[rows])), shape=shape)
+    return member, np.array(names, dtype=np.str_)
 
 
-def _shares_of(spend: sp.csr_matrix) -> sp.csr_matrix:
+def _interest(spend: sp.csr_matrix) -> sp.csr_matrix:
     """Return interest that grows slower than money."""
     interest = spend.copy()
     interest.data = np.log1p(interest.data)
     return interest
+
+
+def _money(dataset: Dataset, query: Query, keys: KeySpace) -> tuple[np.ndarray, np.ndarray]:
+    """Return what a customer spends on average on each key and on each item, in units."""
+    typical = max(1, len(query)) * keys.unit
+    by_key = np.asarray(query.purchases.sum(axis=0)).ravel() / typical
+    item = pd.Index(keys.item_ids).get_indexer(pd.Index(dataset.transactions[ITEM_ID]))
+    amount = dataset.transactions[AMOUNT].to_numpy(dtype=np.float64)
+    by_item = np.bincount(item[item >= 0], amount[item >= 0], minlength=len(keys.item_ids))
+    return by_key, np.maximum(by_item, 0.0) / typical
 
 
 def find_segments(

@@ -42,6 +42,37 @@ def traits_of(query: Query, source: Source, demographics: Demographics) -> Trait
 
 
 @dataclass(frozen=True)
+class Relatives:
+    """What stands for the redemptions of an offer that comes later: those of its relatives.
+
+    Attributes
+    ----------
+    groups : ndarray of str, shape (groups,)
+        Names of the groups of offers alike, sorted.
+    by_group : ndarray of float, shape (columns, groups)
+        Cross products of one redemption of a group's offers.
+    heard : ndarray of bool, shape (groups,)
+        Groups of which something was redeemed.
+    by_key : ndarray of float, shape (columns, keys)
+        Centred columns times the interest in each purchase key, summed over customers.
+    interest : ndarray of float, shape (keys,)
+        The interest of all customers.
+    strength : float
+        Redemptions that relatives count for.
+    rate : float
+        What is redeemed per customer of an offer without a redemption.
+    """
+
+    groups: np.ndarray
+    by_group: np.ndarray
+    heard: np.ndarray
+    by_key: np.ndarray
+    interest: np.ndarray
+    strength: float
+    rate: float
+
+
+@dataclass(frozen=True)
 class TraitRidge:
     """The normal equations of redemptions on traits.
 
@@ -57,6 +88,8 @@ class TraitRidge:
         Ridge penalty.
     rate : ndarray of float, shape (offers,)
         What is redeemed per customer.
+    relatives : Relatives
+        Of offers that come later.
     """
 
     mean: np.ndarray
@@ -64,6 +97,7 @@ class TraitRidge:
     cross: np.ndarray
     penalty: np.ndarray
     rate: np.ndarray
+    relatives: Relatives
 
     def coefficients(self, traits: Traits) -> np.ndarray:
         """Solve for what each column of each customer counts: shape (n, columns)."""

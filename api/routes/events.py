@@ -12,6 +12,7 @@ from fastapi import APIRouter
 from pydantic import ValidationError
 
 from api.dependencies import HouseDependency
+from api.errors import told_problem
 from api.schemas import Event, Events, Receipt, Rejected, Strict, TransactionLine, Transactions
 
 router = APIRouter(tags=["facts"])
@@ -75,9 +76,7 @@ def _parsed(
         try:
             row = kind.model_validate(raw)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            detail = f"{where}: {first['msg']}"
+            detail = told_problem(error)
             rejected.append(Rejected(index=index, code="INVALID_ROW", detail=detail))
             continue
         if row.occurred_at is not None and row.occurred_at > datetime.now(UTC) + AHEAD:

@@ -23,6 +23,8 @@ def ready(home: HouseDependency) -> dict[str, str | int | bool]:
         "status": "ready",
         "model_version": home.bundle.version,
         "model_at": home.bundle.at,
+        "created_at": home.bundle.created_at,
+        "customers": len(home.bundle.customers.ids),
         "recommends": home.service is not None,
         "offers": len(home.bundle.offers),
         "candidates": 0 if home.service is None else int(home.service.count_candidates(home.now())),

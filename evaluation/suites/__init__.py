@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from evaluation.benchmark import Row
-from evaluation.suites import anomaly, policy, ranking, segmentation, speed
+from evaluation.suites import anomaly, policy, ranking, segmentation, serving, speed
 
 # What a suite is given: whom to tell of each step, and a folder of public data, if any.
 Suite = Callable[[Callable[[str], None], Path | None], list[Row]]
@@ -14,5 +14,6 @@ SUITES: Mapping[str, tuple[Suite, int]] = {
     "policy": (policy.run, policy.STEPS),
     "ranking": (ranking.run, ranking.STEPS),
     "segmentation": (segmentation.run, segmentation.STEPS),
+    "service": (serving.run, serving.STEPS),
     "speed": (speed.run, speed.STEPS),
 }

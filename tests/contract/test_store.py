@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,6 @@ from data.errors import SettingsError
 from data.store import Store, Written
 
 EARLY, LATE = 1_000_000, 2_000_000  # microseconds since 1970
-
-
-def sqlite_file(folder: Path) -> str:
-    return f"sqlite:///{folder / 'deeper' / 'nbo.db'}"
-
-
-# Another engine joins the suite here: a name and what gives the URL of an empty database.
-ENGINES: dict[str, Callable[[Path], str]] = {"sqlite": sqlite_file}
-
-
-@pytest.fixture(params=sorted(ENGINES))
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return ENGINES[request.param](tmp_path)
 
 
 @pytest.fixture
@@ -71,6 +58,16 @@ def small_dataset() -> Dataset:
             "customers": pd.DataFrame(
                 {"customer_id": ["a", "b"], "age": [30.0, None], "city": ["Ulm", None]}
             ),
+            "offers": pd.DataFrame(
+                {
+                    "offer_id": ["o1", "o2"],
+                    "title": ["Coffee", None],
+                    "valid_from": [times[0], pd.NaT],
+                    "repeatable": [True, None],
+                }
+            ),
+            "offer_items": pd.DataFrame({"offer_id": ["o1"], "item_id": ["i1"]}),
+            "items": pd.DataFrame({"item_id": ["i1", "i2"], "price": [2.5, None]}),
             "survey_answers": pd.DataFrame(
                 {"customer_id": ["a"], "question": ["category:home"], "answer": ["yes"]}
             ),
@@ -95,7 +92,8 @@ def small_dataset() -> Dataset:
     )
 
 
-COUNTS = {"customers": 2, "survey_answers": 1, "transactions": 4, "interactions": 4}
+CATALOGUE = {"offers": 2, "offer_items": 1, "items": 2}
+COUNTS = {"customers": 2, "survey_answers": 1, "transactions": 4, "interactions": 4, **CATALOGUE}
 
 
 def test_a_new_database_is_empty(store: Store) -> None:

@@ -13,7 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import LARGEST_BODY, create_app
-from api.dependencies import House
+from api.house import House
 from data.dataset import Dataset
 from data.store import Store
 from recommender.bundle import Bundle, load, save

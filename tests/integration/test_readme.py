@@ -12,7 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from api.dependencies import House
+from api.house import House
 from data.console import run
 from data.store import Store
 from recommender.bundle import Bundle

@@ -136,7 +136,7 @@ def test_content_ranks_what_the_customer_buys() -> None:
     encoders = encoders_of(dataset)
     scorer = ContentScorer(
         encoders.keys,
-        offer_attributes(
+        *offer_attributes(
             dataset.offers.set_index("offer_id").reindex(encoders.offer_ids).reset_index()
         ),
         np.zeros(0),

@@ -22,7 +22,7 @@ def test_a_rate_is_per_showing_where_showing_is_logged() -> None:
     events = np.zeros((100, 2))
     events[:20] = 1
     shown = np.tile([1.0, 4.0], (100, 1))
-    rate = np.exp(estimate_rates(chances(events, shown, np.zeros((100, 2)))))
+    rate = np.exp(estimate_rates(chances(events, shown, np.zeros((100, 2)))).log_rate)
     np.testing.assert_allclose(rate, [0.2, 0.05], rtol=0.15)
 
 
@@ -32,7 +32,7 @@ def test_few_redemptions_are_held_to_the_rest() -> None:
     shown = np.ones((1000, 3))
     shown[5:, 2] = 0
     events[:5, 2] = 1  # five of five is not one hundred percent
-    rate = np.exp(estimate_rates(chances(events, shown, np.zeros((1000, 3)))))
+    rate = np.exp(estimate_rates(chances(events, shown, np.zeros((1000, 3)))).log_rate)
     assert rate[2] < 0.5
 
 
@@ -43,5 +43,5 @@ def test_a_new_offer_is_expected_to_be_as_popular_as_what_it_is_for() -> None:
     events = (random.random((2000, 6)) < liking).astype(float)
     events[:, 4:] = 0  # new
     found = chances(events, np.c_[np.ones((2000, 4)), np.zeros((2000, 2))], spend)
-    rate = estimate_rates(found)
+    rate = estimate_rates(found).log_rate
     assert rate[5] > rate[4] + 0.5

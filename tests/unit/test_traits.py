@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -27,7 +29,10 @@ def chances_of(events: np.ndarray, shown: np.ndarray | None = None) -> Chances:
 
 
 def no_kin(n: int = N, offers: int = OFFERS) -> Kin:
-    return Kin(sp.csr_matrix((offers, 0)), sp.csr_matrix((n, offers)))
+    nothing = np.empty(0, dtype=np.str_)
+    return Kin(
+        sp.csr_matrix((offers, 0)), nothing, sp.csr_matrix((n, offers)), sp.csr_matrix((n, 0))
+    )
 
 
 def fit(value: np.ndarray, chances: Chances, kin: Kin | None = None) -> TraitRidge:
@@ -105,10 +110,11 @@ def test_a_new_offer_is_lifted_as_its_kin(by: str) -> None:
     group = sp.csr_matrix(np.eye(5)[[0, 0, 1, 2, 3, 4]])
     interest = np.zeros((N, OFFERS))
     interest[:, 1] = value[:, 0]
+    nothing = no_kin()
     kin = (
-        Kin(group, sp.csr_matrix((N, OFFERS)))
+        replace(nothing, group=group, names=np.array(list("abcde")))
         if by == "category"
-        else Kin(sp.csr_matrix((OFFERS, 0)), sp.csr_matrix(interest))
+        else replace(nothing, interest=sp.csr_matrix(interest))
     )
     one = Traits(np.array([[1.0, 0, 0, 0]]), np.array([[True, False, False, False]]))
     assert fit(value, chances_of(events)).lift(one)[0, 1] == pytest.approx(0, abs=0.01)

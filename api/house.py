@@ -1,0 +1,235 @@
+"""What the service is made of: the model being served, the facts, the clock.
+
+The model changes under way: a bundle that is published takes the place of the one before between
+two requests, and offers that are put are added to it. A request takes `House.current` once and
+keeps to it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from api.breaker import Breaker
+from api.shelf import Shelf
+from data.errors import BundleError
+from data.schema import OFFER_ID
+from data.store import Store
+from recommender.arrivals import with_arrivals
+from recommender.bundle import MANIFEST, VERSIONS, Bundle, load
+from recommender.service import Service
+from recommender.versions import current_version
+from recommender.withholding import Rules
+
+log = logging.getLogger("api.house")
+
+LOOK_SECONDS = 1.0  # how often a model folder is looked at
+_numbers = itertools.count(1)
+HOUR = 3_600_000_000_000  # nanoseconds: lists are made afresh at least that often
+
+
+@dataclass(frozen=True)
+class Model:
+    """A bundle as it is served.
+
+    Attributes
+    ----------
+    trained : Bundle
+        As it was published.
+    bundle : Bundle
+        With the offers that came after it.
+    service : Service or None
+        None where it recommends nothing.
+    everybody : int
+        The revision of what concerns everybody (offers, loads, erasures) that it has seen.
+    number : int
+        No two models of a process have the same.
+    """
+
+    trained: Bundle
+    bundle: Bundle
+    service: Service | None
+    everybody: int
+    number: int = field(default_factory=lambda: next(_numbers))
+
+    @cached_property
+    def offer_ids(self) -> frozenset[str]:
+        """The offers there are."""
+        return frozenset(self.bundle.offers[OFFER_ID])
+
+    @cached_property
+    def since(self) -> int:
+        """Microseconds from which on recorded facts are new to the model."""
+        return since_of(self.trained)
+
+    def epoch(self, at: pd.Timestamp) -> tuple[int, int]:
+        """Return the stretch of time, an hour at most, within which the same offers are valid."""
+        return bisect_right(self._turns, at.value), at.value // HOUR
+
+    @cached_property
+    def _turns(self) -> list[int]:
+        """Nanoseconds at which some offer begins or ends."""
+        return [] if self.service is None else self.service.turns
+
+
+class House:
+    """Everything a request reaches.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        The model at first.
+    service : Service or None
+        None where the model recommends nothing.
+    store : Store
+        The facts.
+    at : Timestamp, optional
+        The moment lists are for; the present if None.
+    folder : Path, optional
+        The model folder to watch for another bundle; without one the model stays.
+    rules : mapping, optional
+        What is withheld from flagged customers, for the models to come.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        service: Service | None,
+        store: Store,
+        at: pd.Timestamp | None = None,
+        *,
+        folder: Path | None = None,
+        rules: Rules | None = None,
+    ) -> None:
+        self.store = store
+        self._at = at
+        self._folder, self._rules = folder, rules
+        self.shelf, self.breaker = Shelf(), Breaker()
+        self._model = Model(bundle, bundle, service, everybody=0)
+        self._seen = None if folder is None else _stamp(folder)
+        self._changing = threading.Lock()
+        self._closing = threading.Event()
+
+    @property
+    def model(self) -> Model:
+        """The model being served."""
+        return self._model
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle being served, with the offers that came after it."""
+        return self._model.bundle
+
+    @property
+    def service(self) -> Service | None:
+        """The verb of serving; None where the model recommends nothing."""
+        return self._model.service
+
+    @property
+    def offer_ids(self) -> frozenset[str]:
+        """The offers there are."""
+        return self._model.offer_ids
+
+    def now(self) -> pd.Timestamp:
+        """Return the moment lists are for."""
+        return pd.Timestamp.now(tz="UTC") if self._at is None else self._at
+
+    def current(self, everybody: int) -> Model:
+        """Return the model that knows what concerns everybody up to a revision.
+
+        Raises
+        ------
+        SQLAlchemyError
+            The database does not answer.
+        """
+        model = self._model
+        return model if model.everybody == everybody else self._renew(model.trained, everybody)
+
+    def forget(self) -> None:
+        """Let go of whatever is in memory of a customer who was erased from the model folder."""
+        self.shelf.clear()
+        self.look()
+
+    def watch(self, on_look: Callable[[], None] = lambda: None) -> threading.Thread:
+        """Start looking for another bundle in the model folder, until `close`."""
+
+        def look() -> None:
+            while not self._closing.wait(LOOK_SECONDS):
+                self.look()
+                on_look()
+
+        thread = threading.Thread(target=look, name="watch-models", daemon=True)
+        thread.start()
+        return thread
+
+    def look(self) -> bool:
+        """Serve the bundle that is current in the folder; one that is damaged is refused.
+
+        Returns
+        -------
+        bool
+            Whether another model is served now.
+        """
+        if self._folder is None:
+            return False
+        stamp = _stamp(self._folder)
+        if stamp == self._seen:
+            return False
+        self._seen = stamp  # a damaged bundle is refused once, not every second
+        try:
+            bundle = load(self._folder)
+            self._renew(bundle, self._model.everybody)
+        except BundleError as error:
+            log.error("model refused: %s Still serving %s.", error, self._model.bundle.version)
+            return False
+        log.warning("model %s takes over", bundle.version)
+        return True
+
+    def close(self) -> None:
+        """Stop watching and give the connections back."""
+        self._closing.set()
+        self.store.close()
+
+    def _renew(self, trained: Bundle, everybody: int) -> Model:
+        with self._changing:
+            model = self._model
+            if model.trained is trained and model.everybody == everybody:
+                return model  # another thread was quicker
+            arrived = self.store.offers(since_of(trained)) if everybody else []
+            bundle = with_arrivals(trained, arrived)
+            service = serve(bundle, self._rules)
+            self._model = Model(trained, bundle, service, everybody)
+            self.shelf.clear()
+            return self._model
+
+
+def since_of(bundle: Bundle) -> int:
+    """Return the microseconds from which on recorded facts are new to a bundle.
+
+    It may have been trained for a later moment than it was made at.
+    """
+    made = pd.Timestamp(bundle.created_at) if bundle.created_at else bundle.moment
+    return int(min(bundle.moment, made).value // 1000)
+
+
+def serve(bundle: Bundle, rules: Rules | None) -> Service | None:
+    """Return the verb of serving of a bundle; None where it recommends nothing."""
+    return None if bundle.recommender is None else Service(bundle, rules)
+
+
+def _stamp(folder: Path) -> tuple[str, int, int]:
+    """Tell one state of a model folder from another: an erasure rewrites a manifest."""
+    version = current_version(folder)
+    try:
+        manifest = (folder / VERSIONS / version / MANIFEST).stat()
+    except OSError:
+        return version, 0, 0
+    return version, manifest.st_mtime_ns, manifest.st_ino

@@ -1,0 +1,87 @@
+"""What the database keeps besides facts about people: offers that were put, and API keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from data import stored
+from data import tables as t
+from data.database import Database
+from data.rows import Row
+from data.schema import OFFERS
+from data.stored import KeyRow
+
+
+class OfferRegister(Database):
+    """The offers that there are, and what they are on."""
+
+    def put_offer(
+        self, offer_id: str, attributes: Mapping[str, Any], items: Sequence[str], changed_at: int
+    ) -> bool:
+        """Add an offer or replace it whole, with the items that it is on.
+
+        Parameters
+        ----------
+        attributes : mapping
+            Columns of the offers table; times in microseconds. What is absent is empty.
+        changed_at : int
+            The moment, microseconds since 1970.
+
+        Returns
+        -------
+        bool
+            True if the offer is new.
+        """
+        values = {name: attributes.get(name) for name in OFFERS.names} | {"changed_at": changed_at}
+        del values["offer_id"]
+        with self._engine.begin() as connection:
+            new = self._add(connection, t.offers, {"offer_id": offer_id, **values})
+            if not new:
+                mine = t.offers.c.offer_id == offer_id
+                connection.execute(sa.update(t.offers).where(mine).values(**values))
+            connection.execute(sa.delete(t.offer_items).where(t.offer_items.c.offer_id == offer_id))
+            rows = [{"offer_id": offer_id, "item_id": item} for item in dict.fromkeys(items)]
+            if rows:
+                connection.execute(sa.insert(t.offer_items), rows)
+            self._raise(connection, stored.EVERYBODY)
+        return new
+
+    def offer(self, offer_id: str) -> Row | None:
+        """Read one offer with its ``items``; times in microseconds; None where it is not there."""
+        with self._reading.connect() as connection:
+            found = stored.offers_where(connection, t.offers.c.offer_id == offer_id)
+        return found[0] if found else None
+
+    def offers(self, since: int = 0) -> list[Row]:
+        """Read the offers that were put at or after a moment (microseconds), as `offer` does."""
+        with self._reading.connect() as connection:
+            return stored.offers_where(connection, t.offers.c.changed_at >= since)
+
+
+class KeyRegister(Database):
+    """The API keys, of which only digests are known."""
+
+    def add_key(
+        self, name: str, digest: str, scopes: Sequence[str], expires_at: int | None
+    ) -> bool:
+        """Keep an API key's digest; False where the name is taken."""
+        row = {"name": name, "digest": digest, "scopes": " ".join(scopes), "expires_at": expires_at}
+        with self._engine.begin() as connection:
+            return self._add(connection, t.api_keys, row)
+
+    def keys(self) -> tuple[KeyRow, ...]:
+        """Read all API keys, by name."""
+        with self._reading.connect() as connection:
+            rows = connection.execute(sa.select(t.api_keys).order_by(t.api_keys.c.name)).all()
+        return tuple(
+            KeyRow(row.name, row.digest, tuple(row.scopes.split()), row.expires_at) for row in rows
+        )
+
+    def drop_key(self, name: str) -> bool:
+        """Take an API key out; False where there is none of that name."""
+        with self._engine.begin() as connection:
+            statement = sa.delete(t.api_keys).where(t.api_keys.c.name == name)
+            return connection.execute(statement).rowcount == 1

@@ -1,0 +1,168 @@
+"""What the store reads and removes as a whole: revisions, offers, tables, a person.
+
+Values are always bound; no statement is put together from text.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from data import tables as t
+from data.rows import Row
+from data.schema import CUSTOMER_ID, CUSTOMERS, OCCURRED_AT, OFFERS, TABLES
+
+EVERYBODY = "*"
+TIMES = (OCCURRED_AT, "signup_at", "valid_from", "valid_until")
+ORDER = {t.interactions: "row_id", t.transactions: "row_id"}
+
+
+def key_of(customer_id: str) -> str:
+    """Return the key of a customer's revision."""
+    return f"c:{customer_id}"
+
+
+@dataclass(frozen=True)
+class KeyRow:
+    """An API key as it is stored; `expires_at` in microseconds since 1970, None for never."""
+
+    name: str
+    digest: str
+    scopes: tuple[str, ...]
+    expires_at: int | None
+
+
+class Revisions:
+    """The read that every request makes: one indexed statement, as near to the driver as it goes.
+
+    On SQLite each thread keeps a connection of its own, since taking one from the pool costs many
+    times the read. The statement is SQLAlchemy's, compiled once, its values always bound.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._statement = sa.select(t.revisions.c.key, t.revisions.c.revision).where(
+            t.revisions.c.key.in_((sa.bindparam("mine"), sa.bindparam("everybody")))
+        )
+        self._text = str(self._statement.compile(dialect=engine.dialect))
+        self._near = engine.dialect.name == "sqlite"
+        self._mine = threading.local()
+        self._open: list[Any] = []
+
+    def read(self, customer_id: str) -> tuple[int, int]:
+        """Return the revision of a customer and of everybody; zero where nothing was recorded."""
+        mine = key_of(customer_id)
+        found = dict(self._rows(mine))
+        return found.get(mine, 0), found.get(EVERYBODY, 0)
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        while self._open:
+            self._open.pop().close()
+        self._mine = threading.local()
+
+    def _rows(self, mine: str) -> list[tuple[str, int]]:
+        if self._near:
+            try:
+                rows: list[tuple[str, int]] = (
+                    self._connection().execute(self._text, (mine, EVERYBODY)).fetchall()
+                )
+                return rows
+            except self._engine.dialect.loaded_dbapi.Error:
+                # The slow way below says what is wrong in SQLAlchemy's terms, or works again.
+                self._mine = threading.local()
+        values = {"mine": mine, "everybody": EVERYBODY}
+        with self._engine.connect() as connection:
+            return [(row.key, row.revision) for row in connection.execute(self._statement, values)]
+
+    def _connection(self) -> Any:
+        mine = getattr(self._mine, "connection", None)
+        if mine is None:
+            lent = self._engine.raw_connection()
+            mine = lent.driver_connection
+            lent.detach()
+            self._mine.connection = mine
+            self._open.append(mine)
+        return mine
+
+
+def offers_where(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[Row]:
+    """Read offers with their ``items``, by id."""
+    statement = sa.select(*(t.offers.c[name] for name in OFFERS.names)).where(condition)
+    rows = connection.execute(statement.order_by(t.offers.c.offer_id)).mappings().all()
+    on = sa.select(t.offer_items).join(
+        t.offers, sa.and_(t.offers.c.offer_id == t.offer_items.c.offer_id, condition)
+    )
+    items: dict[str, list[str]] = {}
+    for row in connection.execute(on.order_by(t.offer_items.c.item_id)):
+        items.setdefault(row.offer_id, []).append(row.item_id)
+    return [{**row, "items": tuple(items.get(row["offer_id"], ()))} for row in rows]
+
+
+def delete_customer(connection: sa.Connection, customer_id: str) -> dict[str, int]:
+    """Delete every row of a customer; how many, by table."""
+    gone = {
+        table.name: connection.execute(
+            sa.delete(table).where(table.c[CUSTOMER_ID] == customer_id)
+        ).rowcount
+        for table in t.PEOPLE
+    }
+    own = sa.and_(t.attributes.c.of == CUSTOMERS.name, t.attributes.c.id == customer_id)
+    gone[t.attributes.name] = connection.execute(sa.delete(t.attributes).where(own)).rowcount
+    connection.execute(sa.delete(t.revisions).where(t.revisions.c.key == key_of(customer_id)))
+    return gone
+
+
+def forget_log(engine: sa.Engine) -> None:
+    """Write SQLite's log back and empty it: it holds rows as they were before they were deleted."""
+    if engine.dialect.name != "sqlite":
+        return
+    try:
+        with engine.connect() as connection:
+            connection.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
+    except SQLAlchemyError:
+        # A reader is in the way: the rows are gone, the log is emptied by a later checkpoint.
+        return
+
+
+def find_customer(connection: sa.Connection, customer_id: str) -> dict[str, int]:
+    """Count rows in which any text is a customer's id, by table."""
+    found = {}
+    for table in t.metadata.sorted_tables:
+        text = [column for column in table.columns if isinstance(column.type, sa.String)]
+        same = sa.or_(*(column.in_((customer_id, key_of(customer_id))) for column in text))
+        count = connection.execute(sa.select(sa.func.count()).where(same).select_from(table))
+        if number := count.scalar_one():
+            found[table.name] = number
+    return found
+
+
+def read_tables(connection: sa.Connection) -> dict[str, pd.DataFrame]:
+    """Read the tables of a dataset; attributes of customers become columns again."""
+    found = {}
+    for name, table in TABLES.items():
+        stored = t.FACTS[name]
+        columns = [stored.c[column] for column in table.names if column in stored.c]
+        order = [stored.c[ORDER[stored]]] if stored in ORDER else list(stored.primary_key)
+        rows = connection.execute(sa.select(*columns).order_by(*order)).all()
+        frame = pd.DataFrame(rows, columns=[column.name for column in columns])
+        for time in TIMES:
+            if time in frame.columns:
+                moments = pd.to_datetime(frame[time].astype("Int64"), unit="us", utc=True)
+                frame[time] = moments
+        found[name] = frame
+    rows = connection.execute(sa.select(t.attributes)).all()
+    told = pd.DataFrame(rows, columns=[column.name for column in t.attributes.columns])
+    told["value"] = told["value"].map(json.loads)
+    for of, part in told.groupby("of"):
+        name = str(of)
+        key = str(TABLES[name].key)
+        wide = part.set_index(["id", "name"])["value"].unstack()  # noqa: PD010
+        found[name] = found[name].merge(wide, how="left", left_on=key, right_index=True)
+    return {name: frame for name, frame in found.items() if len(frame)}

@@ -1,0 +1,83 @@
+"""A real PostgreSQL server on a port of the loopback address, for the tests that need one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+import psycopg
+
+DEBIAN = Path("/usr/lib/postgresql")
+PATIENCE = 30.0
+
+
+def find(program: str) -> str | None:
+    """Return where a program of PostgreSQL is; Debian keeps them off the path."""
+    places = sorted(DEBIAN.glob(f"*/bin/{program}")) if DEBIAN.is_dir() else []
+    return str(places[-1]) if places else shutil.which(program)
+
+
+class Postgres:
+    """One server over a folder of its own; it can be stopped and started again."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="nbo-postgres-"))
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = int(probe.getsockname()[1])
+        if os.getuid() == 0:  # the server refuses to run as root
+            shutil.chown(self._folder, "postgres")
+        self._run(find("initdb"), "-D", self._data, "-U", "nbo", "--auth=trust", "--no-sync")
+        self.start()
+
+    @property
+    def _data(self) -> str:
+        return str(self._folder / "data")
+
+    def start(self) -> None:
+        options = f"-p {self._port} -c listen_addresses=127.0.0.1 -k {self._folder}"
+        log = str(self._folder / "log")
+        self._run(find("pg_ctl"), "-D", self._data, "-o", options, "-l", log, "-w", "start")
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                psycopg.connect(self._libpq("postgres")).close()
+                return
+            except psycopg.OperationalError:
+                assert time.monotonic() < until, "PostgreSQL did not start"
+                time.sleep(0.1)
+
+    def stop(self) -> None:
+        self._run(find("pg_ctl"), "-D", self._data, "-m", "immediate", "-w", "stop")
+
+    def new_database(self) -> str:
+        """Make an empty database and return its URL."""
+        name = f"nbo_{uuid.uuid4().hex}"
+        with psycopg.connect(self._libpq("postgres"), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')
+        return f"postgresql+psycopg://nbo@127.0.0.1:{self._port}/{name}"
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _libpq(self, database: str) -> str:
+        return f"host=127.0.0.1 port={self._port} user=nbo dbname={database}"
+
+    def _run(self, program: str | None, *arguments: str) -> None:
+        assert program is not None
+        user = "postgres" if os.getuid() == 0 else None
+        subprocess.run(
+            [program, *arguments],
+            user=user,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=self._folder,
+        )

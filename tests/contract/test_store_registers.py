@@ -1,0 +1,211 @@
+"""What every database keeps besides facts: revisions, offers, keys; nothing of the erased."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+import pytest
+from sqlalchemy.exc import SQLAlchemyError
+
+from data.dataset import Dataset
+from data.store import Store
+from data.stored import KeyRow
+from tests.contract.postgres import Postgres
+
+NOW = 1_700_000_000_000_000  # microseconds since 1970
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    opened = Store.open(url)
+    yield opened
+    opened.close()
+
+
+def click(event_id: str, customer_id: str) -> dict[str, Any]:
+    said = {"event_id": event_id, "customer_id": customer_id, "offer_id": "o1"}
+    return {**said, "event_type": "click", "occurred_at": NOW, "recorded_at": NOW}
+
+
+def purchase(transaction_id: str, customer_id: str) -> dict[str, Any]:
+    said = {"transaction_id": transaction_id, "customer_id": customer_id, "amount": 5.0}
+    return {**said, "occurred_at": NOW, "recorded_at": NOW}
+
+
+def test_nothing_recorded_is_revision_zero(store: Store) -> None:
+    assert store.revisions("a") == (0, 0)
+
+
+def test_every_write_about_a_customer_raises_theirs_and_nobody_elses(store: Store) -> None:
+    seen = [store.revisions("a")[0]]
+    store.put_customer("a", {"age": 30.0}, {})
+    seen.append(store.revisions("a")[0])
+    store.put_customer("a", {}, {"category:home": "yes"})
+    seen.append(store.revisions("a")[0])
+    store.add_events([click("e1", "a"), click("e2", "a")])
+    seen.append(store.revisions("a")[0])
+    store.put_transactions([[purchase("t1", "a")]])
+    seen.append(store.revisions("a")[0])
+    assert seen == sorted(set(seen))
+    assert store.revisions("b") == (0, 0)
+
+
+def test_another_connection_sees_the_revision_at_once(store: Store, url: str) -> None:
+    other = Store.open(url)
+    assert other.revisions("a") == (0, 0)
+    store.add_events([click("e1", "a")])
+    assert other.revisions("a") == store.revisions("a")
+    assert other.revisions("a")[0] > 0
+    other.close()
+
+
+def test_what_concerns_everybody_raises_everybodys(store: Store) -> None:
+    seen = [store.revisions("a")[1]]
+    store.put_offer("o9", {"title": "New"}, ["i1"], NOW)
+    seen.append(store.revisions("a")[1])
+    store.load(Dataset.of({"customers": pd.DataFrame({"customer_id": ["a"]})}))
+    seen.append(store.revisions("a")[1])
+    store.erase_customer("a")
+    seen.append(store.revisions("a")[1])
+    assert seen == sorted(set(seen))
+
+
+def test_an_offer_is_read_as_it_was_put(store: Store) -> None:
+    attributes = {
+        "title": "Tee für zwei 🍵", "category": "food", "tags": "tea|two", "discount": 0.25,
+        "valid_from": NOW, "repeatable": True,
+    }  # fmt: skip
+    assert store.put_offer("o/9", attributes, ["i2", "i1", "i2"], NOW)
+    found = store.offer("o/9")
+    assert found is not None
+    assert {name: found[name] for name in attributes} == attributes
+    assert found["items"] == ("i1", "i2")
+    assert found["margin"] is None
+    assert store.offer("o") is None
+
+
+def test_an_offer_that_is_put_again_is_replaced_whole(store: Store) -> None:
+    store.put_offer("o9", {"title": "Old", "category": "food"}, ["i1", "i2"], NOW)
+    assert not store.put_offer("o9", {"title": "New"}, ["i3"], NOW + 1)
+    found = store.offer("o9")
+    assert found is not None
+    assert (found["title"], found["category"], found["items"]) == ("New", None, ("i3",))
+    assert [row["offer_id"] for row in store.offers()] == ["o9"]
+
+
+def test_only_offers_put_since_a_moment_are_read(store: Store) -> None:
+    store.load(Dataset.of({"offers": pd.DataFrame({"offer_id": ["loaded"]})}))
+    store.put_offer("early", {}, [], NOW)
+    store.put_offer("late", {}, [], NOW + 5)
+    assert [row["offer_id"] for row in store.offers(NOW + 1)] == ["late"]
+    assert [row["offer_id"] for row in store.offers(1)] == ["early", "late"]
+    assert [row["offer_id"] for row in store.offers()] == ["early", "late", "loaded"]
+
+
+def test_an_erased_customer_is_nowhere(store: Store) -> None:
+    attributes = pd.DataFrame({"customer_id": ["a", "ab"], "plan": ["gold", "gold"]})
+    store.load(Dataset.of({"customers": attributes}))
+    for name in ("a", "ab"):
+        store.put_customer(name, {"city": "Ulm"}, {"category:home": "no"})
+        store.add_events([click(f"e-{name}", name)])
+        store.put_transactions([[purchase("t1", name)]])
+    assert set(store.find_everywhere("a")) == {
+        "customers", "attributes", "survey_answers", "interactions", "transactions",
+        "revisions",
+    }  # fmt: skip
+    before = store.find_everywhere("ab")
+    gone = store.erase_customer("a")
+    assert gone["interactions"] == gone["transactions"] == gone["customers"] == 1
+    assert store.find_everywhere("a") == {}
+    assert not store.customer_state("a").known
+    assert store.find_everywhere("ab") == before
+    assert sum(store.erase_customer("a").values()) == 0
+
+
+def test_nothing_of_the_erased_stays_in_the_file(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("erased")
+    store = Store.open(f"sqlite:///{folder / 'nbo.db'}")
+    store.put_customer("someone-to-forget", {"city": "Ulm"}, {})
+    store.add_events([click("e1", "someone-to-forget"), click("e2", "else")])
+    assert any(b"someone-to-forget" in path.read_bytes() for path in folder.iterdir())
+    store.erase_customer("someone-to-forget")
+    assert not any(b"someone-to-forget" in path.read_bytes() for path in folder.iterdir())
+    store.close()
+
+
+def test_everything_recorded_is_read_as_the_tables_it_came_from(
+    store: Store, small_dataset: Dataset
+) -> None:
+    store.load(small_dataset)
+    again = Dataset.of(store.read_tables())
+    for name, frame in small_dataset.tables().items():
+        found = getattr(again, name)
+        key = [column for column in found.columns if found[column].notna().any()]
+        assert set(key) >= {column for column in frame.columns if frame[column].notna().any()}
+        shared = sorted(set(frame.columns) & set(found.columns) - {"event_id", "transaction_id"})
+        left, right = (
+            part[shared].sort_values(shared, ignore_index=True) for part in (frame, found)
+        )
+        pd.testing.assert_frame_equal(left, right, check_dtype=False)
+
+
+def test_attributes_that_nobody_knows_are_kept(store: Store) -> None:
+    table = pd.DataFrame({"customer_id": ["a", "b"], "plan": ["gold", None], "cards": [2.0, 3.0]})
+    store.load(Dataset.of({"customers": table}))
+    found = store.read_tables()["customers"].set_index("customer_id")
+    assert found["plan"].to_dict()["a"] == "gold"
+    assert found["cards"].to_dict() == {"a": 2.0, "b": 3.0}
+
+
+def test_keys_are_kept_by_name(store: Store) -> None:
+    assert store.keys() == ()
+    assert store.add_key("app", "d" * 64, ("read", "write"), None)
+    assert not store.add_key("app", "e" * 64, ("read",), None)
+    assert store.add_key("ops", "f" * 64, ("admin",), NOW)
+    assert store.keys() == (
+        KeyRow("app", "d" * 64, ("read", "write"), None),
+        KeyRow("ops", "f" * 64, ("admin",), NOW),
+    )
+    assert store.drop_key("app")
+    assert not store.drop_key("app")
+    (kept,) = store.keys()
+    assert kept.name == "ops"
+
+
+@pytest.mark.slow
+@pytest.mark.database
+def test_a_server_that_restarts_is_found_again(postgres: Postgres) -> None:
+    store = Store.open(postgres.new_database())
+    store.add_events([click("e1", "a")])
+    before = store.revisions("a")
+    postgres.stop()
+    with pytest.raises(SQLAlchemyError):
+        store.revisions("a")
+    with pytest.raises(SQLAlchemyError):
+        store.add_events([click("e2", "a")])
+    postgres.start()
+    assert store.revisions("a") == before
+    assert store.add_events([click("e2", "a")]).accepted == 1
+    store.close()
+
+
+def test_a_file_that_cannot_be_written_is_said_so_and_stays_whole(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    store = Store.open(f"sqlite:///{tmp_path_factory.mktemp('full') / 'nbo.db'}")
+    store.add_events([click("e1", "a")])
+    with store._engine.connect() as connection:  # a disk that is full, as SQLite sees it
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+    import sqlalchemy as sa
+
+    @sa.event.listens_for(store._engine, "begin")
+    def fill(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+
+    with pytest.raises(SQLAlchemyError):
+        store.add_events([click(f"{'x' * 100}{number}", "a") for number in range(500)])
+    assert store.counts()["interactions"] == 1
+    assert store.revisions("a")[0] == 1
+    store.close()
