@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-import ipaddress
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import uvicorn
 
-from api.app import create_app
+from api import keys
 from api.house import House
-from data.console import command_group, parse_moment, run, say, steps
+from api.opening import Opening, application, hand_over, open_house
+from data.console import parse_moment, run, say, steps
 from data.errors import DataError, OfferError, SettingsError
 from data.ingest import MAX_BAD, read_folder
 from data.settings import read_settings
 from data.store import Store
-from recommender.bundle import Bundle, load
-from recommender.service import Service
 from recommender.versions import CURRENT
-from recommender.withholding import parse_rules
 
-app = command_group("Serve recommendations over HTTP.")
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
 
 
-@app.command()
-def serve(
+app.add_typer(keys.app, name="keys")
+GRACE = 10  # seconds for requests under way when the service ends
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    context: typer.Context,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port.")] = 8000,
     data: Annotated[
@@ -37,48 +41,80 @@ def serve(
     at: Annotated[
         str | None, typer.Option(help="Moment that lists are for (default: the present).")
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Processes that serve (default: NBO_WORKERS).")
+    ] = None,
     max_bad: Annotated[
         float, typer.Option(min=0, max=1, help="Largest share of bad rows.")
     ] = MAX_BAD,
 ) -> None:
-    """Serve; without a model, a default world is generated and a model trained first.
+    """Serve recommendations over HTTP; without a model, a world is generated and one trained first.
 
     Example: `python -m api --port 8000` then `curl localhost:8000/recommend/c0000042`
     """
-    _refuse_public(host)
+    if context.invoked_subcommand is not None:
+        return
     settings = read_settings()
     url = data if data is not None and "://" in data else settings.database_url
     folder = Path(data) if data is not None and "://" not in data else settings.data_folder
+    home_model = settings.model_folder if model is None else model
+    moment = parse_moment(at)
+    told_at = None if moment is None else moment.isoformat()
+    opening = Opening(model=str(home_model), at=told_at, host=host)
+    if opening.is_public:
+        _refuse_without_keys(host, url)
     if data is not None and url != data and not folder.is_dir():
         raise DataError(f"{folder} is not a folder.", "Name a dataset folder or a database URL.")
-    home_model = settings.model_folder if model is None else model
     _make_missing(folder, home_model, made_by_us=folder == settings.data_folder)
-    bundle = load(home_model)
-    store = Store.open(url)
+    hand_over(opening, url)
+    settings = read_settings()
+    house = open_house(opening, settings)
     if url != data and folder.is_dir():
-        _load_once(store, folder, max_bad)
-    moment = parse_moment(at)
-    home = House(bundle, _service(bundle, settings.withhold), store, moment)
-    if home.service is not None and not home.service.count_candidates(home.now()):
+        _load_once(house.store, folder, max_bad)
+    _announce(house, host, port)
+    count = settings.workers if workers is None else workers
+    options = uvicorn_options(host, port)
+    if count == 1:
+        uvicorn.run(application(house, opening, settings), **options)
+        return
+    house.close()
+    with tempfile.TemporaryDirectory(prefix="nbo-figures-") as figures:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = figures
+        uvicorn.run("api.opening:worker", factory=True, workers=count, **options)
+
+
+def uvicorn_options(host: str, port: int) -> dict[str, Any]:
+    """Return how every worker listens."""
+    return {
+        "host": host,
+        "port": port,
+        "log_level": "warning",
+        "access_log": False,
+        "timeout_graceful_shutdown": GRACE,
+        "server_header": False,
+    }
+
+
+def _announce(house: House, host: str, port: int) -> None:
+    bundle, now = house.bundle, house.now()
+    if house.service is not None and not house.service.count_candidates(now):
         say(
-            f"Warning: no offer is valid at {home.now().isoformat()}, so lists are empty. "
+            f"Warning: no offer is valid at {now.isoformat()}, so lists are empty. "
             f"To look at old data, start with --at {bundle.at}"
         )
     people = f"{len(bundle.customers.ids):,} customers"
-    say(f"Model {bundle.version}, {people}. Serving on http://{host}:{port}/docs")
-    say("No API keys are configured: only this machine can connect.")
-    uvicorn.run(create_app(home), host=host, port=port, log_level="warning")
+    say(f"Model {bundle.version}, {people}. Serving on http://{host}:{port}/ (API: /docs)")
+    if not house.store.keys():
+        say("No API keys are configured: only this machine can connect.")
 
 
-def _refuse_public(host: str) -> None:
-    try:
-        private = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        private = False
-    if not private:
+def _refuse_without_keys(host: str, url: str) -> None:
+    # A database that is not there yet is not made for the sake of a refusal.
+    fresh = url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).is_file()
+    if fresh or not Store.open(url).keys():
         raise SettingsError(
             f"Without API keys the service listens on this machine only, not on {host}.",
-            "Leave --host at 127.0.0.1 and put a proxy that checks keys before it.",
+            "Make a key first: python -m api keys add NAME --scope write",
         )
 
 
@@ -118,10 +154,6 @@ def _child(module: str, *arguments: str) -> None:
         error = OfferError(f"python -m {module} {arguments[0]} did not succeed.", "See above.")
         error.exit_code = done.returncode
         raise error
-
-
-def _service(bundle: Bundle, withhold: str) -> Service | None:
-    return None if bundle.recommender is None else Service(bundle, parse_rules(withhold))
 
 
 if __name__ == "__main__":

@@ -2,70 +2,72 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from http import HTTPStatus
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI
+from fastapi.security import APIKeyHeader
+from fastapi_offline import FastAPIOffline
 
-from api.errors import add_error_handlers, problem
+from api.errors import add_error_handlers
+from api.guard import Guard, Limits
 from api.house import House
-from api.routes import events, health, onboarding, page, recommend, segments
+from api.routes import events, health, metrics, onboarding, page, recommend, segments
 from api.schemas import Problem
+from api.security import Keyring
 
-LARGEST_BODY = 1_000_000
 TITLE = "Next Best Offer"
+# Judged before any route, in `api.guard`; here so that the documentation knows of it.
+KEY = APIKeyHeader(name="X-API-Key", auto_error=False, description="Needed where keys exist.")
+PROBLEMS = {
+    400: "The request cannot be read.",
+    401: "No API key, or none that is known.",
+    403: "The API key may not do this.",
+    404: "There is nothing of that name.",
+    413: "The body is too large.",
+    422: "A value is not valid.",
+    429: "Too many requests.",
+    503: "The database or the model is away.",
+}
 
 
-def create_app(home: House) -> FastAPI:
+def create_app(
+    home: House, limits: Limits | None = None, *, open_without_keys: bool = True
+) -> FastAPI:
     """Build the application around a model and a store.
 
     Parameters
     ----------
     home : House
         The model, the store and the clock; tests bring their own.
+    limits : Limits, optional
+        What is let in.
+    open_without_keys : bool
+        Let everybody in as long as there is no API key: for the loopback address.
     """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        home.watch()
         yield
-        home.store.close()
+        home.close()
 
-    app = FastAPI(
+    app = FastAPIOffline(
         title=TITLE,
         description="Segments, next best offers and their reasons.",
         version="1",
         lifespan=lifespan,
-        responses={422: {"model": Problem}, 503: {"model": Problem}},
+        redoc_url=None,
+        favicon_url="/static/icon.svg",
+        responses={
+            status: {"model": Problem, "description": told} for status, told in PROBLEMS.items()
+        },
+        dependencies=[Depends(KEY)],
     )
     app.state.house = home
     add_error_handlers(app)
-    for part in (recommend, onboarding, events, segments, health, page):
+    for part in (recommend, onboarding, events, segments, health, metrics, page):
         app.include_router(part.router)
-
-    @app.middleware("http")
-    async def guard(
-        request: Request, call_next: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
-        """Name every request and refuse bodies past the limit before reading them."""
-        request.state.request_id = uuid.uuid4().hex
-        response = _refuse_body(request) or await call_next(request)
-        response.headers["X-Request-ID"] = request.state.request_id
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response
-
+    keyring = Keyring(home.store, open_without_keys=open_without_keys)
+    app.add_middleware(Guard, keyring=keyring, limits=limits or Limits())
     return app
-
-
-def _refuse_body(request: Request) -> Response | None:
-    """Refuse a body whose length is not told or past the limit."""
-    if request.method not in ("POST", "PUT", "PATCH"):
-        return None
-    length = request.headers.get("content-length", "")
-    if not length.isdecimal():
-        return problem(HTTPStatus.LENGTH_REQUIRED, "LENGTH_REQUIRED", "Send a Content-Length.")
-    if int(length) > LARGEST_BODY:
-        detail = f"A body may have {LARGEST_BODY:,} bytes."
-        return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "BODY_TOO_LARGE", detail)
-    return None

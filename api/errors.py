@@ -48,7 +48,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def on_http(_: Request, error: HTTPException) -> JSONResponse:
-        code = HTTPStatus(error.status_code).name
+        code = getattr(error, "code", HTTPStatus(error.status_code).name)
         return problem(error.status_code, code, str(error.detail), error.headers)
 
     @app.exception_handler(SQLAlchemyError)

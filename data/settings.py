@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -20,6 +21,15 @@ class Settings(BaseSettings):
     withhold: str = Field(
         default="",
         description="Kinds of offers that customers flagged as something are not shown.",
+    )
+
+    workers: int = Field(default=1, ge=1, le=64, description="Processes that serve.")
+    timeout: float = Field(default=30.0, gt=0, le=600, description="Seconds a request may take.")
+    rate: float = Field(
+        default=0.0, ge=0, description="Requests a second of one key or address; 0 for no limit."
+    )
+    log: Literal["off", "info"] = Field(
+        default="off", description="A line of JSON per request, without personal data."
     )
 
     @property

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from api.dependencies import HouseDependency
 from api.errors import told_problem
 from api.schemas import Event, Events, Receipt, Rejected, Strict, TransactionLine, Transactions
+from api.telemetry import count_rows
 
 router = APIRouter(tags=["facts"])
 
@@ -41,6 +42,7 @@ def add_events(home: HouseDependency, body: Events) -> Receipt:
     for place in written.taken:
         detail = f"event_id: {rows[place]['event_id']!r} belongs to another event"
         rejected.append(Rejected(index=places[place], code="EVENT_ID_TAKEN", detail=detail))
+    count_rows("interactions", written.accepted, written.duplicates, len(rejected))
     return _receipt(written.accepted, written.duplicates, rejected)
 
 
@@ -61,6 +63,7 @@ def add_transactions(home: HouseDependency, body: Transactions) -> Receipt:
         row["transaction_id"] = line.transaction_id or uuid.uuid4().hex
         transactions.setdefault((line.customer_id, row["transaction_id"]), []).append(row)
     written = home.store.put_transactions(list(transactions.values()))
+    count_rows("transactions", written.accepted, written.duplicates, len(rejected))
     return _receipt(written.accepted, written.duplicates, rejected)
 
 

@@ -15,6 +15,7 @@ from api.house import House
 from api.listing import answer
 from api.people import Asked
 from api.schemas import DegradedList, ListRequest, ListRequests, ListResults, OfferList
+from api.telemetry import count_list
 from data.store import CustomerState
 
 router = APIRouter(tags=["recommend"])
@@ -40,6 +41,7 @@ async def recommend(
         found = answer(home, customer_id, asked, request.state.request_id)
     else:
         found = await run_in_threadpool(answer, home, customer_id, asked, request.state.request_id)
+    count_list(found.strategy, found.degraded)
     return Response(found.body, media_type="application/json")
 
 
@@ -64,4 +66,5 @@ def _one(home: House, raw: dict[str, Any], request_id: str) -> bytes:
         )
     asked = Asked(wished.n, wished.category, tuple(wished.exclude), wished.explain)
     found = answer(home, wished.customer_id, asked, request_id, told)
+    count_list(found.strategy, found.degraded)
     return b'{"status":200,"list":' + found.body + b"}"

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from fastapi.testclient import TestClient
 
-from api.app import LARGEST_BODY, create_app
+from api.app import create_app
+from api.guard import LARGEST_BODY
 from api.house import House
 from data.dataset import Dataset
 from data.store import Store

@@ -1,0 +1,205 @@
+"""What stands before every route, once and cheap: names, limits, keys, headers, figures.
+
+One plain ASGI layer; the request is not made into objects on the way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import re
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+from http import HTTPStatus
+from time import perf_counter
+
+from fastapi.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api import telemetry
+from api.errors import problem
+from api.limits import RateLimit
+from api.security import Keyring, Refusal, is_open_to_all, scope_of
+
+log = logging.getLogger("api.guard")
+
+LARGEST_BODY = 1_000_000  # bytes
+SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")  # it is put into JSON and into logs as it is
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
+)
+# The documentation's page is another's and holds a script of its own; it comes from here as well.
+DOCS_POLICY = POLICY.replace("script-src 'self'", "script-src 'self' 'unsafe-inline'").replace(
+    "style-src 'self'", "style-src 'self' 'unsafe-inline'"
+)
+HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+NOT_KEPT = (b"cache-control", b"no-store")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is let in.
+
+    Attributes
+    ----------
+    seconds : float
+        A request may take.
+    per_second : float
+        Requests of one key or address; zero for no limit.
+    hosts : collection of str
+        Names that the Host header may hold while there are no keys; empty for any.
+    """
+
+    seconds: float = 30.0
+    per_second: float = 0.0
+    hosts: Collection[str] = ()
+
+
+class TooLarge(HTTPException):
+    """More bytes came than a body may have; of a kind that passes whoever reads the body."""
+
+    code = "BODY_TOO_LARGE"
+
+    def __init__(self) -> None:
+        refusal = _too_large()
+        super().__init__(refusal.status, refusal.detail)
+
+
+class Guard:
+    """The layer.
+
+    Parameters
+    ----------
+    app : ASGI application
+    keyring : Keyring
+        Who may do what.
+    limits : Limits
+    """
+
+    def __init__(self, app: ASGIApp, keyring: Keyring, limits: Limits) -> None:
+        self._app, self._keyring, self._limits = app, keyring, limits
+        self._rate = RateLimit(limits.per_second)
+        self._hosts = frozenset(limits.hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or say why not."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = perf_counter()
+        headers = dict(scope["headers"])
+        request_id = _request_id(headers)
+        scope.setdefault("state", {})["request_id"] = request_id
+        path: str = scope["path"]
+        own = (*HEADERS, (b"x-request-id", request_id.encode()), _policy(path))
+        status = 0
+
+        async def reply(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                said = message["headers"]
+                kept = any(name == b"cache-control" for name, _ in said)
+                message["headers"] = [*said, *own] if kept else [*said, *own, NOT_KEPT]
+            await send(message)
+
+        owner = ""
+        try:
+            refusal, owner = await self._judge(scope, headers, path)
+            if refusal is not None:
+                await _refuse(refusal, scope, receive, reply)
+            else:
+                async with asyncio.timeout(self._limits.seconds):
+                    await self._app(scope, _counted(scope, receive, headers), reply)
+        except TimeoutError:
+            if status:
+                raise  # half an answer is out: the connection has to end
+            detail = f"The answer took longer than {self._limits.seconds:g} s."
+            late = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "TIMEOUT", detail)
+            await _refuse(late, scope, receive, reply)
+        except Exception:
+            status = status or HTTPStatus.INTERNAL_SERVER_ERROR
+            raise
+        finally:
+            route = getattr(scope.get("route"), "path", telemetry.NO_ROUTE)
+            taken = perf_counter() - begun
+            telemetry.count_request(scope["method"], route, status, taken, request_id, owner)
+
+    async def _judge(
+        self, scope: Scope, headers: dict[bytes, bytes], path: str
+    ) -> tuple[Refusal | None, str]:
+        """Say why a request is not let in, if so, and whose it is."""
+        keyring = self._keyring
+        if keyring.is_stale:
+            await run_in_threadpool(keyring.read)
+        if self._hosts and keyring.is_open and _host(headers) not in self._hosts:
+            detail = "This name is not one of this service's own."
+            return Refusal(HTTPStatus.BAD_REQUEST, "BAD_HOST", detail), ""
+        owner = ""
+        if not is_open_to_all(path):
+            key = headers.get(b"x-api-key", b"").decode("latin-1")
+            found = keyring.check(key, scope_of(scope["method"], path))
+            if isinstance(found, Refusal):
+                return found, ""
+            owner = "" if found is None else found.name
+        client = scope.get("client")
+        wait = self._rate.wait(owner or (client[0] if client else ""))
+        if wait:
+            detail = f"Too many requests; try again in {math.ceil(wait)} s."
+            return Refusal(HTTPStatus.TOO_MANY_REQUESTS, "RATE_LIMITED", detail), owner
+        length = headers.get(b"content-length", b"")
+        if length.isdigit() and int(length) > LARGEST_BODY:
+            return _too_large(), owner
+        return None, owner
+
+
+def _request_id(headers: dict[bytes, bytes]) -> str:
+    given = headers.get(b"x-request-id", b"").decode("latin-1")
+    return given if SAFE_ID.match(given) else uuid.uuid4().hex
+
+
+def _host(headers: dict[bytes, bytes]) -> str:
+    name = headers.get(b"host", b"").decode("latin-1").lower()
+    return name if name.endswith("]") else re.sub(r":\d*\Z", "", name)
+
+
+def _policy(path: str) -> tuple[bytes, bytes]:
+    docs = path.startswith("/docs")
+    return b"content-security-policy", (DOCS_POLICY if docs else POLICY).encode()
+
+
+def _too_large() -> Refusal:
+    detail = f"A body may have {LARGEST_BODY:,} bytes."
+    return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "BODY_TOO_LARGE", detail)
+
+
+def _counted(scope: Scope, receive: Receive, headers: dict[bytes, bytes]) -> Receive:
+    """Count the bytes of a body whose length was not told; the server holds others to theirs."""
+    if scope["method"] in ("GET", "HEAD") or b"content-length" in headers:
+        return receive
+    got = 0
+
+    async def counting() -> Message:
+        nonlocal got
+        message = await receive()
+        got += len(message.get("body", b""))
+        if got > LARGEST_BODY:
+            raise TooLarge
+        return message
+
+    return counting
+
+
+async def _refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
+    headers = {"Retry-After": "1"} if refusal.status in (429, 503) else None
+    answer = problem(refusal.status, refusal.code, refusal.detail, headers)
+    await answer(scope, receive, send)

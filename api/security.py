@@ -1,0 +1,107 @@
+"""Who may do what: API keys with scopes, known by their digests, re-read without a restart."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from data.keys import digest_of
+from data.store import Store
+from data.stored import KeyRow
+
+log = logging.getLogger("api.security")
+
+READ, WRITE, ADMIN = SCOPES = ("read", "write", "admin")  # each may do what those before it may
+FRESH_SECONDS = 1.0
+OPEN = ("/health/", "/static/", "/docs", "/static-offline-docs/")
+OPEN_WHOLE = frozenset({"/", "/openapi.json", "/favicon.ico"})
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a request is not let in."""
+
+    status: int
+    code: str
+    detail: str
+
+
+class Keyring:
+    """The keys of a database, kept in memory for a second.
+
+    While the database is away the keys that were known last stay good.
+
+    Parameters
+    ----------
+    store : Store
+        Where the digests are.
+    open_without_keys : bool
+        Let everybody in as long as there is no key at all: for the loopback address.
+    """
+
+    def __init__(self, store: Store, *, open_without_keys: bool = True) -> None:
+        self._store = store
+        self._open_without_keys = open_without_keys
+        self._keys: tuple[KeyRow, ...] = ()
+        self._read_at = -FRESH_SECONDS
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the keys should be read again."""
+        return time.monotonic() - self._read_at >= FRESH_SECONDS
+
+    @property
+    def is_open(self) -> bool:
+        """Whether everybody is let in."""
+        return self._open_without_keys and not self._keys
+
+    def read(self) -> None:
+        """Read the keys again."""
+        self._read_at = time.monotonic()
+        try:
+            self._keys = self._store.keys()
+        except SQLAlchemyError as error:
+            log.warning("keys could not be read (%s): the last known stay", type(error).__name__)
+
+    def check(self, key: str | None, scope: str) -> KeyRow | Refusal | None:
+        """Let a request in or not.
+
+        Returns
+        -------
+        KeyRow, Refusal or None
+            Whose key it is, why it is refused, or None where everybody is let in.
+        """
+        if self.is_open:
+            return None
+        if not key:
+            detail = "Send your API key as X-API-Key."
+            return Refusal(HTTPStatus.UNAUTHORIZED, "KEY_MISSING", detail)
+        digest = digest_of(key)
+        # All are compared, so that the time taken tells nothing.
+        same = [row for row in self._keys if hmac.compare_digest(row.digest, digest)]
+        if not same:
+            return Refusal(HTTPStatus.UNAUTHORIZED, "KEY_UNKNOWN", "This API key is not known.")
+        owner = same[0]
+        if owner.expires_at is not None and owner.expires_at <= time.time_ns() // 1000:
+            return Refusal(HTTPStatus.UNAUTHORIZED, "KEY_EXPIRED", "This API key has expired.")
+        if max(map(SCOPES.index, owner.scopes), default=-1) < SCOPES.index(scope):
+            detail = f"This API key may not {scope}."
+            return Refusal(HTTPStatus.FORBIDDEN, "SCOPE_MISSING", detail)
+        return owner
+
+
+def is_open_to_all(path: str) -> bool:
+    """Tell whether a path needs no key: operations, the first page and the documentation."""
+    return path in OPEN_WHOLE or path.startswith(OPEN)
+
+
+def scope_of(method: str, path: str) -> str:
+    """Say what a request does."""
+    if method in ("GET", "HEAD", "OPTIONS") or (method == "POST" and path == "/recommend"):
+        return READ
+    return ADMIN if method == "DELETE" else WRITE

@@ -1,0 +1,193 @@
+"""The house: another model takes over between two requests, offers that were put are listed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy.exc import OperationalError
+
+from api.app import create_app
+from api.house import House
+from data.dataset import Dataset
+from data.store import Store
+from recommender.bundle import VERSIONS, Bundle, load, save
+from recommender.service import Service
+from recommender.versions import make_current
+
+
+@pytest.fixture
+def folder(small_bundle: Bundle, tmp_path: Path) -> Path:
+    save(small_bundle, tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def home(folder: Path, small_dataset: Dataset, tmp_path: Path) -> Iterator[House]:
+    store = Store.open(f"sqlite:///{tmp_path / 'facts.db'}")
+    store.load(small_dataset)
+    bundle = load(folder)
+    made = House(bundle, Service(bundle), store, at=bundle.moment, folder=folder)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def client(home: House) -> Iterator[TestClient]:
+    with TestClient(create_app(home), raise_server_exceptions=False) as made:
+        yield made
+
+
+def other_version(bundle: Bundle, folder: Path) -> str:
+    """Store a model that differs, without making it the current one."""
+    current = load(folder).version
+    version = save(replace(bundle, seed=bundle.seed + 1), folder).version
+    make_current(folder, current)
+    return version
+
+
+def own(answer: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what every answer has of its own."""
+    return {
+        name: value
+        for name, value in answer.items()
+        if name not in ("request_id", "decision_id", "generated_at")
+    }
+
+
+def test_a_published_model_takes_over(
+    home: House, client: TestClient, folder: Path, small_bundle: Bundle
+) -> None:
+    first = client.get("/recommend/c0000004").json()
+    version = other_version(small_bundle, folder)
+    assert not home.look()
+    make_current(folder, version)
+    assert home.look()
+    assert client.get("/recommend/c0000004").json()["model_version"] == version
+    assert first["model_version"] != version
+    assert not home.look()
+
+
+def test_a_damaged_model_is_refused_and_the_old_one_stays(
+    home: House, client: TestClient, folder: Path, small_bundle: Bundle,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    before = client.get("/recommend/c0000004").json()
+    version = other_version(small_bundle, folder)
+    (folder / VERSIONS / version / "core.npz").write_bytes(b"not a model")
+    make_current(folder, version)
+    with caplog.at_level(logging.ERROR):
+        assert not home.look()
+        assert not home.look()
+    assert len(caplog.records) == 1
+    assert own(client.get("/recommend/c0000004").json()) == own(before)
+
+
+def test_a_list_is_made_once_and_answers_have_ids_of_their_own(
+    home: House, client: TestClient
+) -> None:
+    one, two = (client.get("/recommend/c0000004").json() for _ in range(2))
+    assert own(one) == own(two)
+    assert one["decision_id"] != two["decision_id"]
+    assert len(home.shelf) == 1
+    client.get("/recommend/c0000004?n=3")
+    assert len(home.shelf) == 2
+
+
+def test_what_another_worker_recorded_is_in_the_next_list(
+    home: House, client: TestClient, folder: Path
+) -> None:
+    bundle = load(folder)
+    store = Store.open(home.store._engine.url.render_as_string())
+    elsewhere = House(bundle, Service(bundle), store, at=bundle.moment)
+    with TestClient(create_app(elsewhere)) as other:
+        first = client.get("/recommend/c0000004").json()
+        taken = first["offers"][0]["offer_id"]
+        event = {"customer_id": "c0000004", "offer_id": taken, "event_type": "click"}
+        assert other.post("/events", json={"events": [event]}).json()["accepted"] == 1
+        second = client.get("/recommend/c0000004").json()
+    assert own(second) != own(first)
+
+
+def test_an_offer_that_is_put_is_listed_on_the_next_request(
+    home: House, client: TestClient, small_bundle: Bundle
+) -> None:
+    offers = small_bundle.offers
+    popular = client.get("/recommend/c0000004").json()["offers"][0]
+    before = {one["offer_id"] for one in client.get("/recommend/c0000004?n=100").json()["offers"]}
+    now = int(small_bundle.moment.value // 1000)
+    home.store.put_offer(
+        "brand-new", {"title": "Brand new", "category": popular["category"]}, [], now
+    )
+    after = client.get("/recommend/c0000004?n=100").json()["offers"]
+    assert {one["offer_id"] for one in after} == before | {"brand-new"}
+    assert "brand-new" not in set(offers["offer_id"])
+    assert {one["title"] for one in after if one["offer_id"] == "brand-new"} == {"Brand new"}
+
+
+class Away:
+    """A store that does not answer."""
+
+    is_near = True
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def revisions(self, customer_id: str) -> tuple[int, int]:
+        self.asked += 1
+        raise OperationalError("select", None, ConnectionError())
+
+    def keys(self) -> tuple[object, ...]:
+        raise OperationalError("select", None, ConnectionError())
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def test_lists_come_while_the_database_is_away_and_say_so(small_bundle: Bundle) -> None:
+    away: Any = Away()
+    home = House(small_bundle, Service(small_bundle), away, at=small_bundle.moment)
+    with TestClient(create_app(home), raise_server_exceptions=False) as client:
+        answers = [client.get("/recommend/c0000004") for _ in range(5)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert all(answer.json()["degraded"] is True for answer in answers)
+    assert all(len(answer.json()["offers"]) == 10 for answer in answers)
+    assert away.asked == 1  # a database that is away is left alone for a moment
+    assert len(home.shelf) == 0
+
+
+def test_many_lists_at_once_are_judged_one_by_one(client: TestClient) -> None:
+    requests = [
+        {"customer_id": "c0000004", "n": 3},
+        {"customer_id": "nobody", "profile": {"age": 27}, "explain": False},
+        {"customer_id": "c0000004", "n": 0},
+        {"n": 3},
+    ]
+    answer = client.post("/recommend", json={"requests": requests})
+    assert answer.status_code == 200
+    one, two, three, four = answer.json()["results"]
+    alone = client.get("/recommend/c0000004?n=3").json()
+    assert own(one["list"]) == own(alone)
+    assert (one["status"], two["status"], three["status"], four["status"]) == (200, 200, 422, 422)
+    assert two["list"]["strategy"] != "popularity"
+    assert two["list"]["known"] is False
+    assert all(offer["reasons"] == [] for offer in two["list"]["offers"])
+    assert three["code"] == "VALIDATION_FAILED"
+    assert three["detail"].startswith("n:")
+
+
+def test_too_many_lists_at_once_are_refused(client: TestClient) -> None:
+    requests = [{"customer_id": "c0000004"}] * 257
+    assert client.post("/recommend", json={"requests": requests}).status_code == 422
+
+
+def test_what_is_told_for_one_list_is_not_kept(home: House, client: TestClient) -> None:
+    told = {"customer_id": "nobody", "profile": {"age": 27}}
+    client.post("/recommend", json={"requests": [told]})
+    assert client.get("/recommend/nobody").json()["strategy"] == "popularity"
+    assert home.store.find_everywhere("nobody") == {}
