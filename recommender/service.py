@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 
@@ -13,13 +13,14 @@ from scipy.special import expit
 
 from data.errors import BundleError, UsageError
 from data.schema import OFFER_ID
+from recommender.asking import Asking
 from recommender.base import HYBRID, POLICIES, RANDOM, Query, Source
 from recommender.bundle import Bundle
 from recommender.explanation import Explainer
 from recommender.facts import Facts, features_of
 from recommender.hybrid import Blend
 from recommender.lists import Listed, Listing, Ranked, Wish
-from recommender.model import Recommender, information
+from recommender.model import Recommender
 from recommender.ranking import spread, top
 from recommender.withholding import Rules, withheld, withhold
 
@@ -62,6 +63,10 @@ class Service:
     def calibrated(self) -> bool:
         """Whether scores of the hybrid are probabilities."""
         return self.recommender.hybrid.calibrated
+
+    @cached_property
+    def _asking(self) -> Asking:
+        return Asking(self.recommender)
 
     @cached_property
     def _once(self) -> np.ndarray:
@@ -111,12 +116,17 @@ class Service:
         """Count the offers that are valid at a moment."""
         return int(self._valid(at).sum())
 
-    def next_questions(self, answers: Mapping[str, str], n: int = 3) -> list[tuple[str, str]]:
-        """Choose the most informative questions not answered yet, as (question, text)."""
+    def next_questions(
+        self, query: Query, skipped: Collection[str] = (), n: int = 3
+    ) -> list[tuple[str, str]]:
+        """Choose what to ask a customer next, as (question, text); nothing once all is settled.
+
+        See `recommender.asking`; questions that the survey does not hold are no matter.
+        """
         survey = self.recommender.encoders.survey
-        order = np.argsort(-information(self.recommender), kind="stable")
-        asked = [int(row) for row in order if survey.questions[row] not in answers]
-        return [(survey.questions[row], survey.texts[row]) for row in asked[:n]]
+        unwilling = [survey.rows[question] for question in skipped if question in survey.rows]
+        chosen = self._asking.next_questions(query, unwilling, n)
+        return [(survey.questions[row], survey.texts[row]) for row in chosen]
 
     def candidates(self, wish: Wish) -> np.ndarray:
         """Mask of the offers that a list may hold, for everybody."""

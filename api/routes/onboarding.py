@@ -38,7 +38,7 @@ def onboard(
         segment=segment_of(model.bundle, person.query),
         next_questions=[
             NextQuestion(question=question, text=text)
-            for question, text in service.next_questions(person.answers)
+            for question, text in service.next_questions(person.query)
         ],
         recommendations=make_list(
             model, service, person, Asked(), at, request_id=request.state.request_id
