@@ -21,9 +21,8 @@ def as_utc(moment: datetime) -> datetime:
 Moment = Annotated[datetime, AfterValidator(as_utc)]
 Number = Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)]
 # No control characters: some databases refuse them, and no id has any.
-CustomerId = Annotated[
-    str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f]+$")
-]
+ID_PATTERN = r"^[^\x00-\x1f]+$"
+CustomerId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=ID_PATTERN)]
 ShortText = CustomerId
 Answer = Literal["yes", "no"]
 Question = Annotated[str, StringConstraints(pattern=r"^(offer|category):.+$", max_length=200)]

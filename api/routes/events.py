@@ -27,7 +27,8 @@ Row = TypeVar("Row", Event, TransactionLine)
 def add_events(home: HouseDependency, body: Events) -> Receipt:
     """Record impressions, clicks and redemptions; a repeated event_id changes nothing."""
     rejected: list[Rejected] = []
-    offers = home.offer_ids
+    # An offer that was put a moment ago is one as well.
+    offers = home.current(home.store.revisions("")[1]).offer_ids
     rows, places = [], []
     for index, event in _parsed(Event, body.events, rejected):
         if event.offer_id not in offers:
