@@ -25,6 +25,7 @@ from data.schema import OFFER_ID
 from data.store import Store
 from recommender.arrivals import with_arrivals
 from recommender.bundle import MANIFEST, VERSIONS, Bundle, load
+from recommender.erasure import Receipt, erased
 from recommender.service import Service
 from recommender.versions import current_version
 from recommender.withholding import Rules
@@ -153,10 +154,23 @@ class House:
         model = self._model
         return model if model.everybody == everybody else self._renew(model.trained, everybody)
 
-    def forget(self) -> None:
-        """Let go of whatever is in memory of a customer who was erased from the model folder."""
-        self.shelf.clear()
-        self.look()
+    def erase(self, customer_id: str) -> Receipt:
+        """Take a customer out of the database, of every stored model and of what is in memory.
+
+        Raises
+        ------
+        SQLAlchemyError, OSError
+            Something did not succeed; asking again does the rest.
+        """
+        receipt = erased(self.store, self._folder, customer_id)
+        with self._changing:
+            model = self._model
+            trained, bundle = (one.without(customer_id) for one in (model.trained, model.bundle))
+            self._model = Model(trained, bundle, serve(bundle, self._rules), model.everybody)
+            if self._folder is not None:
+                self._seen = _stamp(self._folder)
+            self.shelf.clear()
+        return receipt
 
     def watch(self, on_look: Callable[[], None] = lambda: None) -> threading.Thread:
         """Start looking for another bundle in the model folder, until `close`."""

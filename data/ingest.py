@@ -104,8 +104,7 @@ def read_folder(
             f"Put files such as customers.csv there; known tables: {', '.join(TABLES)}.",
         )
     checked = {name: read_table(path, TABLES[name]) for name, path in paths.items()}
-    _check_references(checked)
-    _check_answers(checked)
+    check_together(checked)
     intake = Intake.of(checked)
     where = ""
     if write_quarantine:
@@ -114,6 +113,12 @@ def read_folder(
     for name, table in checked.items():
         table.refuse_too_bad(paths[name].name, max_bad, where)
     return intake
+
+
+def check_together(checked: dict[str, Checked]) -> None:
+    """Check what no table can tell alone: offers that are referred to, answers given twice."""
+    _check_references(checked)
+    _check_answers(checked)
 
 
 def find_table(folder: Path, name: str) -> Path | None:

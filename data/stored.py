@@ -19,7 +19,8 @@ from data.rows import Row
 from data.schema import CUSTOMER_ID, CUSTOMERS, OCCURRED_AT, OFFERS, TABLES
 
 EVERYBODY = "*"
-TIMES = (OCCURRED_AT, "signup_at", "valid_from", "valid_until")
+RECORDED_AT = "recorded_at"
+TIMES = (OCCURRED_AT, RECORDED_AT, "signup_at", "valid_from", "valid_until")
 ORDER = {t.interactions: "row_id", t.transactions: "row_id"}
 
 
@@ -144,11 +145,15 @@ def find_customer(connection: sa.Connection, customer_id: str) -> dict[str, int]
 
 
 def read_tables(connection: sa.Connection) -> dict[str, pd.DataFrame]:
-    """Read the tables of a dataset; attributes of customers become columns again."""
+    """Read the tables of a dataset; attributes become columns again.
+
+    Transactions and interactions also say when they were recorded, in a column recorded_at.
+    """
     found = {}
     for name, table in TABLES.items():
         stored = t.FACTS[name]
-        columns = [stored.c[column] for column in table.names if column in stored.c]
+        names = (*table.names, RECORDED_AT) if stored in ORDER else table.names
+        columns = [stored.c[column] for column in names if column in stored.c]
         order = [stored.c[ORDER[stored]]] if stored in ORDER else list(stored.primary_key)
         rows = connection.execute(sa.select(*columns).order_by(*order)).all()
         frame = pd.DataFrame(rows, columns=[column.name for column in columns])

@@ -14,6 +14,7 @@ from data.console import command_group, out, parse_moment, run, say, say_json, s
 from data.errors import DataError, UsageError
 from data.files import read_raw
 from data.ingest import MAX_BAD, Intake, read_folder
+from data.recorded import read_database
 from data.schema import CUSTOMER_ID, OFFER_ID
 from data.settings import Settings, read_settings
 from data.sources.complete_journey import NAME as COMPLETE_JOURNEY
@@ -29,6 +30,7 @@ from evaluation.replaying import replay
 from evaluation.report import STEPS, build_report, since
 from evaluation.splitting import PROTOCOLS, Protocol
 from evaluation.suites import SUITES
+from recommender.options import is_database
 
 app = command_group("Measure whether recommendations, segments and alarms work.")
 app.command()(replay)
@@ -41,7 +43,7 @@ MaxBad = Annotated[float, typer.Option(min=0, max=1, help="Largest share of bad 
 def report(
     data: Annotated[
         str | None,
-        typer.Option(metavar="DIR|synthetic|complete-journey", help="What to evaluate on."),
+        typer.Option(metavar="DIR|URL|synthetic|complete-journey", help="What to evaluate on."),
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Folder for index.html, report.json.")] = None,
     at: Annotated[str | None, typer.Option(help="Moment of the lists, ISO 8601.")] = None,
@@ -81,7 +83,7 @@ def report(
     before = None if compare is None else read_report(compare)
     with steps(STEPS + 2) as step:
         step("reading")
-        intake, truth = _read(name, settings, max_bad)
+        name, intake, truth = _read(name, settings, max_bad)
         found = build_report(
             intake.dataset, name=name, protocol=protocol, truth=truth, seed=seed,
             thorough=not quick, drill=None if drill is None else DRILLS[drill], on_step=step,
@@ -168,10 +170,15 @@ def _protocol(name: str, at: str | None, days: int | None, new_offers: bool) -> 
     return Protocol(moment, until, new_offers)
 
 
-def _read(name: str, settings: Settings, max_bad: float) -> tuple[Intake, dict[str, pd.DataFrame]]:
-    """Read what is to be evaluated, and the truth where it is known."""
+def _read(
+    name: str, settings: Settings, max_bad: float
+) -> tuple[str, Intake, dict[str, pd.DataFrame]]:
+    """Read what is to be evaluated: its name, its tables, and the truth where it is known."""
     if name == COMPLETE_JOURNEY:
-        return read_complete_journey(), {}
+        return name, read_complete_journey(), {}
+    if is_database(name):
+        recorded = read_database(name, max_bad=max_bad)
+        return recorded.name, recorded.intake, {}  # without the password
     folder = Path(name)
     if name == SYNTHETIC:
         folder = settings.data_folder
@@ -186,7 +193,7 @@ def _read(name: str, settings: Settings, max_bad: float) -> tuple[Intake, dict[s
         for part in ("segments", "anomalies")
         if (path := folder / "truth" / f"{part}.parquet").is_file()
     }
-    return intake, truth
+    return name, intake, truth
 
 
 def _cut_offs(text: str) -> list[int]:

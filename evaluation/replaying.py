@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from data.console import out, parse_moment, say, say_json, steps
-from data.ingest import MAX_BAD, read_folder
+from data.ingest import MAX_BAD
 from data.settings import read_settings
 from evaluation.overlap import ESTIMABLE, NOT_ESTIMABLE
 from evaluation.replay import HEADLINE, Judged, Replay, check_policies
@@ -23,7 +23,7 @@ from evaluation.significance import Estimate
 from evaluation.weights import PolicyEstimate
 from recommender.base import POLICIES
 from recommender.bundle import load
-from recommender.options import At, Folder, MaxBad, folder_of
+from recommender.options import At, MaxBad, Source, read_source
 from recommender.training import STEPS
 
 TITLES = {"ctr": "CTR", "conversion": "Conversion"}
@@ -32,7 +32,7 @@ WIDTH = 100
 
 
 def replay(
-    data: Folder = None,
+    data: Source = None,
     policy: Annotated[
         str, typer.Option(metavar="NAME[,NAME]", help=f"Of {', '.join(POLICIES)}.")
     ] = "hybrid,popularity,random",
@@ -59,12 +59,12 @@ def replay(
     """
     names = tuple(name.strip() for name in policy.split(",") if name.strip())
     check_policies(names, explore)
-    folder = read_settings().data_folder if data is None else folder_of(data)
+    settings = read_settings()
     moment = parse_moment(at)
     bundle = None if model is None else load(model)
     with steps(1 + len(set(names)) + (STEPS if bundle is None else 0)) as step:
         step("reading")
-        intake = read_folder(folder, max_bad=max_bad)
+        intake = read_source(data, settings, max_bad).intake
         found = replay_policies(
             intake.dataset, names, at=moment, bundle=bundle, explore=explore, seed=seed,
             on_step=step,

@@ -35,6 +35,8 @@ from segmentation.segments import SegmentModel
 
 FORMAT = 3
 FRAMES = ("offers", "anomalies", "choice")
+# The files that hold people: an erasure puts others in their places, under names of their own.
+OF_PEOPLE = ("customers.npz", "customers.json", "anomalies.parquet")
 VERSIONS, MANIFEST = "versions", "manifest.json"
 RETRAIN = "Train again: python -m recommender train --data DIR --model DIR"
 LISTING = "See which there are: python -m recommender publish --list --model DIR"
@@ -110,6 +112,21 @@ class Bundle:
         """The customers it knows."""
         return IdMap(str(name) for name in self.customers.ids)
 
+    def without(self, customer_id: str) -> Bundle:
+        """Return the bundle as it is for everybody else; the same object for a stranger."""
+        kept = np.flatnonzero(self.customers.ids != customer_id)
+        flagged = self.anomalies["customer_id"] != customer_id
+        if len(kept) == len(self.customers.ids) and flagged.all():
+            return self
+        people, query = self.customers, self.customers.query
+        return replace(
+            self,
+            customers=Customers(
+                people.ids[kept], people.features[kept], None if query is None else query.take(kept)
+            ),
+            anomalies=self.anomalies[flagged].reset_index(drop=True),
+        )
+
 
 def save(bundle: Bundle, folder: Path) -> Bundle:
     """Write a bundle into a model folder and make it the current one.
@@ -126,7 +143,7 @@ def save(bundle: Bundle, folder: Path) -> Bundle:
 
 def version_of(bundle: Bundle) -> str:
     """Return the version that a bundle would get: the same for the same content."""
-    hashes = {name: hashlib.sha256(one).hexdigest() for name, one in _files(bundle).items()}
+    hashes = {name: hashlib.sha256(one).hexdigest() for name, one in files_of(bundle).items()}
     return _version(bundle.at, bundle.seed, hashes)
 
 
@@ -138,7 +155,7 @@ def store(bundle: Bundle, folder: Path) -> Bundle:
     Bundle
         The same with its version.
     """
-    files = _files(bundle)
+    files = files_of(bundle)
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     version = _version(bundle.at, bundle.seed, hashes)
     created = datetime.now(UTC).isoformat(timespec="seconds")
@@ -214,7 +231,14 @@ def _read(home: Path) -> Bundle:
     hashes: dict[str, str] = manifest["files"]
     if _version(manifest["at"], manifest["seed"], hashes) != home.name:
         raise BundleError(f"{home / MANIFEST} is damaged: it is not of this version.", RETRAIN)
-    files = {name: _verified(home / name, digest) for name, digest in hashes.items()}
+    # The version is named by what was trained; after an erasure other files stand for some.
+    instead: dict[str, list[str]] = manifest.get("instead", {})
+    files = {
+        name: _verified(home / name, digest)
+        if name not in instead
+        else _verified(home / instead[name][0], instead[name][1])
+        for name, digest in hashes.items()
+    }
     core: Core = _unpack(Core, files, "core")
     return Bundle(
         at=manifest["at"],
@@ -236,7 +260,8 @@ def _version(at: str, seed: int, hashes: Mapping[str, str]) -> str:
     return hashlib.sha256(identity.encode()).hexdigest()[:12]
 
 
-def _files(bundle: Bundle) -> dict[str, bytes]:
+def files_of(bundle: Bundle) -> dict[str, bytes]:
+    """Return the files of a bundle, by name."""
     files = {}
     for name, value in (
         ("core", Core(bundle.segments, bundle.recommender, bundle.recipe)),

@@ -10,11 +10,11 @@ import typer
 from data.console import out, say, say_json, steps
 from data.dataset import Dataset
 from data.errors import BundleError, UsageError
-from data.ingest import MAX_BAD, read_folder
+from data.ingest import MAX_BAD
 from data.settings import read_settings
 from recommender.bundle import LISTING, VERSIONS, Bundle, load, save, store, version_of
 from recommender.gate import STEPS, judge_release
-from recommender.options import MaxBad, Model, folder_of
+from recommender.options import MaxBad, Model, read_source
 from recommender.verdict import Verdict, read_verdict, write_verdict
 from recommender.versions import (
     candidate_version,
@@ -87,7 +87,8 @@ def publish(
     ] = None,
     model: Model = None,
     data: Annotated[
-        str | None, typer.Option("--data", metavar="DIR", help="Dataset to measure the gate on.")
+        str | None,
+        typer.Option("--data", metavar="DIR|URL", help="Facts to measure the gate on."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Whatever the gate says.")] = False,
     listing: Annotated[bool, typer.Option("--list", help="List the stored versions.")] = False,
@@ -102,7 +103,8 @@ def publish(
 
     Example: `python -m recommender publish --model out/model --data out/world`
     """
-    target = read_settings().model_folder if model is None else model
+    settings = read_settings()
+    target = settings.model_folder if model is None else model
     if listing:
         _list(target, as_json)
         return
@@ -115,7 +117,7 @@ def publish(
     if data is not None:
         with steps(STEPS + 1) as step:
             step("reading")
-            dataset = read_folder(folder_of(data), max_bad=max_bad).dataset
+            dataset = read_source(data, settings, max_bad).intake.dataset
             current = None if before == wanted else current_bundle(target)
             verdict = judge_release(dataset, bundle, current, on_step=step)
         write_verdict(verdict, target)

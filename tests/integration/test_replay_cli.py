@@ -98,7 +98,7 @@ def test_the_past_trains_where_no_model_is_given(
         (2, ("--policy", "magic"), "Known: hybrid"),
         (2, ("--policy", ","), "No policy is named"),
         (2, ("--explore", "2"), "--explore"),
-        (2, ("--data", "sqlite:///x.db"), "database"),
+        (4, ("--data", "sqlite:///no/x.db"), "There is no database"),
         (2, ("--at", "soon"), "is not a moment"),
         (4, ("--at", "2031-01-01"), "no impression from 2031-01-01"),
         (5, ("--model", "nowhere"), "holds no model"),

@@ -1,0 +1,98 @@
+"""The command `explain`: why a customer is shown an offer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from data.console import out, parse_moment, say, say_json
+from data.dataset import Dataset
+from data.errors import UsageError
+from data.ingest import MAX_BAD
+from data.schema import CUSTOMER_ID, CUSTOMERS, OFFER_ID
+from data.settings import read_settings
+from recommender.batch import query_customers
+from recommender.bundle import load
+from recommender.given import moment_of, tables
+from recommender.lists import Listed, Wish
+from recommender.options import At, MaxBad, Model
+from recommender.service import Service
+
+
+def explain(
+    customer: Annotated[str, typer.Argument(help="A customer, known to the model or not.")],
+    offer: Annotated[str | None, typer.Argument(help="An offer; else the top of the list.")] = None,
+    model: Model = None,
+    customers: Annotated[
+        Path | None, typer.Option(help="Customers table with the profile of one it does not know.")
+    ] = None,
+    history: Annotated[Path | None, typer.Option(help="That customer's interactions.")] = None,
+    purchases: Annotated[Path | None, typer.Option(help="Transactions.")] = None,
+    answers: Annotated[Path | None, typer.Option(help="Survey answers.")] = None,
+    at: At = None,
+    n: Annotated[int, typer.Option(min=1, max=100, help="Length of the list.")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    max_bad: MaxBad = MAX_BAD,
+) -> None:
+    """Say why a customer is shown an offer, with every part of its score.
+
+    Somebody the model does not know is explained from the tables given, else as a stranger.
+
+    Example: `python -m recommender explain c0000042 --model out/model`
+    """
+    bundle = load(model or read_settings().model_folder)
+    service = Service(bundle)
+    if offer is not None and offer not in set(bundle.offers[OFFER_ID]):
+        raise UsageError(f"The model does not know the offer {offer!r}.", "Check the id.")
+    known = customer in bundle.customer_ids
+    told = tables(customers, history, purchases, answers, max_bad)
+    one = pd.DataFrame({CUSTOMER_ID: [customer]}, dtype="str")
+    profile = one if told.customers.empty else told.customers
+    given = replace(
+        told, customers=Dataset.of({CUSTOMERS.name: one.merge(profile, how="left")}).customers
+    )
+    moment = parse_moment(at) or moment_of(bundle, given)
+    _, query = query_customers(bundle, given, moment)
+    wish = Wish(
+        at=moment,
+        n=n if offer is None else 1,
+        offers=None if offer is None else (offer,),
+        include_seen=offer is not None,
+    )
+    listed = service.recommend(query, wish)[0].offers
+    if not listed:
+        raise UsageError("No offer is a candidate at that moment.", "Choose another --at.")
+    reasons = service.explainer.reasons(query, listed)
+    if as_json:
+        offers = [
+            {
+                "offer_id": service.shown(one.row)[0],
+                "score": one.score,
+                "calibrated": service.calibrated,
+                "source": one.source,
+                "contributions": one.contributions,
+                "reasons": why,
+            }
+            for one, why in zip(listed, reasons, strict=True)
+        ]
+        say_json({"customer_id": customer, "known": known, "offers": offers})
+        return
+    if not known:
+        say(f"The model does not know {customer}: only the tables given, if any, speak here.")
+    for one_listed, why in zip(listed, reasons, strict=True):
+        _print(service, one_listed, why)
+
+
+def _print(service: Service, one: Listed, reasons: list[str]) -> None:
+    offer = service.bundle.offers.iloc[one.row]
+    kind = "probability of redemption if shown" if service.calibrated else "relative score"
+    out.print(f"{offer[OFFER_ID]}  {offer['title'] or ''}  {kind} {one.score:.4f}")
+    for reason in reasons:
+        out.print(f"  - {reason}")
+    parts = sorted(one.contributions.items(), key=lambda part: -abs(part[1]))
+    scale = "log-odds" if service.calibrated else "score"
+    out.print(f"  {scale}: " + " ".join(f"{name} {value:+.3f}" for name, value in parts))

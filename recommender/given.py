@@ -1,0 +1,86 @@
+"""Tables given on the command line: of customers the model may not know, and of candidates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from data.checks import Checked
+from data.console import say
+from data.dataset import Dataset
+from data.ingest import read_table
+from data.schema import (
+    CUSTOMER_ID,
+    CUSTOMERS,
+    INTERACTIONS,
+    OFFER_ID,
+    OFFERS,
+    SURVEY_ANSWERS,
+    TABLES,
+    TRANSACTIONS,
+)
+from recommender.bundle import Bundle
+
+
+def tables(
+    customers: Path | None,
+    history: Path | None,
+    purchases: Path | None,
+    answers: Path | None,
+    max_bad: float,
+) -> Dataset:
+    """Read what is told of customers the model may not know."""
+    paths = {
+        CUSTOMERS.name: customers,
+        INTERACTIONS.name: history,
+        TRANSACTIONS.name: purchases,
+        SURVEY_ANSWERS.name: answers,
+    }
+    return Dataset.of(
+        {name: _read(path, name, max_bad) for name, path in paths.items() if path is not None}
+    )
+
+
+def moment_of(bundle: Bundle, given: Dataset | None) -> pd.Timestamp:
+    """Return the model's moment, or just after the last row given if that is later."""
+    if given is None or (given.transactions.empty and given.interactions.empty):
+        return bundle.moment
+    return max(bundle.moment, given.moment_after())
+
+
+def say_left_aside(bundle: Bundle, given: Dataset) -> None:
+    """Name what of the given tables does not count."""
+    for name, frame in given.tables().items():
+        if name == CUSTOMERS.name:
+            continue
+        known = frame[CUSTOMER_ID].isin(bundle.customers.ids)
+        if known.any():
+            count = int(known.sum())
+            say(f"Note: {count} rows of {name} are not used: the model knows these customers.")
+        stranger = ~known & ~frame[CUSTOMER_ID].isin(given.customers[CUSTOMER_ID])
+        if stranger.any():
+            say(f"Note: {int(stranger.sum())} rows of {name} are of customers not asked for.")
+    unknown = ~given.interactions[OFFER_ID].isin(bundle.offers[OFFER_ID])
+    if unknown.any():
+        say(f"Note: {int(unknown.sum())} interactions name offers that the model does not know.")
+
+
+def candidate_ids(path: Path, bundle: Bundle, max_bad: float) -> frozenset[str]:
+    """Read the offers that lists may hold; those the model does not know are counted and said."""
+    wanted = frozenset(_read(path, OFFERS.name, max_bad)[OFFER_ID])
+    unknown = len(wanted.difference(bundle.offers[OFFER_ID]))
+    if unknown:
+        say(f"Note: {unknown} of {len(wanted)} offers of {path.name} are not in the model.")
+    return wanted
+
+
+def _read(path: Path, name: str, max_bad: float) -> pd.DataFrame:
+    checked: Checked = read_table(path, TABLES[name])
+    total = len(checked.frame) + len(checked.rejected)
+    checked.refuse_too_bad(path.name, max_bad)
+    if len(checked.rejected):
+        say(f"Left out {len(checked.rejected)} of {total} rows of {path.name}.")
+    for note in checked.notes:
+        say(f"Note: {note}")
+    return checked.frame

@@ -1,0 +1,137 @@
+"""Erasure: a person leaves every stored model, others stay, a crash does no harm."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data.errors import BundleError
+from data.store import Store
+from recommender import erasure
+from recommender.bundle import MANIFEST, VERSIONS, Bundle, load, save
+from recommender.erasure import erase_from_models, erased, find_in_files
+from recommender.lists import Wish
+from recommender.service import Service
+
+
+@pytest.fixture
+def folder(small_bundle: Bundle, tmp_path: Path) -> Path:
+    save(replace(small_bundle, seed=99), tmp_path / "model")
+    save(small_bundle, tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def somebody(small_bundle: Bundle) -> str:
+    """Somebody who is flagged, so that they stand in every table of people."""
+    return str(small_bundle.anomalies["customer_id"].iloc[0])
+
+
+def test_a_person_is_in_no_file_of_any_version(folder: Path, somebody: str) -> None:
+    assert len(find_in_files(folder, somebody)) >= 4
+    found = erase_from_models(folder, somebody)
+    assert len(found) == 2
+    assert all(found.values())
+    assert find_in_files(folder, somebody) == []
+    assert not any(erase_from_models(folder, somebody).values())
+
+
+def test_versions_keep_their_names_and_everybody_else_their_lists(
+    folder: Path, somebody: str
+) -> None:
+    before = load(folder)
+    erase_from_models(folder, somebody)
+    after = load(folder)
+    assert after.version == before.version
+    assert len(after.customers.ids) == len(before.customers.ids) - 1
+    assert somebody not in after.customer_ids
+    assert somebody not in set(after.anomalies["customer_id"])
+    others = np.flatnonzero(before.customers.ids != somebody)
+    wish = Wish(at=before.moment, n=5)
+    assert before.customers.query is not None
+    assert after.customers.query is not None
+    was = Service(before).recommend(before.customers.query.take(others), wish)
+    assert Service(after).recommend(after.customers.query, wish) == was
+
+
+def test_a_second_person_can_be_erased(folder: Path, small_bundle: Bundle) -> None:
+    people = [str(name) for name in small_bundle.customers.ids[:3]]
+    for name in people:
+        erase_from_models(folder, name)
+    assert len(load(folder).customers.ids) == len(small_bundle.customers.ids) - 3
+    assert not any(find_in_files(folder, name) for name in people)
+
+
+@pytest.mark.parametrize("step", range(9))
+def test_a_crash_at_any_step_leaves_a_whole_model_and_the_next_erasure_finishes(
+    folder: Path, somebody: str, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = 0
+
+    def crashing(work: object) -> object:
+        def step_or_crash(*args: object, **named: object) -> object:
+            nonlocal steps
+            steps += 1
+            if steps > step:
+                raise KeyboardInterrupt
+            return work(*args, **named)  # type: ignore[operator]
+
+        return step_or_crash
+
+    with monkeypatch.context() as patched:
+        for name in ("write", "write_whole", "sync_folder"):
+            patched.setattr(erasure, name, crashing(getattr(erasure, name)))
+        patched.setattr(Path, "unlink", crashing(Path.unlink))
+        with pytest.raises(KeyboardInterrupt):
+            erase_from_models(folder, somebody)
+    for home in (folder / VERSIONS).iterdir():
+        load(folder, home.name)
+    erase_from_models(folder, somebody)
+    assert find_in_files(folder, somebody) == []
+    assert somebody not in load(folder).customer_ids
+
+
+def test_damage_is_found_after_an_erasure_as_well(folder: Path, somebody: str) -> None:
+    erase_from_models(folder, somebody)
+    home = folder / VERSIONS / load(folder).version
+    name = json.loads((home / MANIFEST).read_text())["instead"]["customers.npz"][0]
+    damaged = bytearray((home / name).read_bytes())
+    damaged[len(damaged) // 2] ^= 0xFF
+    (home / name).write_bytes(damaged)
+    with pytest.raises(BundleError, match="damaged"):
+        load(folder)
+    assert home.name not in erase_from_models(folder, somebody)  # nobody can serve it
+
+
+def test_a_stranger_changes_nothing(folder: Path) -> None:
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert not any(erase_from_models(folder, "nobody at all").values())
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_the_receipt_names_nobody(folder: Path, somebody: str, tmp_path: Path) -> None:
+    store = Store.open(f"sqlite:///{tmp_path / 'nbo.db'}")
+    store.put_customer(somebody, {"age": 30.0}, {"category:home": "yes"})
+    receipt = erased(store, folder, somebody)
+    store.close()
+    assert receipt.rows["customers"] == receipt.rows["survey_answers"] == 1
+    assert list(receipt.models.values()) == [True, True]
+    assert somebody not in json.dumps(receipt.as_dict())
+    assert len(receipt.customer_digest) == 64
+
+
+@pytest.mark.parametrize("name", ["c1", "Zoë/7", 'quo"te', "a-1", "ünï"])
+def test_an_id_is_found_alone_and_not_within_another(tmp_path: Path, name: str) -> None:
+    (tmp_path / "other.log").write_text(f"{name}0 x{name} {name}-2 {name}_b")
+    assert find_in_files(tmp_path, name) == []
+    (tmp_path / "one.log").write_text("x" * (erasure.BLOCK - 1) + f" {name} and more")
+    (tmp_path / "two.json").write_text(json.dumps({"id": name}))
+    with gzip.open(tmp_path / "three.csv.gz", "wb") as file:
+        file.write(f"id,age\n{name},7\n".encode())
+    np.savez(tmp_path / "four.npz", ids=np.array(["aa", name]))
+    assert len(find_in_files(tmp_path, name)) == 4
