@@ -12,7 +12,18 @@ from fastapi_offline import FastAPIOffline
 from api.errors import add_error_handlers
 from api.guard import Guard, Limits
 from api.house import House
-from api.routes import events, health, metrics, onboarding, page, recommend, segments
+from api.routes import (
+    anomalies,
+    customers,
+    events,
+    health,
+    metrics,
+    offers,
+    onboarding,
+    page,
+    recommend,
+    segments,
+)
 from api.schemas import Problem
 from api.security import Keyring
 
@@ -66,7 +77,9 @@ def create_app(
     )
     app.state.house = home
     add_error_handlers(app)
-    for part in (recommend, onboarding, events, segments, health, metrics, page):
+    for part in (
+        recommend, onboarding, events, customers, offers, segments, anomalies, health, metrics, page
+    ):  # fmt: skip
         app.include_router(part.router)
     keyring = Keyring(home.store, open_without_keys=open_without_keys)
     app.add_middleware(Guard, keyring=keyring, limits=limits or Limits())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from errno import errorcode
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -59,6 +60,16 @@ def add_error_handlers(app: FastAPI) -> None:
             HTTPStatus.SERVICE_UNAVAILABLE,
             "DATABASE_AWAY",
             "The database does not answer; nothing was written. Try again.",
+            {"Retry-After": str(RETRY_SECONDS)},
+        )
+
+    @app.exception_handler(OSError)
+    async def on_disk(_: Request, error: OSError) -> JSONResponse:
+        log.error("disk: %s", errorcode.get(error.errno or 0, type(error).__name__))
+        return problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "STORAGE_AWAY",
+            "A file cannot be read or written; try again once the disk is well.",
             {"Retry-After": str(RETRY_SECONDS)},
         )
 

@@ -13,13 +13,14 @@ from pydantic import ValidationError
 
 from api.dependencies import HouseDependency
 from api.errors import told_problem
+from api.moments import to_microseconds
 from api.schemas import Event, Events, Receipt, Rejected, Strict, TransactionLine, Transactions
 from api.telemetry import count_rows
+from data.schema import OFFER_ID
 
 router = APIRouter(tags=["facts"])
 
 AHEAD = timedelta(days=1)  # a clock may be off by some hours; further ahead is a mistake
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Row = TypeVar("Row", Event, TransactionLine)
 
 
@@ -27,9 +28,13 @@ Row = TypeVar("Row", Event, TransactionLine)
 def add_events(home: HouseDependency, body: Events) -> Receipt:
     """Record impressions, clicks and redemptions; a repeated event_id changes nothing."""
     rejected: list[Rejected] = []
+    events = list(_parsed(Event, body.events, rejected))
     offers = home.offer_ids
+    if not offers.issuperset(event.offer_id for _, event in events):
+        # An offer may have been put a moment ago, or loaded after the model was trained.
+        offers |= {row[OFFER_ID] for row in home.store.offers()}
     rows, places = [], []
-    for index, event in _parsed(Event, body.events, rejected):
+    for index, event in events:
         if event.offer_id not in offers:
             detail = f"offer_id: there is no offer {event.offer_id!r}"
             rejected.append(Rejected(index=index, code="UNKNOWN_OFFER", detail=detail))
@@ -94,13 +99,9 @@ def _recorded(row: Strict) -> dict[str, Any]:
     now = datetime.now(UTC)
     values = row.model_dump()
     occurred = values["occurred_at"] or now
-    values["occurred_at"] = _microseconds(occurred)
-    values["recorded_at"] = _microseconds(now)
+    values["occurred_at"] = to_microseconds(occurred)
+    values["recorded_at"] = to_microseconds(now)
     return values
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def _receipt(accepted: int, duplicates: int, rejected: list[Rejected]) -> Receipt:
