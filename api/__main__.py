@@ -15,9 +15,9 @@ import uvicorn
 from api import keys
 from api.house import House
 from api.opening import Opening, application, hand_over, open_house
-from data.console import parse_moment, run, say, steps
+from data.console import parse_moment, run, say
 from data.errors import DataError, OfferError, SettingsError
-from data.ingest import MAX_BAD, read_folder
+from data.ingest import MAX_BAD
 from data.settings import read_settings
 from data.store import Store
 from recommender.versions import CURRENT
@@ -68,9 +68,10 @@ def main(
     _make_missing(folder, home_model, made_by_us=folder == settings.data_folder)
     hand_over(opening, url)
     settings = read_settings()
-    house = open_house(opening, settings)
     if url != data and folder.is_dir():
-        _load_once(house.store, folder, max_bad)
+        # In a process of its own: what it needs to read a dataset is given back when it ends.
+        _child("data", "load", str(folder), "--alone", "--max-bad", str(max_bad))
+    house = open_house(opening, settings)
     _announce(house, host, port)
     count = settings.workers if workers is None else workers
     options = uvicorn_options(host, port)
@@ -116,25 +117,6 @@ def _refuse_without_keys(host: str, url: str) -> None:
             f"Without API keys the service listens on this machine only, not on {host}.",
             "Make a key first: python -m api keys add NAME --scope write",
         )
-
-
-def _load_once(store: Store, folder: Path, max_bad: float) -> None:
-    """Bring a dataset's facts into an empty database; never mix two datasets unasked."""
-    with steps(5) as step:
-        step("reading")
-        intake = read_folder(folder, max_bad=max_bad)
-        dataset = intake.dataset
-        for remark in intake.remarks():
-            say(f"Note: {remark}")
-        if store.has_loaded(dataset):
-            return
-        if not store.is_empty():
-            raise SettingsError(
-                f"The database {store.name} holds other facts than {folder}.",
-                "Give this dataset its own database with NBO_DATABASE or NBO_HOME, or load what is "
-                f"new in it with `python -m data load {folder}`.",
-            )
-        store.load(dataset, on_step=step)
 
 
 def _make_missing(folder: Path, model: Path, *, made_by_us: bool) -> None:

@@ -77,9 +77,8 @@ def create_app(
     )
     app.state.house = home
     add_error_handlers(app)
-    for part in (
-        recommend, onboarding, events, customers, offers, segments, anomalies, health, metrics, page
-    ):  # fmt: skip
+    facts = (recommend, onboarding, events, customers, offers, segments, anomalies)
+    for part in (*facts, health, metrics, page):
         app.include_router(part.router)
     keyring = Keyring(home.store, open_without_keys=open_without_keys)
     app.add_middleware(Guard, keyring=keyring, limits=limits or Limits())

@@ -21,9 +21,8 @@ def as_utc(moment: datetime) -> datetime:
 Moment = Annotated[datetime, AfterValidator(as_utc)]
 Number = Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)]
 # No control characters: some databases refuse them, and no id has any.
-CustomerId = Annotated[
-    str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f]+$")
-]
+ID_PATTERN = r"^[^\x00-\x1f]+$"
+CustomerId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=ID_PATTERN)]
 ShortText = CustomerId
 Answer = Literal["yes", "no"]
 Question = Annotated[str, StringConstraints(pattern=r"^(offer|category):.+$", max_length=200)]
@@ -63,6 +62,9 @@ class Onboarding(Strict):
     customer_id: CustomerId | None = None
     profile: Profile = Profile()
     answers: dict[Question, Answer] = Field(default_factory=dict, max_length=200)
+    skipped: list[Question] = Field(
+        default_factory=list, max_length=200, description="Not to be asked; nothing is kept of it."
+    )
 
 
 class Event(Strict):
@@ -276,10 +278,19 @@ class ListResults(BaseModel):
 
 
 class NextQuestion(BaseModel):
-    """A question worth asking next."""
+    """A question worth asking next, and what may be answered; it may be skipped as well."""
 
     question: str
     text: str
+    answers: list[Answer] = ["yes", "no"]
+
+
+class NextQuestions(BaseModel):
+    """What is worth asking next."""
+
+    customer_id: str | None
+    settled: bool = Field(description="No further answer is expected to change the list much.")
+    questions: list[NextQuestion]
 
 
 class Welcome(BaseModel):

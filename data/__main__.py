@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from data.console import command_group, out, run, say, say_json, steps
-from data.errors import DataError
+from data.errors import DataError, SettingsError
 from data.ingest import MAX_BAD, Intake, read_folder, refuse_existing, write_folder
 from data.realism import NEAR, measure_realism
 from data.realism import STEPS as REALISM_STEPS
@@ -186,14 +186,25 @@ def load(
     folder: Annotated[Path, typer.Argument(help="The dataset folder.")],
     database: Annotated[str | None, typer.Option(help="Database URL (default: SQLite).")] = None,
     max_bad: MaxBad = MAX_BAD,
+    alone: Annotated[
+        bool, typer.Option(help="Refuse a database that holds other facts than this dataset.")
+    ] = False,
 ) -> None:
     """Load a dataset folder into the service's database; what is there already stays once.
 
     Example: `python -m data load out/world --database sqlite:///var/nbo.db`
     """
-    intake = read_folder(folder, max_bad=max_bad, write_quarantine=True)
+    intake = read_folder(folder, max_bad=max_bad, write_quarantine=not alone)
     _say_intake(intake)
     store = Store.open(database or read_settings().database_url)
+    if alone and store.has_loaded(intake.dataset):
+        return
+    if alone and not store.is_empty():
+        raise SettingsError(
+            f"The database {store.name} holds other facts than {folder}.",
+            "Give this dataset its own database with NBO_DATABASE or NBO_HOME, or load what is "
+            f"new in it with `python -m data load {folder}`.",
+        )
     with steps(4) as step:
         written = store.load(intake.dataset, on_step=step)
     for name, one in written.items():

@@ -37,8 +37,12 @@ class _Prospect:
         Which questions.
     chance : ndarray of float, shape (q,)
         Of a "yes".
+    doubt : ndarray of float, shape (q,)
+        What is left of the doubt about each answer where some are taken as known: 1 at first.
     shared : ndarray of float, shape (q, q)
         Products of the questions' columns that what is known leaves unexplained.
+    penalty : ndarray of float, shape (q,)
+        Of each question's column.
     moved : ndarray of float, shape (q, l)
         Products of the questions' columns and the offers', of the same kind.
     own : ndarray of bool, shape (q, l)
@@ -51,7 +55,9 @@ class _Prospect:
 
     question: np.ndarray
     chance: np.ndarray
+    doubt: np.ndarray
     shared: np.ndarray
+    penalty: np.ndarray
     moved: np.ndarray
     own: np.ndarray
     value: np.ndarray
@@ -59,7 +65,8 @@ class _Prospect:
 
     def gains(self) -> tuple[np.ndarray, np.ndarray]:
         """Return places of the questions that move most, and what each is worth."""
-        effect = self.moved / np.diag(self.shared)[:, None] * self.worth
+        effect = self.moved / (np.diag(self.shared) + self.penalty)[:, None] * self.worth
+        effect *= np.sqrt(self.doubt)[:, None]
         effect[self.own] = 0.0
         moves = self.chance * (1.0 - self.chance) * (effect**2).sum(axis=1)
         places = np.argsort(-moves, kind="stable")[:LOOKED_AT]
@@ -72,13 +79,18 @@ class _Prospect:
 
     def knowing(self, place: int) -> _Prospect:
         """Return what would be expected if one more answer were known, whichever it is."""
-        share = self.shared[place] / self.shared[place, place]
+        share = self.shared[place] / (self.shared[place, place] + self.penalty[place])
+        shared = self.shared - np.outer(share, self.shared[place])
+        before, after = np.diag(self.shared), np.diag(shared)
+        left = np.divide(after, before, out=np.zeros(len(after)), where=before > 0)
         rest = np.arange(len(self.question)) != place
         return replace(
             self,
             question=self.question[rest],
             chance=self.chance[rest],
-            shared=(self.shared - np.outer(share, self.shared[place]))[np.ix_(rest, rest)],
+            doubt=(self.doubt * np.clip(left, 0.0, 1.0))[rest],
+            shared=shared[np.ix_(rest, rest)],
+            penalty=self.penalty[rest],
             moved=(self.moved - np.outer(share, self.moved[place]))[rest],
             own=self.own[rest],
         )
@@ -86,9 +98,17 @@ class _Prospect:
 
 @dataclass(frozen=True)
 class Asking:
-    """Chooses questions by the matrices of a recommender."""
+    """Chooses questions by the matrices of a recommender.
+
+    Attributes
+    ----------
+    recommender : Recommender
+    offers : ndarray of bool, shape (offers,)
+        What lists may hold: what a question tells of other offers is worth nothing now.
+    """
 
     recommender: Recommender
+    offers: np.ndarray
 
     def next_questions(self, query: Query, skipped: Collection[int] = (), n: int = 3) -> list[int]:
         """Choose the questions worth asking a customer next, the best first.
@@ -112,7 +132,7 @@ class Asking:
         """
         chosen: list[int] = []
         open_questions = self._open(query, skipped)
-        if not len(open_questions) or n < 1:
+        if not len(open_questions) or not self.offers.any():
             return chosen
         prospect = self._prospect(query, open_questions)
         while len(chosen) < min(n, len(open_questions)):
@@ -144,12 +164,6 @@ class Asking:
         found = [self._survey.offer_of(q, rows) for q in range(len(self._survey.questions))]
         return np.array([-1 if row is None else row for row in found], dtype=np.int64)
 
-    @cached_property
-    def _left(self) -> np.ndarray:
-        """The penalised normal equations: shape (columns, columns)."""
-        ridge = self.recommender.profile
-        return np.asarray(ridge.gram + np.diag(ridge.penalty))
-
     def _open(self, query: Query, skipped: Collection[int]) -> np.ndarray:
         open_questions = np.ones(len(self._survey.questions), dtype=bool)
         open_questions[query.answers.indices // 2] = False
@@ -166,19 +180,24 @@ class Asking:
         here = np.flatnonzero(known)
         columns = len(ridge.mean) - len(self._survey.questions) + questions
         centred = value[here] - ridge.mean[here]
-        left, between = self._left[np.ix_(here, here)], self._left[np.ix_(here, columns)]
+        left = ridge.gram[np.ix_(here, here)] + np.diag(ridge.penalty[here])
+        between = ridge.gram[np.ix_(here, columns)]
         solved = np.linalg.solve(left, np.column_stack([between, centred]))
         counts = solved[:, -1]
         low, high = FLOOR * ridge.rate, 1.0 - FLOOR * (1.0 - ridge.rate)
         rate = np.clip(ridge.rate + counts @ ridge.cross[here], low, high)
         worth = np.exp(base - base.max()) / ridge.rate
-        best = np.argsort(-worth * rate, kind="stable")[:LIKELY]
+        candidates = np.flatnonzero(self.offers)
+        order = np.argsort(-(worth * rate)[candidates], kind="stable")
+        best = candidates[order[:LIKELY]]
         chance = ridge.mean[columns] + counts @ between
         explained = solved[:, :-1].T
         return _Prospect(
             question=questions,
             chance=np.clip(chance, SURE, 1.0 - SURE),
-            shared=self._left[np.ix_(columns, columns)] - explained @ between,
+            doubt=np.ones(len(questions)),
+            shared=ridge.gram[np.ix_(columns, columns)] - explained @ between,
+            penalty=ridge.penalty[columns],
             moved=ridge.cross[np.ix_(columns, best)] - explained @ ridge.cross[np.ix_(here, best)],
             own=self._about[questions][:, None] == best,
             value=(worth * rate)[best],

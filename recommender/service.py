@@ -55,6 +55,7 @@ class Service:
         self._withheld = withhold(rules, bundle.offers) if rules else None
         self.recommender: Recommender = bundle.recommender
         self.explainer = Explainer(bundle.offers, bundle.recommender)
+        self._asking: Asking | None = None
         base = self.recommender.popularity.base
         # Ties: score, then popularity, then id. Columns in this order make a stable sort do it.
         self._order = np.argsort(-base, kind="stable")
@@ -64,9 +65,12 @@ class Service:
         """Whether scores of the hybrid are probabilities."""
         return self.recommender.hybrid.calibrated
 
-    @cached_property
-    def _asking(self) -> Asking:
-        return Asking(self.recommender)
+    def _asking_at(self, at: pd.Timestamp) -> Asking:
+        """Return what chooses questions; other offers are worth other questions."""
+        asking, valid = self._asking, self._valid(at)
+        if asking is None or not np.array_equal(asking.offers, valid):
+            self._asking = asking = Asking(self.recommender, valid)
+        return asking
 
     @cached_property
     def _once(self) -> np.ndarray:
@@ -117,15 +121,22 @@ class Service:
         return int(self._valid(at).sum())
 
     def next_questions(
-        self, query: Query, skipped: Collection[str] = (), n: int = 3
+        self, query: Query, at: pd.Timestamp, skipped: Collection[str] = (), n: int = 3
     ) -> list[tuple[str, str]]:
         """Choose what to ask a customer next, as (question, text); nothing once all is settled.
 
-        See `recommender.asking`; questions that the survey does not hold are no matter.
+        Parameters
+        ----------
+        query : Query
+            Of one customer.
+        at : Timestamp
+            The moment of the lists that answers are for.
+        skipped : collection of str
+            Questions not to ask; those that the survey does not hold are no matter.
         """
         survey = self.recommender.encoders.survey
         unwilling = [survey.rows[question] for question in skipped if question in survey.rows]
-        chosen = self._asking.next_questions(query, unwilling, n)
+        chosen = self._asking_at(at).next_questions(query, unwilling, n)
         return [(survey.questions[row], survey.texts[row]) for row in chosen]
 
     def candidates(self, wish: Wish) -> np.ndarray:

@@ -1,88 +1,99 @@
-"""`GET /anomalies`: customers who behave oddly, the oddest first, page by page."""
+"""`GET /anomalies`: who behaves oddly, and why."""
 
 from __future__ import annotations
 
 import re
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import pandas as pd
 from fastapi import APIRouter, Query
+from pydantic import BaseModel
 
 from api.dependencies import HouseDependency
 from api.errors import ApiError
-from api.schemas_people import Kind, OddCustomer, OddPage, Verdict
 from data.schema import CUSTOMER_ID
-from recommender.bundle import Bundle
 
 router = APIRouter(tags=["anomalies"])
 
-# Where a page ended, in terms that outlive an erasure and hold no customer's id: the last one's
-# p-value and score, and how many of exactly these were told.
-CURSOR = re.compile(r"(-?[0-9a-fx.p+-]{1,40})~(-?[0-9a-fx.p+-]{1,40})~([0-9]{1,6})\Z")
+MOST = 200
+# Where a page ended, without saying at whom, so that it outlives an erasure and may stand in logs:
+# the last score, and how many who have just that were told.
+CURSOR = re.compile(r"(-?0x[0-9a-f.]{1,32}p[+-]?[0-9]{1,5})~([0-9]{1,9})\Z")
+Kind = Literal["possible fraud", "vip", "at risk", "unusual"]
+
+
+class Anomaly(BaseModel):
+    """What is odd about a customer."""
+
+    kind: str
+    score: float
+    p_value: float
+    reasons: list[str]
+
+
+class OddCustomer(Anomaly):
+    """A customer who behaves oddly."""
+
+    customer_id: str
+
+
+class Anomalies(BaseModel):
+    """A page, the most striking first; `next` goes into `after` for the page that follows."""
+
+    anomalies: list[OddCustomer]
+    total: int
+    next: str | None
 
 
 @router.get("/anomalies")
-async def anomalies(
+def anomalies(
     home: HouseDependency,
     kind: Annotated[Kind | None, Query(description="Only this kind.")] = None,
-    limit: Annotated[int, Query(ge=1, le=200, description="How many at most.")] = 50,
-    after: Annotated[
-        str | None, Query(max_length=100, description="`next` of the page before.")
-    ] = None,
-) -> OddPage:
-    """List the customers that the model flags, with what shows it."""
-    bundle = home.bundle
-    table = bundle.anomalies
-    odd = table[table["flagged"].astype(bool)]
+    limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
+    after: Annotated[str | None, Query(max_length=128, description="`next` of a page.")] = None,
+) -> Anomalies:
+    """List flagged customers by page."""
+    table = home.bundle.anomalies
+    table = table[table["flagged"]]
     if kind is not None:
-        odd = odd[odd["kind"] == kind]
-    rest = odd if after is None else odd.iloc[_begin(odd, after) :]
-    page = rest.iloc[:limit]
-    return OddPage(
-        model_version=bundle.version,
-        total=len(odd),
-        anomalies=[
-            OddCustomer(customer_id=str(row[CUSTOMER_ID]), **_verdict(row).model_dump())
-            for _, row in page.iterrows()
-        ],
-        next=_cursor(odd, page) if len(rest) > len(page) else None,
+        table = table[table["kind"] == kind]
+    table = table.sort_values(["score", CUSTOMER_ID], ascending=[False, True], ignore_index=True)
+    start = 0 if after is None else _start(table["score"], after)
+    page = table.iloc[start : start + limit]
+    more = start + limit < len(table)
+    found = [
+        OddCustomer(customer_id=row[CUSTOMER_ID], **_told(row)) for row in page.to_dict("records")
+    ]
+    return Anomalies(
+        anomalies=found,
+        total=len(table),
+        next=_cursor(table["score"], start + limit) if more else None,
     )
 
 
-def verdict_of(bundle: Bundle, customer_id: str) -> Verdict | None:
-    """Return why a customer is flagged; None where they are not."""
-    table = bundle.anomalies
-    found = table[(table[CUSTOMER_ID] == customer_id) & table["flagged"].astype(bool)]
-    return None if found.empty else _verdict(found.iloc[0])
+def anomaly_of(table: pd.DataFrame, customer_id: str) -> Anomaly | None:
+    """Say what is odd about one customer; None where nothing is."""
+    own = table[(table[CUSTOMER_ID] == customer_id) & table["flagged"]]
+    return None if own.empty else Anomaly(**_told(own.to_dict("records")[0]))
 
 
-def _verdict(row: pd.Series) -> Verdict:
-    return Verdict(
-        kind=str(row["kind"]),
-        score=None if pd.isna(row["score"]) else float(row["score"]),
-        p_value=None if pd.isna(row["p_value"]) else float(row["p_value"]),
-        reasons=[part for part in str(row["reasons"]).split("; ") if part],
-    )
+def _told(row: dict[Any, Any]) -> dict[str, Any]:
+    reasons = [part for part in str(row["reasons"]).split("; ") if part]
+    return {**{name: row[name] for name in ("kind", "score", "p_value")}, "reasons": reasons}
 
 
-def _cursor(odd: pd.DataFrame, page: pd.DataFrame) -> str:
-    p_value, score = (float(page[name].iloc[-1]) for name in ("p_value", "score"))
-    same = (odd["p_value"] == p_value) & (odd["score"] == score)
-    told = same & (odd.index <= page.index[-1])
-    return f"{p_value.hex()}~{score.hex()}~{int(told.sum())}"
+def _cursor(score: pd.Series[float], end: int) -> str:
+    last = float(score.iloc[end - 1])
+    return f"{last.hex()}~{int((score.iloc[:end] == last).sum())}"
 
 
-def _begin(odd: pd.DataFrame, after: str) -> int:
-    """Return the place of the first one after a cursor; the table is in the order of both."""
+def _start(score: pd.Series[float], after: str) -> int:
+    """Return the place of the first one after a page; scores fall."""
+    found = CURSOR.match(after)
     try:
-        p_text, score_text, told = CURSOR.match(after).groups()  # type: ignore[union-attr]
-        p_value, score = float.fromhex(p_text), float.fromhex(score_text)
-    except (AttributeError, OverflowError, ValueError):
-        raise ApiError(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            "BAD_CURSOR",
-            "after: is not what a page before gave as `next`",
-        ) from None
-    odder = (odd["p_value"] < p_value) | ((odd["p_value"] == p_value) & (odd["score"] > score))
-    return int(odder.sum()) + int(told)
+        last, told = float.fromhex(found[1]), int(found[2])  # type: ignore[index]
+    except (OverflowError, TypeError, ValueError):
+        detail = "after: is not what a page gave as its `next`"
+        raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, "UNKNOWN_CURSOR", detail) from None
+    return int((score > last).sum()) + told

@@ -1,115 +1,169 @@
-"""`/customers/{id}`: a customer's state, an update of it, and erasure."""
+"""`/customers/{customer_id}`: what is known of a customer, put and erased."""
 
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Path, Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.dependencies import HouseDependency
 from api.errors import ApiError
 from api.house import House, Model
-from api.moments import from_microseconds
 from api.people import facts_of
-from api.routes.anomalies import verdict_of
-from api.schemas import CustomerId, SegmentName
-from api.schemas_people import Customer, CustomerUpdate, ErasureReceipt, PlacedSegment
+from api.routes.anomalies import Anomaly, anomaly_of
+from api.schemas import ID_PATTERN, Answer, CustomerId, Profile, Question, SegmentName, Strict
 from data.schema import EVENT_TYPES
 from data.store import CustomerState
 from recommender.facts import features_of
 from segmentation.features import FEATURES
 from segmentation.moves import why_placed
-from segmentation.segments import SegmentModel
 
-router = APIRouter(tags=["customers"])
+router = APIRouter(tags=["customers"], prefix="/customers")
 
-Id = Annotated[CustomerId, Path(description="May hold any characters.", examples=["c0000042"])]
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Named = Annotated[CustomerId, Path(max_length=128, pattern=ID_PATTERN, examples=["c0000042"])]
 
 
-@router.get("/customers/{customer_id:path}")
-def get_customer(home: HouseDependency, customer_id: Id) -> Customer:
-    """Tell what is known of a customer, their segment with its reasons, and what is odd."""
+class Placed(SegmentName):
+    """The segment a customer is in, how surely, and which one is next."""
+
+    description: str
+    confidence: float = Field(description="0.5 on the border to the next segment, 1 in the middle.")
+    runner_up: SegmentName | None = Field(description="The next segment; null if there is none.")
+    reasons: list[str]
+
+
+class Customer(BaseModel):
+    """Everything that is known of a customer."""
+
+    customer_id: str
+    profile: dict[str, Any]
+    answers: dict[str, str]
+    features: dict[str, float]
+    segment: Placed | None
+    interactions: dict[str, int] = Field(description="Recorded ones by their type.")
+    transactions: int
+    anomaly: Anomaly | None
+
+
+class CustomerFacts(Strict):
+    """What a customer says of themselves; what is left out stays as it is."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"profile": {"age": 41}, "answers": {"category:travel": "no"}}]
+        },
+    )
+
+    profile: Profile = Profile()
+    answers: dict[Question, Answer] = Field(default_factory=dict, max_length=200)
+
+
+class Erased(BaseModel):
+    """That a person was erased, without saying who: the digest is SHA-256 of the id."""
+
+    receipt_id: str
+    customer_digest: str
+    erased_at: str
+    rows: dict[str, int]
+    models: dict[str, bool]
+
+
+@router.get("/{customer_id:path}")
+def read(home: HouseDependency, customer_id: Named) -> Customer:
+    """Tell what is known of a customer; 404 where nothing is."""
     model = home.model
     state = home.store.customer_state(customer_id)
     if not state.known and customer_id not in model.bundle.customer_ids:
-        raise ApiError(HTTPStatus.NOT_FOUND, "NO_CUSTOMER", "There is no such customer.")
+        detail = "Nothing is known of this customer."
+        raise ApiError(HTTPStatus.NOT_FOUND, "NO_CUSTOMER", detail)
     return _customer(home, model, customer_id, state)
 
 
 @router.put(
-    "/customers/{customer_id:path}",
+    "/{customer_id:path}",
     responses={201: {"model": Customer, "description": "The customer is new."}},
 )
-def put_customer(
-    response: Response, home: HouseDependency, customer_id: Id, body: CustomerUpdate
+def put(
+    home: HouseDependency, response: Response, customer_id: Named, body: CustomerFacts
 ) -> Customer:
-    """Add or update a customer: what is given is recorded, the rest stays as it is."""
+    """Add a customer or update what is given."""
     model = home.model
-    new = home.store.put_customer(
-        customer_id, body.profile.model_dump(exclude_none=True), dict(body.answers)
-    )
+    profile = body.profile.model_dump(exclude_none=True)
+    new = home.store.put_customer(customer_id, profile, dict(body.answers))
     if new and customer_id not in model.bundle.customer_ids:
         response.status_code = HTTPStatus.CREATED
     return _customer(home, model, customer_id, home.store.customer_state(customer_id))
 
 
-@router.delete("/customers/{customer_id:path}")
-def erase_customer(home: HouseDependency, customer_id: Id) -> ErasureReceipt:
-    """Erase a person from the database, every stored model and memory; a stranger is no error."""
-    return ErasureReceipt(**home.erase(customer_id).as_dict())
+@router.delete("/{customer_id:path}")
+def erase(home: HouseDependency, customer_id: Named) -> Erased:
+    """Erase a customer from the database, every stored model and memory; the receipt names nobody.
+
+    Other workers let go of the customer within a second or two. Who is not known here may stand in
+    an older model, or be left of an erasure that failed half-way: everything is gone through.
+    """
+    return Erased(**home.erase(customer_id).as_dict())
 
 
-def _customer(home: House, model: Model, customer_id: str, state: CustomerState) -> Customer:
-    """Put together what is known; `state` is all of it."""
-    bundle = model.bundle
-    features = _features(home, model, customer_id, state)
+def _customer(house: House, model: Model, customer_id: str, state: CustomerState) -> Customer:
+    features = _features(house, model, customer_id, state)
     profile = dict(state.profile)
-    if (joined := profile.get("signup_at")) is not None:
-        profile["signup_at"] = from_microseconds(joined)
+    if "signup_at" in profile:
+        profile["signup_at"] = EPOCH + timedelta(microseconds=profile["signup_at"])
     types = Counter(row["event_type"] for row in state.interactions)
-    segments = bundle.segments
     return Customer(
         customer_id=customer_id,
-        in_model=customer_id in bundle.customer_ids,
         profile=profile,
         answers=state.answers,
         features={
-            name: float(value) if np.isfinite(value) else None
+            name: float(value)
             for name, value in zip(FEATURES, features, strict=True)
+            if np.isfinite(value)
         },
-        segment=None if segments is None else _placed(segments, features),
-        events={kind: types[kind] for kind in EVENT_TYPES},
+        segment=_placed(model, features),
+        interactions={kind: types[kind] for kind in EVENT_TYPES},
         transactions=len({row["transaction_id"] for row in state.transactions}),
-        anomaly=verdict_of(bundle, customer_id),
+        anomaly=anomaly_of(model.bundle.anomalies, customer_id),
     )
 
 
-def _features(home: House, model: Model, customer_id: str, state: CustomerState) -> np.ndarray:
-    """Bring the features up to date, as lists are made from them: see `api.people.find_person`."""
+def _features(house: House, model: Model, customer_id: str, state: CustomerState) -> np.ndarray:
+    """Return the six features as they are now: the model's, and what was recorded since."""
     bundle = model.bundle
     row = bundle.customer_ids.row(customer_id)
     if row is None:
-        return features_of(facts_of(state), home.now())
-    later = home.store.customer_state(customer_id, model.since)
-    if later.whole and later.known:
-        return features_of(facts_of(later), home.now())
+        return features_of(facts_of(state), house.now())
+    since = house.store.customer_state(customer_id, model.since)
+    if since.whole and since.known:
+        return features_of(facts_of(since), house.now())
     known = bundle.customers.features[row]
-    return features_of(facts_of(later), home.now(), known, bundle.moment)
+    return features_of(facts_of(since), house.now(), known, bundle.moment)
 
 
-def _placed(model: SegmentModel, features: np.ndarray) -> PlacedSegment | None:
-    values = features[[FEATURES.index(name) for name in model.features]]
-    placed = model.assign(values)
-    own, other = int(placed.segment[0]), int(placed.runner_up[0])
-    if own == model.n_segments:
+def _placed(model: Model, features: np.ndarray) -> Placed | None:
+    segments = model.bundle.segments
+    if segments is None:
         return None
-    return PlacedSegment(
-        id=own,
-        name=model.names[own],
-        confidence=float(placed.confidence[0]),
-        runner_up=None if own == other else SegmentName(id=other, name=model.names[other]),
-        reasons=list(why_placed(model, values)),
+    columns = [FEATURES.index(name) for name in segments.features]
+    found = segments.assign(features[columns])
+    row, next_row = int(found.segment[0]), int(found.runner_up[0])
+    if row == segments.n_segments:
+        return None
+    return Placed(
+        id=row,
+        name=segments.names[row],
+        description=segments.descriptions[row],
+        confidence=float(found.confidence[0]),
+        runner_up=None
+        if row == next_row
+        else SegmentName(id=next_row, name=segments.names[next_row]),
+        reasons=list(why_placed(segments, features[columns])),
     )

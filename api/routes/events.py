@@ -13,7 +13,6 @@ from pydantic import ValidationError
 
 from api.dependencies import HouseDependency
 from api.errors import told_problem
-from api.moments import to_microseconds
 from api.schemas import Event, Events, Receipt, Rejected, Strict, TransactionLine, Transactions
 from api.telemetry import count_rows
 from data.schema import OFFER_ID
@@ -21,6 +20,7 @@ from data.schema import OFFER_ID
 router = APIRouter(tags=["facts"])
 
 AHEAD = timedelta(days=1)  # a clock may be off by some hours; further ahead is a mistake
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Row = TypeVar("Row", Event, TransactionLine)
 
 
@@ -99,9 +99,13 @@ def _recorded(row: Strict) -> dict[str, Any]:
     now = datetime.now(UTC)
     values = row.model_dump()
     occurred = values["occurred_at"] or now
-    values["occurred_at"] = to_microseconds(occurred)
-    values["recorded_at"] = to_microseconds(now)
+    values["occurred_at"] = _microseconds(occurred)
+    values["recorded_at"] = _microseconds(now)
     return values
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def _receipt(accepted: int, duplicates: int, rejected: list[Rejected]) -> Receipt:

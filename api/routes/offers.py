@@ -1,95 +1,181 @@
-"""`/offers`: what there is to offer; one that is put is listed on the next request."""
+"""`/offers`: what can be offered; a new offer is listed on the next request."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import pandas as pd
 from fastapi import APIRouter, Path, Query, Response
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from api.dependencies import HouseDependency
 from api.errors import ApiError
-from api.moments import from_microseconds, to_microseconds
-from api.schemas import ShortText
-from api.schemas_offers import NewOffer, Offer, OfferPage
+from api.house import House
+from api.schemas import ID_PATTERN, CustomerId, Moment, Number, ShortText, Strict
+from data.rows import Row
 from data.schema import OFFER_ID, OFFERS
-from recommender.bundle import Bundle
 
-router = APIRouter(tags=["offers"])
+router = APIRouter(tags=["offers"], prefix="/offers")
 
-OfferId = Annotated[ShortText, Path(description="May hold any characters.", examples=["o0001"])]
-NUMBERS = ("discount", "reward", "cost", "margin", "min_spend", "max_redemptions")
-TIMES = ("valid_from", "valid_until")
+MOST, MOST_ITEMS, MOST_TAGS = 200, 1000, 50
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+Named = Annotated[CustomerId, Path(max_length=128, pattern=ID_PATTERN, examples=["o0001"])]
+Text = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00|]+$")]
 
 
-@router.get("/offers")
-def list_offers(
+class OfferFacts(Strict):
+    """An offer as it is put: whole, so that what is left out is empty."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "title": "10% off your next flight",
+                    "category": "travel",
+                    "kind": "discount",
+                    "discount": 0.1,
+                    "tags": ["summer"],
+                }
+            ]
+        },
+    )
+
+    title: Text | None = None
+    category: Text | None = None
+    tags: list[Tag] = Field(
+        default_factory=list, max_length=MOST_TAGS, description="As a list, or as `a|b`."
+    )
+    merchant: Text | None = None
+    kind: Text | None = None
+    discount: float | None = Field(default=None, ge=0, le=1)
+    reward: Number | None = None
+    cost: Number | None = None
+    margin: Number | None = None
+    min_spend: float | None = Field(default=None, ge=0, le=1e9)
+    valid_from: Moment | None = None
+    valid_until: Moment | None = None
+    repeatable: bool = False
+    max_redemptions: float | None = Field(default=None, ge=0, le=1e9)
+    items: list[ShortText] = Field(default_factory=list, max_length=MOST_ITEMS)
+
+    @field_validator("tags", mode="before")
+    @classmethod
+    def _parts(cls, given: Any) -> Any:
+        """Take the form of the dataset's tables as well."""
+        return given if not isinstance(given, str) else [tag for tag in given.split("|") if tag]
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Self:
+        if self.valid_from and self.valid_until and self.valid_until <= self.valid_from:
+            raise ValueError("valid_until has to lie after valid_from")
+        return self
+
+
+class Offer(BaseModel):
+    """An offer; `items` is null where only the model knows of it."""
+
+    offer_id: str
+    title: str | None
+    category: str | None
+    tags: list[str]
+    merchant: str | None
+    kind: str | None
+    discount: float | None
+    reward: float | None
+    cost: float | None
+    margin: float | None
+    min_spend: float | None
+    valid_from: datetime | None
+    valid_until: datetime | None
+    repeatable: bool
+    max_redemptions: float | None
+    items: list[str] | None
+
+
+class Offers(BaseModel):
+    """A page of offers by id; `next` goes into `after` for the page that follows."""
+
+    offers: list[Offer]
+    next: str | None
+
+
+@router.get("")
+def offers(
     home: HouseDependency,
-    limit: Annotated[int, Query(ge=1, le=200, description="How many at most.")] = 50,
-    after: Annotated[
-        str | None, Query(max_length=128, description="`next` of the page before.")
-    ] = None,
-) -> OfferPage:
-    """List the offers by id: those of the model, and as they were put since."""
-    bundle = home.bundle
-    rows: dict[str, Mapping[str, Any]] = {str(name): {} for name in bundle.offers[OFFER_ID]}
-    rows |= {row[OFFER_ID]: row for row in home.store.offers()}
-    ids = sorted(name for name in rows if after is None or name > after)
-    page = [_offer(rows[name] or _of_model(bundle, name)) for name in ids[:limit]]
-    return OfferPage(offers=page, next=ids[limit - 1] if len(ids) > limit else None)
+    limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
+    after: Annotated[str | None, Query(max_length=128, description="`next` of a page.")] = None,
+) -> Offers:
+    """List the offers that the model knows, those put since it was made among them."""
+    model = home.current(home.store.revisions("")[1])
+    table = model.bundle.offers.sort_values(OFFER_ID, kind="stable")
+    table = table[table[OFFER_ID] > after] if after is not None else table
+    page = [_of_model(row) for row in table.head(limit).to_dict("records")]
+    more = len(table) > limit
+    return Offers(offers=page, next=page[-1].offer_id if more else None)
 
 
-@router.get("/offers/{offer_id:path}")
-def get_offer(home: HouseDependency, offer_id: OfferId) -> Offer:
-    """Tell what an offer is."""
-    row = home.store.offer(offer_id) or _of_model(home.bundle, offer_id)
-    if not row:
+@router.get("/{offer_id:path}")
+def read(home: HouseDependency, offer_id: Named) -> Offer:
+    """Tell what is known of an offer; 404 where nothing is."""
+    found = _read(home, offer_id)
+    if found is None:
         raise ApiError(HTTPStatus.NOT_FOUND, "NO_OFFER", "There is no such offer.")
-    return _offer(row)
+    return found
 
 
 @router.put(
-    "/offers/{offer_id:path}",
-    responses={201: {"model": Offer, "description": "The offer is new."}},
+    "/{offer_id:path}", responses={201: {"model": Offer, "description": "The offer is new."}}
 )
-def put_offer(
-    response: Response, home: HouseDependency, offer_id: OfferId, body: NewOffer
-) -> Offer:
-    """Add an offer or replace it whole; the next list already knows of it."""
-    terms = body.model_dump(exclude={"items", "tags", *TIMES}) | {"tags": body.joined_tags}
-    for name in TIMES:
-        moment = getattr(body, name)
-        terms[name] = None if moment is None else to_microseconds(moment)
+def put(home: HouseDependency, response: Response, offer_id: Named, body: OfferFacts) -> Offer:
+    """Add an offer or replace it whole; from the next request on it is listed where it suits."""
     known = offer_id in home.offer_ids
-    new = home.store.put_offer(offer_id, terms, body.items, to_microseconds(datetime.now(UTC)))
+    values = body.model_dump(exclude={"items", "tags"})
+    values["tags"] = "|".join(body.tags) or None
+    for name in ("valid_from", "valid_until"):
+        values[name] = None if values[name] is None else _microseconds(values[name])
+    new = home.store.put_offer(offer_id, values, body.items, _microseconds(datetime.now(UTC)))
     if new and not known:
         response.status_code = HTTPStatus.CREATED
-    items = tuple(sorted(set(body.items)))
-    return _offer({**terms, OFFER_ID: offer_id, "items": items})
+    return _of_store(home.store.offer(offer_id) or {})
 
 
-def _of_model(bundle: Bundle, offer_id: str) -> dict[str, Any]:
-    """Return a row of the model's offers in the database's terms; empty where it has none."""
-    found = bundle.offers[bundle.offers[OFFER_ID] == offer_id]
-    if found.empty:
-        return {}
-    row = found.iloc[0]
-    values = {name: None if pd.isna(row[name]) else row[name] for name in OFFERS.names}
-    for name in TIMES:
-        values[name] = None if values[name] is None else int(row[name].value // 1000)
-    return values
+def _read(house: House, offer_id: str) -> Offer | None:
+    stored = house.store.offer(offer_id)
+    if stored is not None:
+        return _of_store(stored)
+    own = house.bundle.offers[house.bundle.offers[OFFER_ID] == offer_id]
+    return None if own.empty else _of_model(own.to_dict("records")[0])
 
 
-def _offer(row: Mapping[str, Any]) -> Offer:
-    values = {name: row[name] for name in OFFERS.names}
-    for name in TIMES:
-        values[name] = None if values[name] is None else from_microseconds(values[name])
-    for name in NUMBERS:
-        values[name] = None if values[name] is None else float(values[name])
-    values["tags"] = [tag for tag in (values["tags"] or "").split("|") if tag]
-    values["repeatable"] = bool(values["repeatable"])
-    items = row.get("items")
-    return Offer(**values, items=None if items is None else list(items))
+def _of_store(row: Row) -> Offer:
+    times = {
+        name: None if row[name] is None else EPOCH + timedelta(microseconds=row[name])
+        for name in ("valid_from", "valid_until")
+    }
+    return Offer(**_told({**row, **times}), items=list(row["items"]))
+
+
+def _of_model(row: dict[Any, Any]) -> Offer:
+    known = {name: None if pd.isna(row[name]) else row[name] for name in OFFERS.names}
+    return Offer(**_told(known), items=None)
+
+
+def _told(row: Row) -> Row:
+    tags = [tag for tag in (row["tags"] or "").split("|") if tag]
+    named = {name: row[name] for name in OFFERS.names}
+    return {**named, "tags": tags, "repeatable": bool(row["repeatable"])}
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(microseconds=1)

@@ -1,18 +1,47 @@
-"""`POST /onboarding`: a new customer gets a segment, first offers and the next questions."""
+"""Onboarding: what is worth asking next, and a new customer's segment and first offers."""
 
 from __future__ import annotations
 
 import uuid
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import StringConstraints
 
 from api.dependencies import HouseDependency
-from api.listing import serving
-from api.people import Asked, find_person, make_list, segment_of
-from api.schemas import NextQuestion, Onboarding, Welcome
+from api.listing import NOTHING_TOLD, serving
+from api.people import Asked, find_person, make_list, person_of, segment_of
+from api.schemas import CustomerId, NextQuestion, NextQuestions, Onboarding, Welcome
 
 router = APIRouter(tags=["onboarding"])
+
+MOST_QUESTIONS, MOST_SKIPPED = 20, 200
+Skipped = Annotated[str, StringConstraints(max_length=200)]
+
+
+@router.get("/onboarding/survey")
+def survey(
+    home: HouseDependency,
+    customer_id: Annotated[
+        CustomerId | None, Query(description="Whom to ask; known or not.")
+    ] = None,
+    skip: Annotated[
+        list[Skipped] | None,
+        Query(max_length=MOST_SKIPPED, description="A question not to ask; may be repeated."),
+    ] = None,
+    n: Annotated[int, Query(ge=1, le=MOST_QUESTIONS, description="How many at most.")] = 3,
+) -> NextQuestions:
+    """Choose what to ask next, by what is known by now; every question may be skipped."""
+    model, at = home.model, home.now()
+    questions: list[NextQuestion] = []
+    if model.service is not None:
+        if customer_id is None:  # nothing to read: asked even while the database is away
+            person = person_of(model, model.service, "", NOTHING_TOLD, at)
+        else:
+            person = find_person(model, model.service, home.store, customer_id, at)
+        questions = _told(model.service.next_questions(person.query, at, skip or (), n))
+    return NextQuestions(customer_id=customer_id, settled=not questions, questions=questions)
 
 
 @router.post("/onboarding", status_code=HTTPStatus.CREATED, responses={200: {"model": Welcome}})
@@ -23,24 +52,26 @@ def onboard(
     body: Onboarding,
 ) -> Welcome:
     """Take any part of a profile and of the answers, down to nothing; a known id is updated."""
-    model, at = home.model, home.now()
-    service = serving(model)
     customer_id = body.customer_id or f"n{uuid.uuid4().hex}"
-    known = customer_id in model.bundle.customer_ids
+    serving(home.model)  # nothing is written where nothing can be answered
     new = home.store.put_customer(
         customer_id, body.profile.model_dump(exclude_none=True), dict(body.answers)
     )
-    if known or not new:
+    _, everybody = home.store.revisions(customer_id)
+    model, at = home.current(everybody), home.now()
+    service = serving(model)
+    if customer_id in model.bundle.customer_ids or not new:
         response.status_code = HTTPStatus.OK
     person = find_person(model, service, home.store, customer_id, at)
     return Welcome(
         customer_id=customer_id,
         segment=segment_of(model.bundle, person.query),
-        next_questions=[
-            NextQuestion(question=question, text=text)
-            for question, text in service.next_questions(person.query)
-        ],
+        next_questions=_told(service.next_questions(person.query, at, body.skipped)),
         recommendations=make_list(
             model, service, person, Asked(), at, request_id=request.state.request_id
         ),
     )
+
+
+def _told(questions: list[tuple[str, str]]) -> list[NextQuestion]:
+    return [NextQuestion(question=question, text=text) for question, text in questions]

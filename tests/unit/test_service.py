@@ -117,7 +117,7 @@ def test_a_stranger_is_told_that_offers_are_popular(
 
 def test_an_answer_moves_the_list(small_service: Service, at: pd.Timestamp) -> None:
     silent = small_service.query("nobody", Facts(), at)
-    question, text = small_service.next_questions(silent)[0]
+    question, text = small_service.next_questions(silent, at)[0]
     assert text.endswith("?")
     told = small_service.query("nobody", Facts(answers={question: "yes"}), at)
     survey = next(one for one in small_service.recommender.scorers if one.source == "survey")
@@ -125,7 +125,7 @@ def test_an_answer_moves_the_list(small_service: Service, at: pd.Timestamp) -> N
     after = survey.score(told)
     assert np.isnan(before).all()
     assert np.isfinite(after).all()
-    assert question not in [name for name, _ in small_service.next_questions(told)]
+    assert question not in [name for name, _ in small_service.next_questions(told, at)]
 
 
 def test_what_happened_since_training_counts(

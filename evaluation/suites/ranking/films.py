@@ -16,6 +16,7 @@ from data.schema import CUSTOMER_ID, NO, OFFER_ID, YES
 from data.sources.movielens import holds_movielens, read_movielens
 from evaluation.benchmark import Row, at_least, not_measured
 from evaluation.splitting import Protocol, split_dataset
+from evaluation.suites.ranking.asking import meet, rows_of, try_surveys
 from evaluation.suites.ranking.beside import (
     against_parts,
     ndcg,
@@ -67,17 +68,21 @@ def rows(on_step: Callable[[str], None], data: Path | None) -> list[Row]:
         return [not_measured(NAME, "name its folder with --data")]
     dataset = read_movielens(folder, max_bad=MAX_BAD).dataset
     found: dict[tuple[str, str], list[np.ndarray]] = {}
+    surveyed: dict[str, list[np.ndarray]] = {}
     for number, meeting in enumerate(make_folds(dataset, FOLDS)):
         on_step(f"films, fold {number + 1}")
         service = Service(train(meeting.train))
         for protocol, one in ((ZERO, meeting), (SURVEY, ask(meeting, ASKED))):
             for name, values in _values(service, one).items():
                 found.setdefault((protocol, name), []).append(values)
+        for name, values in try_surveys(meet(service, meeting.given, meeting.truth)).items():
+            surveyed.setdefault(name, []).append(values)
     on_step("films by time")
     _, trial = try_parts(split_dataset(dataset, Protocol()))
     return [
         *compared(ZERO, found),
         *compared(SURVEY, found),
+        *rows_of(NAME, surveyed),
         *against_parts(f"{NAME}, split by time", trial),
     ]
 

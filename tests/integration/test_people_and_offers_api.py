@@ -1,0 +1,195 @@
+"""`/customers`, `/offers` and `/anomalies`: read, put, erased, paged; every kind of bad input."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api.app import create_app
+from api.house import House
+from data.dataset import Dataset
+from data.store import Store
+from recommender.bundle import Bundle, load, save
+from recommender.erasure import find_in_files
+from recommender.service import Service
+
+
+@pytest.fixture
+def folder(small_bundle: Bundle, tmp_path: Path) -> Path:
+    save(small_bundle, tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def home(folder: Path, small_dataset: Dataset, tmp_path: Path) -> House:
+    store = Store.open(f"sqlite:///{tmp_path / 'facts.db'}")
+    store.load(small_dataset)
+    bundle = load(folder)
+    return House(bundle, Service(bundle), store, at=bundle.moment, folder=folder)
+
+
+@pytest.fixture
+def client(home: House) -> Iterator[TestClient]:
+    with TestClient(create_app(home), raise_server_exceptions=False) as made:
+        yield made
+
+
+@pytest.fixture
+def known(small_bundle: Bundle) -> str:
+    return str(small_bundle.customers.ids[3])
+
+
+def test_a_customer_is_told_with_segment_and_doubt(
+    client: TestClient, known: str, small_dataset: Dataset
+) -> None:
+    answer = client.get(f"/customers/{known}").json()
+    listed = client.get(f"/recommend/{known}").json()
+    assert answer["segment"]["name"] == listed["segment"]["name"]
+    assert 0.5 <= answer["segment"]["confidence"] <= 1
+    assert answer["segment"]["runner_up"]["id"] != answer["segment"]["id"]
+    own = small_dataset.interactions[small_dataset.interactions["customer_id"] == known]
+    assert {k: n for k, n in answer["interactions"].items() if n} == dict(
+        own["event_type"].value_counts()
+    )
+    assert answer["segment"]["reasons"]
+    lines = small_dataset.transactions[small_dataset.transactions["customer_id"] == known]
+    assert answer["transactions"] == lines["transaction_id"].nunique()
+    assert answer["features"]["number_of_transactions"] == answer["transactions"]
+
+
+def test_an_anomaly_is_told_with_its_reasons(client: TestClient) -> None:
+    page = client.get("/anomalies").json()
+    first = page["anomalies"][0]
+    assert first["reasons"]
+    told = client.get(f"/customers/{first['customer_id']}").json()["anomaly"]
+    assert told == {name: first[name] for name in ("kind", "score", "p_value", "reasons")}
+
+
+def test_a_customer_is_put_and_updated(client: TestClient) -> None:
+    path = f"/customers/{quote('Zoë/7 ☕', safe='')}"
+    assert client.get(path).json()["code"] == "NO_CUSTOMER"
+    made = client.put(path, json={"profile": {"age": 33, "city": "Ulm"}})
+    assert (made.status_code, made.json()["customer_id"]) == (201, "Zoë/7 ☕")
+    again = client.put(path, json={"answers": {"category:travel": "yes"}})
+    assert again.status_code == 200
+    assert again.json()["profile"] == {"age": 33, "city": "Ulm"}
+    assert again.json() == client.get(path).json()
+    assert client.get(f"/recommend/{quote('Zoë/7 ☕', safe='')}").json()["known"] is True
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"profile": {"age": 121}},
+        {"profile": {"shoe": 43}},
+        {"answers": {"category:a": "maybe"}},
+        [],
+        7,
+    ],
+)
+def test_a_bad_customer_is_refused(client: TestClient, body: Any) -> None:
+    answer = client.put("/customers/new", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_FAILED")
+    assert client.get("/customers/new").status_code == 404
+
+
+def test_an_erased_customer_is_nowhere(
+    client: TestClient, known: str, folder: Path, tmp_path: Path
+) -> None:
+    before = client.get(f"/recommend/{known}").json()
+    assert before["known"] is True
+    receipt = client.delete(f"/customers/{known}")
+    assert receipt.status_code == 200
+    assert receipt.json()["rows"]["interactions"] > 0
+    assert list(receipt.json()["models"].values()) == [True]
+    assert known not in receipt.text
+    after = client.get(f"/recommend/{known}").json()
+    assert after["known"] is False
+    assert after["strategy"] == "popularity"
+    assert client.get(f"/customers/{known}").status_code == 404
+    again = client.delete(f"/customers/{known}").json()  # whatever may be left is looked for again
+    assert set(again["rows"].values()) | set(again["models"].values()) == {0}
+    assert find_in_files(tmp_path, known) == []
+    assert known not in {
+        one["customer_id"] for one in client.get("/anomalies?limit=200").json()["anomalies"]
+    }
+
+
+def test_a_new_offer_is_listed_on_the_next_request_and_can_be_redeemed(
+    client: TestClient, known: str
+) -> None:
+    popular = client.get(f"/recommend/{known}").json()["offers"][0]["category"]
+    body = {"title": "Brand new <b>", "category": popular, "tags": ["a", "b"], "items": ["i1"]}
+    made = client.put("/offers/brand/new", json=body)
+    assert made.status_code == 201
+    assert made.json() == client.get("/offers/brand/new").json()
+    assert made.json()["tags"] == ["a", "b"]
+    listed = client.get(f"/recommend/{known}?n=100").json()["offers"]
+    assert "brand/new" in {one["offer_id"] for one in listed}
+    event = {"customer_id": known, "offer_id": "brand/new", "event_type": "redemption"}
+    assert client.post("/events", json={"events": [event]}).json()["accepted"] == 1
+    listed = client.get(f"/recommend/{known}?n=100").json()["offers"]
+    assert "brand/new" not in {one["offer_id"] for one in listed}
+
+
+def test_an_offer_that_is_put_again_changes_at_once(client: TestClient, known: str) -> None:
+    listed = client.get(f"/recommend/{known}").json()["offers"][0]["offer_id"]
+    ended = {"title": "Over", "valid_until": "2000-01-01T00:00:00Z"}
+    answer = client.put(f"/offers/{listed}", json=ended)
+    assert answer.status_code == 200
+    again = client.get(f"/recommend/{known}?n=100").json()["offers"]
+    assert listed not in {one["offer_id"] for one in again}
+    assert client.get(f"/offers/{listed}").json()["title"] == "Over"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"discount": 1.5},
+        {"discount": float("nan")},
+        {"valid_from": "2026-02-01T00:00:00Z", "valid_until": "2026-01-01T00:00:00Z"},
+        {"items": ["i"] * 1001},
+        {"tags": ["a|b"]},
+        {"colour": "red"},
+        {"title": "x" * 201},
+        {"reward": 1e300},
+    ],
+)
+def test_a_bad_offer_is_refused(client: TestClient, body: dict[str, Any]) -> None:
+    answer = client.put(
+        "/offers/bad", content=json.dumps(body), headers={"content-type": "application/json"}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_FAILED")
+    assert client.get("/offers/bad").json()["code"] == "NO_OFFER"
+
+
+@pytest.mark.parametrize(("path", "name"), [("/offers", "offer_id"), ("/anomalies", "customer_id")])
+def test_pages_hold_everything_once(client: TestClient, path: str, name: str) -> None:
+    field = path.removeprefix("/")
+    whole = [one[name] for one in client.get(f"{path}?limit=200").json()[field]]
+    seen: list[str] = []
+    after = None
+    while True:
+        query = f"?limit=3&after={quote(after)}" if after else "?limit=3"
+        page = client.get(path + query).json()
+        seen += [one[name] for one in page[field]]
+        after = page["next"]
+        if after is None:
+            break
+    assert seen == whole
+    assert len(set(seen)) == len(seen) > 3
+
+
+def test_anomalies_of_one_kind_and_of_none_there_is(client: TestClient) -> None:
+    for kind in ("possible fraud", "at risk"):
+        page = client.get("/anomalies", params={"kind": kind}).json()
+        assert {one["kind"] for one in page["anomalies"]} <= {kind}
+    assert client.get("/anomalies?kind=magic").status_code == 422
+    assert client.get("/anomalies?after=nobody").json()["code"] == "UNKNOWN_CURSOR"
+    assert client.get("/anomalies?limit=201").status_code == 422
