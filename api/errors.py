@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 log = logging.getLogger("api")
@@ -51,6 +51,11 @@ def add_error_handlers(app: FastAPI) -> None:
     async def on_http(_: Request, error: HTTPException) -> JSONResponse:
         code = getattr(error, "code", HTTPStatus(error.status_code).name)
         return problem(error.status_code, code, str(error.detail), error.headers)
+
+    @app.exception_handler(DataError)
+    async def on_value(_: Request, __: DataError) -> JSONResponse:
+        detail = "The database has no place for one of the values; nothing was written."
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "VALUE_REFUSED", detail)
 
     @app.exception_handler(SQLAlchemyError)
     async def on_database(_: Request, error: SQLAlchemyError) -> JSONResponse:

@@ -20,7 +20,7 @@ from pydantic import (
 from api.dependencies import HouseDependency
 from api.errors import ApiError
 from api.house import House
-from api.schemas import ID_PATTERN, CustomerId, Moment, Number, ShortText, Strict
+from api.schemas import ID_PATTERN, CustomerId, Moment, Number, ShortText, Strict, Text
 from data.rows import Row
 from data.schema import OFFER_ID, OFFERS
 
@@ -29,7 +29,6 @@ router = APIRouter(tags=["offers"], prefix="/offers")
 MOST, MOST_ITEMS, MOST_TAGS = 200, 1000, 50
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Named = Annotated[CustomerId, Path(max_length=128, pattern=ID_PATTERN, examples=["o0001"])]
-Text = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00|]+$")]
 
 

@@ -12,6 +12,9 @@ from api.house import House, serve
 from data.dataset import Dataset
 from data.store import Store
 from recommender.bundle import Bundle, load, save
+from tests.contract.conftest import postgres
+
+__all__ = ["postgres"]
 
 
 @pytest.fixture(scope="module")
