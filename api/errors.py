@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from errno import errorcode
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 log = logging.getLogger("api")
@@ -51,6 +52,11 @@ def add_error_handlers(app: FastAPI) -> None:
         code = getattr(error, "code", HTTPStatus(error.status_code).name)
         return problem(error.status_code, code, str(error.detail), error.headers)
 
+    @app.exception_handler(DataError)
+    async def on_value(_: Request, __: DataError) -> JSONResponse:
+        detail = "The database has no place for one of the values; nothing was written."
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "VALUE_REFUSED", detail)
+
     @app.exception_handler(SQLAlchemyError)
     async def on_database(_: Request, error: SQLAlchemyError) -> JSONResponse:
         # The statement may hold personal data: only the kind of error is logged.
@@ -59,6 +65,16 @@ def add_error_handlers(app: FastAPI) -> None:
             HTTPStatus.SERVICE_UNAVAILABLE,
             "DATABASE_AWAY",
             "The database does not answer; nothing was written. Try again.",
+            {"Retry-After": str(RETRY_SECONDS)},
+        )
+
+    @app.exception_handler(OSError)
+    async def on_disk(_: Request, error: OSError) -> JSONResponse:
+        log.error("disk: %s", errorcode.get(error.errno or 0, type(error).__name__))
+        return problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "STORAGE_AWAY",
+            "A file cannot be read or written; try again once the disk is well.",
             {"Retry-After": str(RETRY_SECONDS)},
         )
 

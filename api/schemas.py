@@ -24,8 +24,14 @@ Number = Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)]
 ID_PATTERN = r"^[^\x00-\x1f]+$"
 CustomerId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=ID_PATTERN)]
 ShortText = CustomerId
+# Free text may hold anything but the one character that PostgreSQL has no place for.
+TEXT_PATTERN = r"^[^\x00]*$"
+Short = Annotated[str, StringConstraints(max_length=64, pattern=TEXT_PATTERN)]
+Text = Annotated[str, StringConstraints(max_length=200, pattern=TEXT_PATTERN)]
 Answer = Literal["yes", "no"]
-Question = Annotated[str, StringConstraints(pattern=r"^(offer|category):.+$", max_length=200)]
+Question = Annotated[
+    str, StringConstraints(pattern=r"^(offer|category):[^\x00-\x1f]+$", max_length=200)
+]
 
 
 class Strict(BaseModel):
@@ -37,11 +43,11 @@ class Strict(BaseModel):
 class Profile(Strict):
     """What a customer says of themselves; every part may be left out."""
 
-    gender: Annotated[str, StringConstraints(max_length=64)] | None = None
+    gender: Short | None = None
     age: float | None = Field(default=None, ge=0, le=120)
     annual_income: float | None = Field(default=None, ge=0, le=1e9, description="In thousands.")
     spending_score: float | None = Field(default=None, ge=1, le=100)
-    city: Annotated[str, StringConstraints(max_length=128)] | None = None
+    city: Annotated[str, StringConstraints(max_length=128, pattern=TEXT_PATTERN)] | None = None
 
 
 class Onboarding(Strict):
@@ -78,7 +84,7 @@ class Event(Strict):
     position: Annotated[float, Field(ge=1, le=10_000)] | None = None
     propensity: float | None = Field(default=None, ge=0, le=1)
     decision_id: ShortText | None = None
-    policy: Annotated[str, StringConstraints(max_length=64)] | None = None
+    policy: Short | None = None
     value: Number | None = None
 
 
@@ -90,11 +96,11 @@ class TransactionLine(Strict):
     occurred_at: Moment | None = Field(default=None, description="Now if not given.")
     transaction_id: ShortText | None = None
     item_id: ShortText | None = None
-    category: Annotated[str, StringConstraints(max_length=200)] | None = None
-    merchant: Annotated[str, StringConstraints(max_length=200)] | None = None
+    category: Text | None = None
+    merchant: Text | None = None
     quantity: Number | None = None
     discount: Number | None = None
-    channel: Annotated[str, StringConstraints(max_length=64)] | None = None
+    channel: Short | None = None
 
 
 class Events(Strict):
