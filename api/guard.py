@@ -9,13 +9,12 @@ import asyncio
 import logging
 import math
 import re
-import uuid
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from http import HTTPStatus
+from random import getrandbits
 from time import perf_counter
 
-from fastapi.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -36,13 +35,17 @@ POLICY = (
 DOCS_POLICY = POLICY.replace("script-src 'self'", "script-src 'self' 'unsafe-inline'").replace(
     "style-src 'self'", "style-src 'self' 'unsafe-inline'"
 )
-HEADERS = (
+_ALWAYS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+POLICY_HEADER = b"content-security-policy"
+HEADERS = (*_ALWAYS, (POLICY_HEADER, POLICY.encode()))
+DOCS_HEADERS = (*_ALWAYS, (POLICY_HEADER, DOCS_POLICY.encode()))
 NOT_KEPT = (b"cache-control", b"no-store")
+PORT = re.compile(r":\d*\Z")
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,8 @@ class Guard:
         request_id = _request_id(headers)
         scope.setdefault("state", {})["request_id"] = request_id
         path: str = scope["path"]
-        own = (*HEADERS, (b"x-request-id", request_id.encode()), _policy(path))
+        own = DOCS_HEADERS if path.startswith("/docs") else HEADERS
+        name = (b"x-request-id", request_id.encode())
         status = 0
 
         async def reply(message: Message) -> None:
@@ -118,13 +122,19 @@ class Guard:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 said = message["headers"]
-                kept = any(name == b"cache-control" for name, _ in said)
-                message["headers"] = [*said, *own] if kept else [*said, *own, NOT_KEPT]
+                for header, _ in said:
+                    if header == b"cache-control":
+                        message["headers"] = [*said, *own, name]
+                        break
+                else:
+                    message["headers"] = [*said, *own, name, NOT_KEPT]
             await send(message)
 
         owner = ""
         try:
-            refusal, owner = await self._judge(scope, headers, path)
+            if self._keyring.is_stale:
+                await self._keyring.renew()
+            refusal, owner = self._judge(scope, headers, path)
             if refusal is not None:
                 await _refuse(refusal, scope, receive, reply)
             else:
@@ -134,7 +144,7 @@ class Guard:
             if status:
                 raise  # half an answer is out: the connection has to end
             detail = f"The answer took longer than {self._limits.seconds:g} s."
-            late = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "TIMEOUT", detail)
+            late = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "TIMEOUT", detail, retry_after=1)
             await _refuse(late, scope, receive, reply)
         except Exception:
             status = status or HTTPStatus.INTERNAL_SERVER_ERROR
@@ -144,13 +154,11 @@ class Guard:
             taken = perf_counter() - begun
             telemetry.count_request(scope["method"], route, status, taken, request_id, owner)
 
-    async def _judge(
+    def _judge(
         self, scope: Scope, headers: dict[bytes, bytes], path: str
     ) -> tuple[Refusal | None, str]:
         """Say why a request is not let in, if so, and whose it is."""
         keyring = self._keyring
-        if keyring.is_stale:
-            await run_in_threadpool(keyring.read)
         if self._hosts and keyring.is_open and _host(headers) not in self._hosts:
             detail = "This name is not one of this service's own."
             return Refusal(HTTPStatus.BAD_REQUEST, "BAD_HOST", detail), ""
@@ -161,11 +169,13 @@ class Guard:
             if isinstance(found, Refusal):
                 return found, ""
             owner = "" if found is None else found.name
-        client = scope.get("client")
-        wait = self._rate.wait(owner or (client[0] if client else ""))
-        if wait:
-            detail = f"Too many requests; try again in {math.ceil(wait)} s."
-            return Refusal(HTTPStatus.TOO_MANY_REQUESTS, "RATE_LIMITED", detail), owner
+        # Whoever watches over the service may share an address with those who use it.
+        if self._limits.per_second and not path.startswith("/health/"):
+            client = scope.get("client")
+            wait = math.ceil(self._rate.wait(owner or (client[0] if client else "")))
+            if wait:
+                detail = f"Too many requests; try again in {wait} s."
+                return Refusal(HTTPStatus.TOO_MANY_REQUESTS, "RATE_LIMITED", detail, wait), owner
         length = headers.get(b"content-length", b"")
         if length.isdigit() and int(length) > LARGEST_BODY:
             return _too_large(), owner
@@ -173,18 +183,15 @@ class Guard:
 
 
 def _request_id(headers: dict[bytes, bytes]) -> str:
-    given = headers.get(b"x-request-id", b"").decode("latin-1")
-    return given if SAFE_ID.match(given) else uuid.uuid4().hex
+    given = headers.get(b"x-request-id")
+    if given is not None and SAFE_ID.match(text := given.decode("latin-1")):
+        return text
+    return f"{getrandbits(128):032x}"  # a name, not a secret
 
 
 def _host(headers: dict[bytes, bytes]) -> str:
     name = headers.get(b"host", b"").decode("latin-1").lower()
-    return name if name.endswith("]") else re.sub(r":\d*\Z", "", name)
-
-
-def _policy(path: str) -> tuple[bytes, bytes]:
-    docs = path.startswith("/docs")
-    return b"content-security-policy", (DOCS_POLICY if docs else POLICY).encode()
+    return name if name.endswith("]") else PORT.sub("", name)
 
 
 def _too_large() -> Refusal:
@@ -193,8 +200,12 @@ def _too_large() -> Refusal:
 
 
 def _counted(scope: Scope, receive: Receive, headers: dict[bytes, bytes]) -> Receive:
-    """Count the bytes of a body whose length was not told; the server holds others to theirs."""
-    if scope["method"] in ("GET", "HEAD") or b"content-length" in headers:
+    """Count the bytes of a body whose length was not told; the server holds others to theirs.
+
+    Where a body comes in chunks as well, its told length means nothing (RFC 9112, 6.3).
+    """
+    told = b"content-length" in headers and b"transfer-encoding" not in headers
+    if told or scope["method"] in ("GET", "HEAD"):
         return receive
     got = 0
 
@@ -210,6 +221,6 @@ def _counted(scope: Scope, receive: Receive, headers: dict[bytes, bytes]) -> Rec
 
 
 async def _refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
-    headers = {"Retry-After": "1"} if refusal.status in (429, 503) else None
+    headers = {"Retry-After": str(refusal.retry_after)} if refusal.retry_after else None
     answer = problem(refusal.status, refusal.code, refusal.detail, headers)
     await answer(scope, receive, send)

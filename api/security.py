@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
+import math
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.errors import RETRY_SECONDS
 from data.keys import digest_of
 from data.store import Store
 from data.stored import KeyRow
@@ -18,23 +22,25 @@ log = logging.getLogger("api.security")
 
 READ, WRITE, ADMIN = SCOPES = ("read", "write", "admin")  # each may do what those before it may
 FRESH_SECONDS = 1.0
-OPEN = ("/health/", "/static/", "/docs", "/static-offline-docs/")
-OPEN_WHOLE = frozenset({"/", "/openapi.json", "/favicon.ico"})
+OPEN = ("/health/", "/static/", "/docs/", "/static-offline-docs/")
+OPEN_WHOLE = frozenset({"/", "/docs", "/openapi.json", "/favicon.ico"})
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a request is not let in."""
+    """Why a request is not let in, and after how many seconds it may be sent again (if so)."""
 
     status: int
     code: str
     detail: str
+    retry_after: int = 0
 
 
 class Keyring:
     """The keys of a database, kept in memory for a second.
 
-    While the database is away the keys that were known last stay good.
+    While the database is away the keys that were known last stay good. As long as they were never
+    read nobody is let in: there might be some.
 
     Parameters
     ----------
@@ -48,7 +54,9 @@ class Keyring:
         self._store = store
         self._open_without_keys = open_without_keys
         self._keys: tuple[KeyRow, ...] = ()
-        self._read_at = -FRESH_SECONDS
+        self._known = False
+        self._read_at = -math.inf
+        self._renewing: asyncio.Future[None] | None = None
 
     @property
     def is_stale(self) -> bool:
@@ -58,15 +66,28 @@ class Keyring:
     @property
     def is_open(self) -> bool:
         """Whether everybody is let in."""
-        return self._open_without_keys and not self._keys
+        return self._open_without_keys and self._known and not self._keys
+
+    async def renew(self) -> None:
+        """Read the keys again; nobody waits for a distant database, except for the first time."""
+        if self._store.is_near:
+            self.read()
+            return
+        if self._renewing is None or self._renewing.done():
+            self._renewing = asyncio.ensure_future(run_in_threadpool(self.read))
+        if not self._known:
+            # Shielded: who gives up waiting must not end it for the others.
+            await asyncio.shield(self._renewing)
 
     def read(self) -> None:
-        """Read the keys again."""
-        self._read_at = time.monotonic()
+        """Read the keys again; the last known stay where that fails."""
         try:
             self._keys = self._store.keys()
+            self._known = True
         except SQLAlchemyError as error:
             log.warning("keys could not be read (%s): the last known stay", type(error).__name__)
+        finally:
+            self._read_at = time.monotonic()
 
     def check(self, key: str | None, scope: str) -> KeyRow | Refusal | None:
         """Let a request in or not.
@@ -78,6 +99,10 @@ class Keyring:
         """
         if self.is_open:
             return None
+        if not self._known:
+            detail = "The database of the API keys does not answer. Try again."
+            away = HTTPStatus.SERVICE_UNAVAILABLE
+            return Refusal(away, "DATABASE_AWAY", detail, RETRY_SECONDS)
         if not key:
             detail = "Send your API key as X-API-Key."
             return Refusal(HTTPStatus.UNAUTHORIZED, "KEY_MISSING", detail)

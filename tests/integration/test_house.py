@@ -143,7 +143,7 @@ class Away:
         raise OperationalError("select", None, ConnectionError())
 
     def keys(self) -> tuple[object, ...]:
-        raise OperationalError("select", None, ConnectionError())
+        return ()  # they were read before it went away
 
     def close(self) -> None:
         """Nothing to close."""
