@@ -14,7 +14,7 @@ from api.errors import ApiError
 from api.house import House, Model
 from api.people import facts_of
 from api.routes.anomalies import Anomaly, anomaly_of
-from api.schemas import ID_PATTERN, Answer, CustomerId, Profile, Question, SegmentName, Strict
+from api.schemas import ID_PATTERN, Answers, CustomerId, Profile, SegmentName, Strict
 from data.store import CustomerState
 from recommender.facts import features_of
 from segmentation.features import FEATURES
@@ -56,7 +56,7 @@ class CustomerFacts(Strict):
     )
 
     profile: Profile = Profile()
-    answers: dict[Question, Answer] = Field(default_factory=dict, max_length=200)
+    answers: Answers = Field(default_factory=dict)
 
 
 class Erased(BaseModel):
