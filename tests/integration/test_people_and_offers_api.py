@@ -187,5 +187,16 @@ def test_anomalies_of_one_kind_and_of_none_there_is(client: TestClient) -> None:
         page = client.get("/anomalies", params={"kind": kind}).json()
         assert {one["kind"] for one in page["anomalies"]} <= {kind}
     assert client.get("/anomalies?kind=magic").status_code == 422
-    assert client.get("/anomalies?after=nobody").json()["code"] == "UNKNOWN_CURSOR"
+    assert client.get("/anomalies?after=nobody").status_code == 422
     assert client.get("/anomalies?limit=201").status_code == 422
+
+
+def test_a_page_goes_on_where_the_one_before_ended_though_its_last_was_erased(
+    client: TestClient,
+) -> None:
+    whole = [one["customer_id"] for one in client.get("/anomalies?limit=200").json()["anomalies"]]
+    first = client.get("/anomalies?limit=2").json()
+    assert client.delete(f"/customers/{whole[1]}").status_code == 200
+    rest = client.get("/anomalies", params={"limit": 200, "after": first["next"]}).json()
+    assert [one["customer_id"] for one in rest["anomalies"]] == whole[2:]
+    assert rest["next"] is None
