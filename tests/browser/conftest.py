@@ -30,7 +30,6 @@ POLICY = (
 )
 HOSTILE = "<img src=x onerror=alert(1)>"
 PATIENCE = 20.0
-NO_QUESTIONS = {"settled": False, "questions": []}  # where the service has no survey route
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,6 @@ class Served:
     url: str
     bundle: Bundle
     warm: str
-    asks_first: bool
 
 
 def under_policy(app: Any) -> Callable[..., Any]:
@@ -87,8 +85,7 @@ def served(
         assert thread.is_alive()
         assert time.monotonic() < until, "the server did not start"
         time.sleep(0.02)
-    asks_first = "/onboarding/survey" in app.openapi()["paths"]
-    yield Served(f"http://127.0.0.1:{port}", with_title, warm, asks_first)
+    yield Served(f"http://127.0.0.1:{port}", with_title, warm)
     server.should_exit = True
     thread.join(timeout=PATIENCE)
 
@@ -165,8 +162,6 @@ def watched(browser: Any, served: Served, request: pytest.FixtureRequest) -> Ite
         "addEventListener('securitypolicyviolation',"
         " (e) => console.error('policy: ' + e.violatedDirective + ' ' + e.blockedURI))"
     )
-    if not served.asks_first:
-        page.route("**/onboarding/survey", lambda route: route.fulfill(json=NO_QUESTIONS))
     yield seen
     complaints = list(seen.complaints)
     context.close()

@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -93,7 +94,7 @@ class Server:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             return error.code, None
-        except (OSError, ValueError):
+        except (OSError, ValueError, HTTPException):
             return 0, None
 
     def memory(self) -> float:
