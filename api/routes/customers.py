@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from data.store import CustomerState
 from recommender.facts import features_of
 from segmentation.features import FEATURES
 
+log = logging.getLogger("api.customers")
 router = APIRouter(tags=["customers"], prefix="/customers")
 
 Named = Annotated[CustomerId, Path(max_length=128, pattern=ID_PATTERN, examples=["c0000042"])]
@@ -101,10 +103,20 @@ def erase(home: HouseDependency, customer_id: Named) -> Erased:
 
     Other workers let go of the customer within a second or two. Erasing again does no harm.
     """
-    state = home.store.customer_state(customer_id)
-    if not state.known and customer_id not in home.model.bundle.customer_ids:
+    try:
+        receipt = home.erase(customer_id)
+    except OSError as error:
+        # Its message names files only, but those of a person are nobody's business either.
+        log.error("models could not be rewritten: %s", type(error).__name__)
+        raise ApiError(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "MODELS_NOT_WRITABLE",
+            "The database has let go of the customer, a stored model has not; erase again.",
+        ) from None
+    # What was found says whether there was anybody: an older model may hold whom nothing else does.
+    if not any(receipt.rows.values()) and not any(receipt.models.values()):
         raise _unknown()
-    return Erased(**home.erase(customer_id).as_dict())
+    return Erased(**receipt.as_dict())
 
 
 def _unknown() -> ApiError:
