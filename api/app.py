@@ -84,12 +84,13 @@ def create_app(
         responses={
             status: {"model": Problem, "description": told} for status, told in PROBLEMS.items()
         },
-        dependencies=[Depends(KEY)],
     )
     app.state.house = home
     add_error_handlers(app)
     facts = (recommend, onboarding, events, customers, offers, segments, anomalies)
-    for part in (*facts, health, metrics, page):
+    for part in (*facts, metrics):
+        app.include_router(part.router, dependencies=[Depends(KEY)])
+    for part in (health, page):
         app.include_router(part.router)
     keyring = Keyring(home.store, open_without_keys=open_without_keys)
     app.add_middleware(Guard, keyring=keyring, limits=limits or Limits(), on_request=warming.note)

@@ -13,10 +13,12 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 log = logging.getLogger("api")
 
-RETRY_SECONDS = 5
+RETRY = {"Retry-After": "5"}  # seconds
+METHODS = ("DELETE", "GET", "HEAD", "POST", "PUT")
 
 
 class ApiError(Exception):
@@ -34,7 +36,8 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(ApiError)
     async def on_api_error(_: Request, error: ApiError) -> JSONResponse:
-        return problem(error.status, error.code, error.detail)
+        away = error.status == HTTPStatus.SERVICE_UNAVAILABLE
+        return problem(error.status, error.code, error.detail, RETRY if away else None)
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -48,9 +51,12 @@ def add_error_handlers(app: FastAPI) -> None:
         return JSONResponse(body, status_code=HTTPStatus.UNPROCESSABLE_ENTITY)
 
     @app.exception_handler(HTTPException)
-    async def on_http(_: Request, error: HTTPException) -> JSONResponse:
+    async def on_http(request: Request, error: HTTPException) -> JSONResponse:
         code = getattr(error, "code", HTTPStatus(error.status_code).name)
-        return problem(error.status_code, code, str(error.detail), error.headers)
+        headers = error.headers
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers = {"Allow": ", ".join(_methods(request))}
+        return problem(error.status_code, code, str(error.detail), headers)
 
     @app.exception_handler(DataError)
     async def on_value(_: Request, __: DataError) -> JSONResponse:
@@ -65,7 +71,7 @@ def add_error_handlers(app: FastAPI) -> None:
             HTTPStatus.SERVICE_UNAVAILABLE,
             "DATABASE_AWAY",
             "The database does not answer; nothing was written. Try again.",
-            {"Retry-After": str(RETRY_SECONDS)},
+            RETRY,
         )
 
     @app.exception_handler(OSError)
@@ -82,6 +88,19 @@ def add_error_handlers(app: FastAPI) -> None:
     async def on_bug(_: Request, error: Exception) -> JSONResponse:
         log.error("a bug: %s", type(error).__name__)
         return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "This is our mistake.")
+
+
+def _methods(request: Request) -> list[str]:
+    """Name what may be done with a path; the router's own answer stops at its first route."""
+    asked = {"type": "http", "path": request.scope["path"], "root_path": "", "headers": []}
+    return [
+        method
+        for method in METHODS
+        if any(
+            route.matches({**asked, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    ]
 
 
 def told_problem(error: ValidationError) -> str:

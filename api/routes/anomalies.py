@@ -11,7 +11,6 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from api.dependencies import HouseDependency
-from api.errors import ApiError
 from data.schema import CUSTOMER_ID
 
 router = APIRouter(tags=["anomalies"])
@@ -51,7 +50,7 @@ def anomalies(
     home: HouseDependency,
     kind: Annotated[Kind | None, Query(description="Only this kind.")] = None,
     limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
-    after: Annotated[str | None, Query(max_length=128, description="`next` of a page.")] = None,
+    after: Annotated[str | None, Query(pattern=CURSOR, description="`next` of a page.")] = None,
 ) -> Anomalies:
     """List flagged customers by page."""
     table = home.bundle.anomalies

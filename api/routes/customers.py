@@ -23,6 +23,7 @@ from recommender.facts import features_of
 from segmentation.features import FEATURES
 from segmentation.moves import why_placed
 
+log = logging.getLogger("api.customers")
 router = APIRouter(tags=["customers"], prefix="/customers")
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -63,7 +64,7 @@ class CustomerFacts(Strict):
     )
 
     profile: Profile = Profile()
-    answers: dict[Question, Answer] = Field(default_factory=dict, max_length=200)
+    answers: Answers = Field(default_factory=dict)
 
 
 class Erased(BaseModel):

@@ -57,15 +57,15 @@ class OfferFacts(Strict):
     )
     merchant: Text | None = None
     kind: Text | None = None
-    discount: float | None = Field(default=None, ge=0, le=1)
+    discount: float | None = Field(default=None, ge=0, le=1, strict=True)
     reward: Number | None = None
     cost: Number | None = None
     margin: Number | None = None
-    min_spend: float | None = Field(default=None, ge=0, le=1e9)
+    min_spend: float | None = Field(default=None, ge=0, le=1e9, strict=True)
     valid_from: Moment | None = None
     valid_until: Moment | None = None
-    repeatable: bool = False
-    max_redemptions: float | None = Field(default=None, ge=0, le=1e9)
+    repeatable: Annotated[bool, Field(strict=True)] = False
+    max_redemptions: float | None = Field(default=None, ge=0, le=1e9, strict=True)
     items: list[ShortText] = Field(default_factory=list, max_length=MOST_ITEMS)
 
     @field_validator("tags", mode="before")

@@ -276,6 +276,31 @@ def test_errors_have_one_form(client: TestClient) -> None:
         assert answer.status_code in (404, 405, 422)
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/customers/a/b", "DELETE, GET, PUT"),
+        ("/offers/a", "GET, PUT"),
+        ("/recommend", "POST"),
+        ("/recommend/a", "GET"),
+        ("/", "GET, HEAD"),
+    ],
+)
+def test_a_wrong_method_is_told_every_right_one(
+    client: TestClient, path: str, methods: str
+) -> None:
+    answer = client.patch(path)
+    assert (answer.status_code, answer.json()["code"]) == (405, "METHOD_NOT_ALLOWED")
+    assert answer.headers["allow"] == methods
+
+
+def test_the_document_asks_for_a_key_where_one_is_needed(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    for path, operations in paths.items():
+        for operation in operations.values():
+            assert ("security" in operation) is not path.startswith("/health/"), path
+
+
 def test_a_large_body_is_refused_unread(client: TestClient) -> None:
     answer = client.post("/events", content=b"x" * (LARGEST_BODY + 1))
     assert answer.status_code == 413
