@@ -12,11 +12,13 @@ from evaluation.suites.ranking.asking import (
     NOT_ASKED,
     Interviewees,
     ask_adaptively,
+    ask_chosen,
     ask_most_popular,
     meet,
     rows_of,
     try_surveys,
 )
+from evaluation.suites.ranking.fixed import choose_fixed
 from recommender.service import Service
 
 PEOPLE = 12
@@ -54,6 +56,24 @@ def test_the_most_popular_are_the_same_for_everybody(met: Interviewees) -> None:
     assert len(np.unique(asked, axis=0)) == 1
     named = met.popularity[met.about(asked)[0]]
     assert sorted(named) == sorted(met.popularity)[-5:]
+
+
+def test_what_is_chosen_beforehand_is_the_same_for_everybody(met: Interviewees) -> None:
+    asked = ask_chosen(met, 4)
+    assert len(np.unique(asked, axis=0)) == 1
+    assert len(set(asked[0])) == met.about(asked)[0].sum() == 4
+
+
+def test_the_question_that_tells_tastes_apart_is_chosen_first() -> None:
+    random = np.random.default_rng(0)
+    taste = random.random(200) < 0.5
+    marks = random.random((200, 30)) < 0.2
+    marks[:, 10:20] |= taste[:, None]
+    marks[:, 20:30] |= ~taste[:, None]
+    candidates, ranked = np.array([3, 5, 12, 7]), np.arange(30) >= 10
+    chosen = choose_fixed(np.zeros((200, 0)), marks.astype(float), candidates, ranked, 9, 5)
+    assert chosen[0] == 12
+    assert sorted(chosen) == sorted(candidates)  # no more than there are
 
 
 def test_nobody_is_asked_twice_or_about_a_category(met: Interviewees) -> None:

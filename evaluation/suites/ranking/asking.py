@@ -1,4 +1,4 @@
-"""Part of suite `ranking`: what a survey that adapts is worth, beside one that is fixed.
+"""Part of suite `ranking`: what a survey that adapts is worth, beside those that are fixed.
 
 People of MovieLens 100K whom nobody has met are asked about films, one by one, and answer with what
 they will take. The 20 most taken films, and what a person was asked about, neither count nor are
@@ -18,6 +18,7 @@ from data.dataset import Dataset
 from data.schema import CUSTOMER_ID, OFFER_ID
 from evaluation.benchmark import Row
 from evaluation.suites.ranking.beside import measured, ndcg, paired, plain_lists
+from evaluation.suites.ranking.fixed import choose_fixed
 from recommender.base import Query
 from recommender.batch import query_customers
 from recommender.service import Service
@@ -25,6 +26,9 @@ from recommender.service import Service
 K, LEFT_OUT = 20, 20
 FLOORS = {5: 0.50, 10: 0.53}  # questions, and the NDCG@20 that so many must bring
 SILENT, POPULAR, ADAPTIVE = "no question", "most popular films", "adaptive questions"
+CHOSEN = "films chosen beforehand, greedily, for everybody"
+FIXED = (POPULAR, CHOSEN)
+REACH = 400  # most taken offers by which films are chosen beforehand: lists hardly go further
 NOT_ASKED = -1
 
 Found = dict[str, np.ndarray]
@@ -57,9 +61,14 @@ class Interviewees:
     @property
     def popularity(self) -> np.ndarray:
         """How many of the others took each offer: shape (offers,)."""
+        return np.asarray((self.others.redeemed > 0).sum(axis=0)).ravel()
+
+    @property
+    def others(self) -> Query:
+        """What is known of those the service learnt from."""
         known = self.service.bundle.customers.query
         assert known is not None  # the service recommends
-        return np.asarray((known.redeemed > 0).sum(axis=0)).ravel()
+        return known
 
     def about(self, asked: np.ndarray) -> np.ndarray:
         """Mark the offers that each was asked about, given questions: shape (people, offers)."""
@@ -125,21 +134,45 @@ def ask_most_popular(met: Interviewees, n: int) -> np.ndarray:
     return np.tile(asked, (len(met.people), 1))
 
 
+def ask_chosen(met: Interviewees, n: int) -> np.ndarray:
+    """Ask everybody about the n offers that together served the others best: shape (people, n)."""
+    survey, rows = met.service.recommender.encoders.survey, met.service.recommender.encoders
+    known, reach = met.others, np.argsort(-met.popularity, kind="stable")[:REACH]
+    asked = {survey.offer_of(row, rows.offer_rows): row for row in range(len(survey.questions))}
+    chosen = choose_fixed(
+        known=known.demographic.toarray(),
+        marks=(known.redeemed[:, reach] > 0).toarray().astype(np.float64),
+        candidates=np.flatnonzero([offer in asked for offer in reach.tolist()]),
+        ranked=np.arange(len(reach)) >= LEFT_OUT,
+        n=n,
+        k=K,
+    )
+    return np.tile([asked[offer] for offer in reach[chosen].tolist()], (len(met.people), 1))
+
+
 def try_surveys(met: Interviewees) -> Found:
-    """Judge the lists after each way of asking; `left out alike` for the paired comparison."""
+    """Judge the lists after each way of asking, and where the same offers are left out of two."""
     usual = np.zeros(met.takes.shape, dtype=bool)
     usual[:, np.argsort(-met.popularity, kind="stable")[:LEFT_OUT]] = True
     most = max(FLOORS)
-    adaptive, popular = ask_adaptively(met, most), ask_most_popular(met, most)
+    adaptive = ask_adaptively(met, most)
+    fixed = {POPULAR: ask_most_popular(met, most), CHOSEN: ask_chosen(met, most)}
     found = {SILENT: met.judge(met.query, usual)}
     for n in FLOORS:
-        ours, theirs = adaptive[:, :n], popular[:, :n]
-        both = usual | met.about(ours) | met.about(theirs)
+        ours = adaptive[:, :n]
         found[f"{n} {ADAPTIVE}"] = met.judge(met.told(ours), usual | met.about(ours))
-        found[f"{n} {POPULAR}"] = met.judge(met.told(theirs), usual | met.about(theirs))
-        found[f"{n} {ADAPTIVE}, alike"] = met.judge(met.told(ours), both)
-        found[f"{n} {POPULAR}, alike"] = met.judge(met.told(theirs), both)
+        for way, asked in fixed.items():
+            theirs = asked[:, :n]
+            both = usual | met.about(ours) | met.about(theirs)
+            found[f"{n} {way}"] = met.judge(met.told(theirs), usual | met.about(theirs))
+            gap = met.judge(met.told(ours), both), met.judge(met.told(theirs), both)
+            found[_alike(n, ADAPTIVE, way)], found[_alike(n, way, ADAPTIVE)] = gap
     return found
+
+
+def _alike(n: int, way: str, other: str) -> str:
+    """Name the values of one way of asking where what another asked about is left out as well."""
+    return f"{n} {way}, beside {other}"
 
 
 def rows_of(data: str, found: Mapping[str, list[np.ndarray]]) -> list[Row]:
@@ -148,15 +181,12 @@ def rows_of(data: str, found: Mapping[str, list[np.ndarray]]) -> list[Row]:
     data, metric = f"{data}, asked about films: {len(values[SILENT])} people", f"ndcg@{K}"
     rows = [measured(data, f"{SILENT}, {metric}", values[SILENT])]
     for n, floor in FLOORS.items():
-        ours, theirs = f"{n} {ADAPTIVE}", f"{n} {POPULAR}"
-        rows += [
-            measured(data, f"{ours}, {metric}", values[ours], floor),
-            measured(data, f"{theirs}, {metric}", values[theirs]),
-            paired(
-                data,
-                f"{ours} - {theirs}, the same films left out",
-                values[f"{ours}, alike"],
-                values[f"{theirs}, alike"],
-            ),
-        ]
+        ours = f"{n} {ADAPTIVE}"
+        rows.append(measured(data, f"{ours}, {metric}", values[ours], floor))
+        for way in FIXED:
+            gap = values[_alike(n, ADAPTIVE, way)], values[_alike(n, way, ADAPTIVE)]
+            rows += [
+                measured(data, f"{n} {way}, {metric}", values[f"{n} {way}"]),
+                paired(data, f"{ours} - {n} {way}, the same films left out", *gap),
+            ]
     return rows

@@ -71,7 +71,7 @@ def expect_taken(
         for learnt, held in KFold(INNER_FOLDS, shuffle=True, random_state=0).split(known):
             for row, penalty in enumerate(PENALTIES):
                 score = _expect(known[learnt], marks[learnt], known[held], penalty)
-                found[row] += _mean_ndcg(score, marks[held], ranked, k)
+                found[row] += mean_ndcg(score, marks[held], ranked, k)
         score = _expect(known, marks, wanted, PENALTIES[found.argmax()])
     return np.where(ranked, score, -np.inf)
 
@@ -80,10 +80,13 @@ def _expect(known: np.ndarray, marks: np.ndarray, wanted: np.ndarray, penalty: f
     return np.asarray(Ridge(penalty).fit(known, marks).predict(wanted))
 
 
-def _mean_ndcg(score: np.ndarray, marks: np.ndarray, ranked: np.ndarray, k: int) -> float:
+def mean_ndcg(score: np.ndarray, marks: np.ndarray, ranked: np.ndarray, k: int) -> float:
+    """Score predictions for customers whose `marks` are known; 0 where none took what is ranked."""
     rows = top(score, np.broadcast_to(ranked, score.shape), k, np.arange(len(ranked)))
     marks = marks * ranked
     relevant = marks.sum(axis=1).astype(np.int64)
     some = np.flatnonzero(relevant)
+    if not len(some):
+        return 0.0
     hit = np.take_along_axis(marks, rows, axis=1) > 0
     return float(per_customer(Hits(some, hit[some], relevant[some], {}), (k,))[f"ndcg@{k}"].mean())
