@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -26,6 +27,7 @@ from api.routes import (
 )
 from api.schemas import Problem
 from api.security import Keyring
+from api.warming import Warming
 
 TITLE = "Next Best Offer"
 # Judged before any route, in `api.guard`; here so that the documentation knows of it.
@@ -43,7 +45,11 @@ PROBLEMS = {
 
 
 def create_app(
-    home: House, limits: Limits | None = None, *, open_without_keys: bool = True
+    home: House,
+    limits: Limits | None = None,
+    *,
+    open_without_keys: bool = True,
+    warm: int = 0,
 ) -> FastAPI:
     """Build the application around a model and a store.
 
@@ -55,12 +61,17 @@ def create_app(
         What is let in.
     open_without_keys : bool
         Let everybody in as long as there is no API key: for the loopback address.
+    warm : int
+        Customers whose lists are made ahead.
     """
+    warming = Warming(home, warm)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         home.watch()
+        ahead = asyncio.create_task(warming.run())
         yield
+        ahead.cancel()
         home.close()
 
     app = FastAPIOffline(
@@ -73,13 +84,14 @@ def create_app(
         responses={
             status: {"model": Problem, "description": told} for status, told in PROBLEMS.items()
         },
-        dependencies=[Depends(KEY)],
     )
     app.state.house = home
     add_error_handlers(app)
     facts = (recommend, onboarding, events, customers, offers, segments, anomalies)
-    for part in (*facts, health, metrics, page):
+    for part in (*facts, metrics):
+        app.include_router(part.router, dependencies=[Depends(KEY)])
+    for part in (health, page):
         app.include_router(part.router)
     keyring = Keyring(home.store, open_without_keys=open_without_keys)
-    app.add_middleware(Guard, keyring=keyring, limits=limits or Limits())
+    app.add_middleware(Guard, keyring=keyring, limits=limits or Limits(), on_request=warming.note)
     return app

@@ -19,6 +19,11 @@ class Breaker:
         self._rest = rest_seconds
         self._until = 0.0
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the database is taken to be away."""
+        return time.monotonic() < self._until
+
     def check(self) -> None:
         """Raise at once while the database is taken to be away.
 
@@ -27,12 +32,12 @@ class Breaker:
         OperationalError
             It did not answer a moment ago.
         """
-        if time.monotonic() < self._until:
+        if self.is_open:
             raise OperationalError("away a moment ago", None, ConnectionError())
 
     def trip(self, error: SQLAlchemyError) -> None:
         """Leave the database alone for a moment."""
-        if time.monotonic() >= self._until:
+        if not self.is_open:
             # The statement may hold personal data: only the kind of error is logged.
             log.error("database: %s; lists are made from the model alone", type(error).__name__)
         self._until = time.monotonic() + self._rest

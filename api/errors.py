@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from errno import errorcode
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 log = logging.getLogger("api")
 
-RETRY_SECONDS = 5
+RETRY = {"Retry-After": "5"}  # seconds
+METHODS = ("DELETE", "GET", "HEAD", "POST", "PUT")
 
 
 class ApiError(Exception):
@@ -33,7 +36,8 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(ApiError)
     async def on_api_error(_: Request, error: ApiError) -> JSONResponse:
-        return problem(error.status, error.code, error.detail)
+        away = error.status == HTTPStatus.SERVICE_UNAVAILABLE
+        return problem(error.status, error.code, error.detail, RETRY if away else None)
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -47,9 +51,17 @@ def add_error_handlers(app: FastAPI) -> None:
         return JSONResponse(body, status_code=HTTPStatus.UNPROCESSABLE_ENTITY)
 
     @app.exception_handler(HTTPException)
-    async def on_http(_: Request, error: HTTPException) -> JSONResponse:
+    async def on_http(request: Request, error: HTTPException) -> JSONResponse:
         code = getattr(error, "code", HTTPStatus(error.status_code).name)
-        return problem(error.status_code, code, str(error.detail), error.headers)
+        headers = error.headers
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers = {"Allow": ", ".join(_methods(request))}
+        return problem(error.status_code, code, str(error.detail), headers)
+
+    @app.exception_handler(DataError)
+    async def on_value(_: Request, __: DataError) -> JSONResponse:
+        detail = "The database has no place for one of the values; nothing was written."
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "VALUE_REFUSED", detail)
 
     @app.exception_handler(SQLAlchemyError)
     async def on_database(_: Request, error: SQLAlchemyError) -> JSONResponse:
@@ -59,6 +71,16 @@ def add_error_handlers(app: FastAPI) -> None:
             HTTPStatus.SERVICE_UNAVAILABLE,
             "DATABASE_AWAY",
             "The database does not answer; nothing was written. Try again.",
+            RETRY,
+        )
+
+    @app.exception_handler(OSError)
+    async def on_disk(_: Request, error: OSError) -> JSONResponse:
+        log.error("disk: %s", errorcode.get(error.errno or 0, type(error).__name__))
+        return problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "STORAGE_AWAY",
+            "A file cannot be read or written; try again once the disk is well.",
             {"Retry-After": str(RETRY_SECONDS)},
         )
 
@@ -66,6 +88,19 @@ def add_error_handlers(app: FastAPI) -> None:
     async def on_bug(_: Request, error: Exception) -> JSONResponse:
         log.error("a bug: %s", type(error).__name__)
         return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "This is our mistake.")
+
+
+def _methods(request: Request) -> list[str]:
+    """Name what may be done with a path; the router's own answer stops at its first route."""
+    asked = {"type": "http", "path": request.scope["path"], "root_path": "", "headers": []}
+    return [
+        method
+        for method in METHODS
+        if any(
+            route.matches({**asked, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    ]
 
 
 def told_problem(error: ValidationError) -> str:

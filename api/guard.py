@@ -9,7 +9,7 @@ import asyncio
 import logging
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from http import HTTPStatus
 from random import getrandbits
@@ -86,10 +86,19 @@ class Guard:
     keyring : Keyring
         Who may do what.
     limits : Limits
+    on_request : callable
+        Told of every request.
     """
 
-    def __init__(self, app: ASGIApp, keyring: Keyring, limits: Limits) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        keyring: Keyring,
+        limits: Limits,
+        on_request: Callable[[], None] = lambda: None,
+    ) -> None:
         self._app, self._keyring, self._limits = app, keyring, limits
+        self._on_request = on_request
         self._rate = RateLimit(limits.per_second)
         self._hosts = frozenset(limits.hosts)
 
@@ -99,6 +108,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         begun = perf_counter()
+        self._on_request()
         headers = dict(scope["headers"])
         request_id = _request_id(headers)
         scope.setdefault("state", {})["request_id"] = request_id

@@ -76,7 +76,7 @@ def application(house: House, opening: Opening, settings: Settings) -> FastAPI:
     log_requests(settings.log)
     hosts = () if opening.is_public else (*LOCAL_NAMES, opening.host)
     limits = Limits(seconds=settings.timeout, per_second=settings.rate, hosts=hosts)
-    return create_app(house, limits, open_without_keys=not opening.is_public)
+    return create_app(house, limits, open_without_keys=not opening.is_public, warm=settings.warm)
 
 
 def log_requests(level: str) -> None:

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 MOST_ROWS, MOST_LISTS = 1000, 256
 EARLIEST, LATEST = 1900, 2200
+
+
+def as_written(value: Any) -> Any:
+    """Refuse a moment that is not written as ISO 8601: of a number nobody knows the unit."""
+    if isinstance(value, str) and not re.match(r"\d{4}-", value):
+        raise ValueError("is not a time as ISO 8601 writes it")
+    if not isinstance(value, str | datetime):
+        raise ValueError("is not a time in a string, as ISO 8601 writes it")
+    return value
 
 
 def as_utc(moment: datetime) -> datetime:
@@ -18,14 +35,21 @@ def as_utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-Moment = Annotated[datetime, AfterValidator(as_utc)]
-Number = Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)]
+Moment = Annotated[datetime, BeforeValidator(as_written), AfterValidator(as_utc)]
+# Neither "3" nor true is a number.
+Number = Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False, strict=True)]
 # No control characters: some databases refuse them, and no id has any.
 ID_PATTERN = r"^[^\x00-\x1f]+$"
 CustomerId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=ID_PATTERN)]
 ShortText = CustomerId
+# Free text may hold anything but the one character that PostgreSQL has no place for.
+TEXT_PATTERN = r"^[^\x00]*$"
+Short = Annotated[str, StringConstraints(max_length=64, pattern=TEXT_PATTERN)]
+Text = Annotated[str, StringConstraints(max_length=200, pattern=TEXT_PATTERN)]
 Answer = Literal["yes", "no"]
-Question = Annotated[str, StringConstraints(pattern=r"^(offer|category):.+$", max_length=200)]
+Question = Annotated[
+    str, StringConstraints(pattern=r"^(offer|category):[^\x00-\x1f]+$", max_length=200)
+]
 
 
 class Strict(BaseModel):
@@ -37,11 +61,11 @@ class Strict(BaseModel):
 class Profile(Strict):
     """What a customer says of themselves; every part may be left out."""
 
-    gender: Annotated[str, StringConstraints(max_length=64)] | None = None
+    gender: Short | None = None
     age: float | None = Field(default=None, ge=0, le=120)
     annual_income: float | None = Field(default=None, ge=0, le=1e9, description="In thousands.")
     spending_score: float | None = Field(default=None, ge=1, le=100)
-    city: Annotated[str, StringConstraints(max_length=128)] | None = None
+    city: Annotated[str, StringConstraints(max_length=128, pattern=TEXT_PATTERN)] | None = None
 
 
 class Onboarding(Strict):
@@ -61,7 +85,7 @@ class Onboarding(Strict):
 
     customer_id: CustomerId | None = None
     profile: Profile = Profile()
-    answers: dict[Question, Answer] = Field(default_factory=dict, max_length=200)
+    answers: Answers = Field(default_factory=dict)
     skipped: list[Question] = Field(
         default_factory=list, max_length=200, description="Not to be asked; nothing is kept of it."
     )
@@ -75,10 +99,10 @@ class Event(Strict):
     event_type: Literal["impression", "click", "redemption"]
     occurred_at: Moment | None = Field(default=None, description="Now if not given.")
     event_id: ShortText | None = Field(default=None, description="Makes a repeat harmless.")
-    position: Annotated[float, Field(ge=1, le=10_000)] | None = None
-    propensity: float | None = Field(default=None, ge=0, le=1)
+    position: Annotated[float, Field(ge=1, le=10_000, strict=True)] | None = None
+    propensity: float | None = Field(default=None, ge=0, le=1, strict=True)
     decision_id: ShortText | None = None
-    policy: Annotated[str, StringConstraints(max_length=64)] | None = None
+    policy: Short | None = None
     value: Number | None = None
 
 
@@ -90,11 +114,11 @@ class TransactionLine(Strict):
     occurred_at: Moment | None = Field(default=None, description="Now if not given.")
     transaction_id: ShortText | None = None
     item_id: ShortText | None = None
-    category: Annotated[str, StringConstraints(max_length=200)] | None = None
-    merchant: Annotated[str, StringConstraints(max_length=200)] | None = None
+    category: Text | None = None
+    merchant: Text | None = None
     quantity: Number | None = None
     discount: Number | None = None
-    channel: Annotated[str, StringConstraints(max_length=64)] | None = None
+    channel: Short | None = None
 
 
 class Events(Strict):
@@ -235,11 +259,11 @@ class ListRequest(Strict):
 
     customer_id: CustomerId
     n: int = Field(default=10, ge=1, le=100)
-    category: Annotated[str, StringConstraints(max_length=128)] | None = None
+    category: Annotated[Text, StringConstraints(max_length=128)] | None = None
     exclude: list[ShortText] = Field(default_factory=list, max_length=200)
     explain: bool = True
     profile: Profile | None = None
-    answers: dict[Question, Answer] = Field(default_factory=dict, max_length=200)
+    answers: Answers = Field(default_factory=dict)
 
 
 class ListRequests(Strict):

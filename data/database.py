@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
-from data import stored
 from data import tables as t
 from data.errors import SettingsError
+from data.reading import EVERYBODY, Reader, key_of
 
 # A pool for the threads of a server; a database that is away is noticed within seconds.
 _OPTIONS: dict[str, dict[str, Any]] = {
@@ -27,7 +27,7 @@ class Database:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         self._reading = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._revisions = stored.Revisions(self._reading)
+        self._reader = Reader(self._reading)
         self._insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
 
     @classmethod
@@ -76,7 +76,7 @@ class Database:
 
     def close(self) -> None:
         """Give all connections back."""
-        self._revisions.close()
+        self._reader.close()
         self._engine.dispose()
 
     def ping(self) -> None:
@@ -89,7 +89,10 @@ class Database:
 
         What was read before may be used again as long as neither has grown.
         """
-        return self._revisions.read(customer_id)
+        mine = key_of(customer_id)
+        with self._reader.reading() as fetch:
+            found = dict(fetch("revisions", {"mine": mine, "everybody": EVERYBODY}))
+        return found.get(mine, 0), found.get(EVERYBODY, 0)
 
     def _add(self, connection: sa.Connection, table: sa.Table, row: Mapping[str, Any]) -> bool:
         """Insert a row unless it is there; tell whether it was not."""
@@ -107,7 +110,7 @@ class Database:
 
     def _raise_all(self, connection: sa.Connection, customer_ids: Iterable[str]) -> None:
         """Raise customers' revisions, in one order everywhere: writers never wait in a circle."""
-        self._raise(connection, *sorted({stored.key_of(name) for name in customer_ids}))
+        self._raise(connection, *sorted({key_of(name) for name in customer_ids}))
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from data import stored
 from data import tables as t
 from data.database import Database
+from data.reading import EVERYBODY
 from data.rows import Row
 from data.schema import OFFERS
 from data.stored import KeyRow
@@ -46,7 +47,7 @@ class OfferRegister(Database):
             rows = [{"offer_id": offer_id, "item_id": item} for item in dict.fromkeys(items)]
             if rows:
                 connection.execute(sa.insert(t.offer_items), rows)
-            self._raise(connection, stored.EVERYBODY)
+            self._raise(connection, EVERYBODY)
         return new
 
     def offer(self, offer_id: str) -> Row | None:

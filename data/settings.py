@@ -28,6 +28,9 @@ class Settings(BaseSettings):
     rate: float = Field(
         default=0.0, ge=0, description="Requests a second of one key or address; 0 for no limit."
     )
+    warm: int = Field(
+        default=20_000, ge=0, description="Customers whose lists are made ahead in idle moments."
+    )
     log: Literal["off", "info"] = Field(
         default="off", description="A line of JSON per request, without personal data."
     )

@@ -15,6 +15,15 @@ import sqlalchemy as sa
 from data import stored
 from data import tables as t
 from data.dataset import Dataset
+from data.reading import (
+    ALWAYS,
+    EVERYBODY,
+    OF_INTERACTION,
+    OF_PROFILE,
+    OF_TRANSACTION,
+    PROFILE,
+    key_of,
+)
 from data.registers import KeyRegister, OfferRegister
 from data.rows import (
     Row,
@@ -25,9 +34,6 @@ from data.rows import (
     offer_rows,
     transaction_rows,
 )
-
-ALWAYS = -(2**63)
-PROFILE = ("gender", "age", "annual_income", "spending_score", "city", "signup_at")
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,7 @@ class Store(OfferRegister, KeyRegister):
             self._load(connection, t.interactions, interaction_rows(dataset))
             mark = self._insert(t.loads).values(fingerprint=dataset.fingerprint)
             connection.execute(mark.on_conflict_do_nothing())
-            self._raise(connection, stored.EVERYBODY)
+            self._raise(connection, EVERYBODY)
         given = dataset.tables()
         return {
             name: Written(count - before[name], len(given.get(name, ())) - count + before[name])
@@ -125,23 +131,23 @@ class Store(OfferRegister, KeyRegister):
             Only interactions and transactions recorded at or after this moment (microseconds),
             unless something recorded before it was replaced after it: then all of them.
         """
-        with self._reading.connect() as connection:
-            profile = connection.execute(_PROFILE, {"customer_id": customer_id}).mappings().first()
-            revised = None if profile is None else profile["revised_at"]
+        own = {"customer_id": customer_id}
+        with self._reader.reading() as fetch:
+            profile = fetch("profile", own)
+            stated = dict(zip(OF_PROFILE, profile[0], strict=True)) if profile else {}
+            revised = stated.pop("revised_at", None)
             whole = since is None or (revised is not None and revised >= since)
-            wanted = {"customer_id": customer_id, "since": ALWAYS if whole else since}
-            answers = connection.execute(_ANSWERS, {"customer_id": customer_id}).all()
-            interactions = connection.execute(_INTERACTIONS, wanted).mappings().all()
-            transactions = connection.execute(_TRANSACTIONS, wanted).mappings().all()
-        stated = {name: profile[name] for name in PROFILE} if profile else {}
-        known = profile is not None or bool(answers or interactions or transactions)
+            wanted = own | {"since": ALWAYS if whole else since}
+            answers = fetch("answers", own)
+            interactions = fetch("interactions", wanted)
+            transactions = fetch("transactions", wanted)
         return CustomerState(
-            known=known,
+            known=bool(profile or answers or interactions or transactions),
             whole=whole,
             profile={name: value for name, value in stated.items() if value is not None},
-            answers={row.question: row.answer for row in answers},
-            interactions=tuple(dict(row) for row in interactions),
-            transactions=tuple(dict(row) for row in transactions),
+            answers=dict(answers),
+            interactions=tuple(dict(zip(OF_INTERACTION, row, strict=True)) for row in interactions),
+            transactions=tuple(dict(zip(OF_TRANSACTION, row, strict=True)) for row in transactions),
         )
 
     def put_customer(
@@ -157,7 +163,7 @@ class Store(OfferRegister, KeyRegister):
         given = {name: profile[name] for name in PROFILE if profile.get(name) is not None}
         with self._engine.begin() as connection:
             new = self._add(connection, t.customers, {"customer_id": customer_id, **given})
-            self._raise(connection, stored.key_of(customer_id))
+            self._raise(connection, key_of(customer_id))
             if given and not new:
                 connection.execute(
                     sa.update(t.customers)
@@ -228,7 +234,7 @@ class Store(OfferRegister, KeyRegister):
         """
         with self._engine.begin() as connection:
             gone = stored.delete_customer(connection, customer_id)
-            self._raise(connection, stored.EVERYBODY)
+            self._raise(connection, EVERYBODY)
         stored.forget_log(self._reading)
         return gone
 
@@ -255,34 +261,3 @@ class Store(OfferRegister, KeyRegister):
         statement = self._insert(table).on_conflict_do_nothing()
         for rows in chunks(frame[names]):
             connection.execute(statement, rows)
-
-
-_PROFILE = sa.select(*(t.customers.c[name] for name in (*PROFILE, "revised_at"))).where(
-    t.customers.c.customer_id == sa.bindparam("customer_id")
-)
-_ANSWERS = sa.select(t.survey_answers.c.question, t.survey_answers.c.answer).where(
-    t.survey_answers.c.customer_id == sa.bindparam("customer_id")
-)
-_INTERACTIONS = (
-    sa.select(t.interactions.c.offer_id, t.interactions.c.event_type, t.interactions.c.occurred_at)
-    .where(
-        t.interactions.c.customer_id == sa.bindparam("customer_id"),
-        t.interactions.c.recorded_at >= sa.bindparam("since"),
-    )
-    .order_by(t.interactions.c.occurred_at, t.interactions.c.row_id)
-)
-_TRANSACTIONS = (
-    sa.select(
-        *(
-            t.transactions.c[name]
-            for name in (
-                "transaction_id", "occurred_at", "amount", "item_id", "category", "merchant"
-            )
-        )
-    )
-    .where(
-        t.transactions.c.customer_id == sa.bindparam("customer_id"),
-        t.transactions.c.recorded_at >= sa.bindparam("since"),
-    )
-    .order_by(t.transactions.c.occurred_at, t.transactions.c.row_id)
-)  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the store reads and removes as a whole: revisions, offers, tables, a person.
+"""What the store reads and removes as a whole: offers, tables, a person.
 
 Values are always bound; no statement is put together from text.
 """
@@ -6,27 +6,20 @@ Values are always bound; no statement is put together from text.
 from __future__ import annotations
 
 import json
-import threading
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from data import tables as t
+from data.reading import key_of
 from data.rows import Row
 from data.schema import CUSTOMER_ID, CUSTOMERS, OCCURRED_AT, OFFERS, TABLES
 
-EVERYBODY = "*"
 RECORDED_AT = "recorded_at"
 TIMES = (OCCURRED_AT, RECORDED_AT, "signup_at", "valid_from", "valid_until")
 ORDER = {t.interactions: "row_id", t.transactions: "row_id"}
-
-
-def key_of(customer_id: str) -> str:
-    """Return the key of a customer's revision."""
-    return f"c:{customer_id}"
 
 
 @dataclass(frozen=True)
@@ -37,60 +30,6 @@ class KeyRow:
     digest: str
     scopes: tuple[str, ...]
     expires_at: int | None
-
-
-class Revisions:
-    """The read that every request makes: one indexed statement, as near to the driver as it goes.
-
-    On SQLite each thread keeps a connection of its own, since taking one from the pool costs many
-    times the read. The statement is SQLAlchemy's, compiled once, its values always bound.
-    """
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
-        self._statement = sa.select(t.revisions.c.key, t.revisions.c.revision).where(
-            t.revisions.c.key.in_((sa.bindparam("mine"), sa.bindparam("everybody")))
-        )
-        self._text = str(self._statement.compile(dialect=engine.dialect))
-        self._near = engine.dialect.name == "sqlite"
-        self._mine = threading.local()
-        self._open: list[Any] = []
-
-    def read(self, customer_id: str) -> tuple[int, int]:
-        """Return the revision of a customer and of everybody; zero where nothing was recorded."""
-        mine = key_of(customer_id)
-        found = dict(self._rows(mine))
-        return found.get(mine, 0), found.get(EVERYBODY, 0)
-
-    def close(self) -> None:
-        """Close the connections of all threads."""
-        while self._open:
-            self._open.pop().close()
-        self._mine = threading.local()
-
-    def _rows(self, mine: str) -> list[tuple[str, int]]:
-        if self._near:
-            try:
-                rows: list[tuple[str, int]] = (
-                    self._connection().execute(self._text, (mine, EVERYBODY)).fetchall()
-                )
-                return rows
-            except self._engine.dialect.loaded_dbapi.Error:
-                # The slow way below says what is wrong in SQLAlchemy's terms, or works again.
-                self._mine = threading.local()
-        values = {"mine": mine, "everybody": EVERYBODY}
-        with self._engine.connect() as connection:
-            return [(row.key, row.revision) for row in connection.execute(self._statement, values)]
-
-    def _connection(self) -> Any:
-        mine = getattr(self._mine, "connection", None)
-        if mine is None:
-            lent = self._engine.raw_connection()
-            mine = lent.driver_connection
-            lent.detach()
-            self._mine.connection = mine
-            self._open.append(mine)
-        return mine
 
 
 def offers_where(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[Row]:

@@ -132,27 +132,35 @@ class Encoders:
         base : Query, optional
             The person's row of the bundle.
         """
-        weights, taken = history_of_one(facts.interactions, self.offer_rows, self.moment)
-        purchases = purchases_of_one(facts.purchases, self.keys, self.moment)
-        if base is not None:
-            before = Purchases(base.purchases, base.baskets, base.recent, base.spent)
-            purchases = add_purchases(before, purchases)
         profile = self.demographics.columns(facts.profile)
         if base is not None:
             kept = self.demographics.kept(base.demographic.indices, facts.profile)
             told = zip(base.demographic.indices.tolist(), base.demographic.data, strict=True)
             profile |= {column: float(value) for column, value in told if column in kept}
         answers = self.survey.columns(facts.answers)
+        said = {
+            "segment": self.segment_membership(features[None, :]),
+            "demographic": row_of(profile, len(self.demographics.names)),
+            "answers": row_of(dict.fromkeys(answers, 1.0), self.survey.n_columns),
+        }
+        if base is not None and not facts.interactions and not facts.purchases:
+            return _joined(base, replace(base, **said))
+        weights, taken = history_of_one(facts.interactions, self.offer_rows, self.moment)
+        purchases = purchases_of_one(facts.purchases, self.keys, self.moment)
+        if base is not None:
+            before = Purchases(base.purchases, base.baskets, base.recent, base.spent)
+            purchases = add_purchases(before, purchases)
         query = Query(
             history=row_of(weights, len(self.offer_ids)),
             redeemed=row_of(taken, len(self.offer_ids)),
             **_fields(without_refunds(purchases)),
-            segment=self.segment_membership(features[None, :]),
-            demographic=row_of(profile, len(self.demographics.names)),
-            answers=row_of(dict.fromkeys(answers, 1.0), self.survey.n_columns),
+            **said,
             flagged=sp.csr_matrix((1, len(KINDS))) if base is None else base.flagged,
         )
-        return query if base is None else _joined(base, query)
+        if base is None:
+            return query
+        history, redeemed = _sum(base.history, query.history), _sum(base.redeemed, query.redeemed)
+        return _joined(base, replace(query, history=history, redeemed=redeemed))
 
 
 def features_of(
@@ -208,15 +216,13 @@ def _fields(purchases: Purchases) -> dict[str, sp.csr_matrix]:
 
 
 def _joined(base: Query, new: Query) -> Query:
-    """Add interactions to a bundle's row; what a person says of themselves now replaces the old."""
+    """Keep what a bundle knows; what a person says of themselves now replaces the old."""
     answered = new.answers.indices // 2
     kept = base.answers.copy()
     kept.data = np.where(np.isin(kept.indices // 2, answered), 0.0, kept.data)
     kept.eliminate_zeros()
     return replace(
         new,
-        history=_sum(base.history, new.history),
-        redeemed=_sum(base.redeemed, new.redeemed),
         segment=new.segment if new.segment.nnz else base.segment,
         answers=_sum(kept, new.answers),
     )

@@ -1,4 +1,4 @@
-"""Segments in rules with their fidelity, and the smallest change that moves a customer."""
+"""Segments in rules with their fidelity."""
 
 from __future__ import annotations
 
@@ -70,53 +70,6 @@ def find_rules(table: pd.DataFrame, labels: np.ndarray, model: SegmentModel) -> 
         cost=_spread(z, placed) / max(_spread(z, labels), np.finfo(float).tiny),
         placed=placed,
     )
-
-
-def smallest_moves(table: pd.DataFrame, model: SegmentModel) -> pd.DataFrame:
-    """Find for each customer the smallest change of one feature that leads to another segment.
-
-    The border between two segments is where both centroids are equally far: along feature j it is
-    crossed where ``2 (b_j - a_j)`` times the change makes up for the difference of the squared
-    distances. Smallest is meant in standard deviations; nothing becomes negative that is not.
-
-    Parameters
-    ----------
-    table : DataFrame, shape (n, d)
-        Features of the model in their own units; NaN is not known and not changed.
-
-    Returns
-    -------
-    DataFrame
-        Indexed like `table`: feature, value, needed, would_join (a segment's number); without rows
-        for customers of whom nothing is known, or if there is but one segment.
-    """
-    values = table[list(model.features)].to_numpy(dtype=np.float64)
-    z = model.standardise(values)
-    squared = model.distances(values) ** 2
-    own = squared.argmin(axis=1)
-    rows = np.arange(len(z))
-    gap = squared - squared[rows, own][:, None]
-    slope = 2 * (model.centroids[None] - model.centroids[own][:, None])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        step = gap[:, :, None] / slope
-    needed = model.raw(z[:, None, :] + step * (1 + 1e-9))
-    impossible = (needed < 0) & (values[:, None, :] >= 0)
-    useless = (np.abs(slope) < 1e-9) | ~np.isfinite(needed) | impossible
-    useless[rows, own] = True
-    size = np.where(useless, np.inf, np.abs(step) / np.sqrt(model.weight))
-    best = size.reshape(len(z), -1).argmin(axis=1)
-    joined, feature = np.divmod(best, len(model.features))
-    found = pd.DataFrame(
-        {
-            "feature": np.array(model.features, dtype=object)[feature],
-            "value": values[rows, feature],
-            "needed": needed[rows, joined, feature],
-            "would_join": joined,
-        },
-        index=table.index,
-    )
-    found["size"] = size.reshape(len(z), -1).min(axis=1)
-    return found.replace(np.inf, np.nan).dropna(subset="size").drop(columns="size")
 
 
 def _spread(z: np.ndarray, labels: np.ndarray) -> float:

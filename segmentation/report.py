@@ -12,11 +12,12 @@ from threadpoolctl import threadpool_limits
 
 from data.dataset import Dataset
 from segmentation.choice import bootstrap_agreement
-from segmentation.explain import Rules, find_rules, smallest_moves
+from segmentation.explain import Rules, find_rules
 from segmentation.features import FEATURES, CustomerFeatures, customer_features
 from segmentation.habits import habit_features
 from segmentation.identity import Drift, measure_drift
 from segmentation.kmeans import Segmentation, segment_customers
+from segmentation.moves import smallest_moves
 from segmentation.outcome import later_redeemers, lift_table
 from segmentation.profiles import summarise
 from segmentation.stability import (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -15,11 +17,16 @@ from api.house import House, Model
 from api.people import facts_of
 from api.routes.anomalies import Anomaly, anomaly_of
 from api.schemas import ID_PATTERN, Answer, CustomerId, Profile, Question, SegmentName, Strict
+from data.schema import EVENT_TYPES
 from data.store import CustomerState
 from recommender.facts import features_of
 from segmentation.features import FEATURES
+from segmentation.moves import why_placed
 
+log = logging.getLogger("api.customers")
 router = APIRouter(tags=["customers"], prefix="/customers")
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Named = Annotated[CustomerId, Path(max_length=128, pattern=ID_PATTERN, examples=["c0000042"])]
 
@@ -29,7 +36,8 @@ class Placed(SegmentName):
 
     description: str
     confidence: float = Field(description="0.5 on the border to the next segment, 1 in the middle.")
-    runner_up: SegmentName
+    runner_up: SegmentName | None = Field(description="The next segment; null if there is none.")
+    reasons: list[str]
 
 
 class Customer(BaseModel):
@@ -40,7 +48,7 @@ class Customer(BaseModel):
     answers: dict[str, str]
     features: dict[str, float]
     segment: Placed | None
-    interactions: int
+    interactions: dict[str, int] = Field(description="Recorded ones by their type.")
     transactions: int
     anomaly: Anomaly | None
 
@@ -56,7 +64,7 @@ class CustomerFacts(Strict):
     )
 
     profile: Profile = Profile()
-    answers: dict[Question, Answer] = Field(default_factory=dict, max_length=200)
+    answers: Answers = Field(default_factory=dict)
 
 
 class Erased(BaseModel):
@@ -75,7 +83,8 @@ def read(home: HouseDependency, customer_id: Named) -> Customer:
     model = home.model
     state = home.store.customer_state(customer_id)
     if not state.known and customer_id not in model.bundle.customer_ids:
-        raise _unknown()
+        detail = "Nothing is known of this customer."
+        raise ApiError(HTTPStatus.NOT_FOUND, "NO_CUSTOMER", detail)
     return _customer(home, model, customer_id, state)
 
 
@@ -99,23 +108,21 @@ def put(
 def erase(home: HouseDependency, customer_id: Named) -> Erased:
     """Erase a customer from the database, every stored model and memory; the receipt names nobody.
 
-    Other workers let go of the customer within a second or two. Erasing again does no harm.
+    Other workers let go of the customer within a second or two. Who is not known here may stand in
+    an older model, or be left of an erasure that failed half-way: everything is gone through.
     """
-    state = home.store.customer_state(customer_id)
-    if not state.known and customer_id not in home.model.bundle.customer_ids:
-        raise _unknown()
     return Erased(**home.erase(customer_id).as_dict())
-
-
-def _unknown() -> ApiError:
-    return ApiError(HTTPStatus.NOT_FOUND, "NO_CUSTOMER", "Nothing is known of this customer.")
 
 
 def _customer(house: House, model: Model, customer_id: str, state: CustomerState) -> Customer:
     features = _features(house, model, customer_id, state)
+    profile = dict(state.profile)
+    if "signup_at" in profile:
+        profile["signup_at"] = EPOCH + timedelta(microseconds=profile["signup_at"])
+    types = Counter(row["event_type"] for row in state.interactions)
     return Customer(
         customer_id=customer_id,
-        profile=state.profile,
+        profile=profile,
         answers=state.answers,
         features={
             name: float(value)
@@ -123,7 +130,7 @@ def _customer(house: House, model: Model, customer_id: str, state: CustomerState
             if np.isfinite(value)
         },
         segment=_placed(model, features),
-        interactions=len(state.interactions),
+        interactions={kind: types[kind] for kind in EVENT_TYPES},
         transactions=len({row["transaction_id"] for row in state.transactions}),
         anomaly=anomaly_of(model.bundle.anomalies, customer_id),
     )
@@ -147,7 +154,7 @@ def _placed(model: Model, features: np.ndarray) -> Placed | None:
     if segments is None:
         return None
     columns = [FEATURES.index(name) for name in segments.features]
-    found = segments.assign(features[None, columns])
+    found = segments.assign(features[columns])
     row, next_row = int(found.segment[0]), int(found.runner_up[0])
     if row == segments.n_segments:
         return None
@@ -156,5 +163,8 @@ def _placed(model: Model, features: np.ndarray) -> Placed | None:
         name=segments.names[row],
         description=segments.descriptions[row],
         confidence=float(found.confidence[0]),
-        runner_up=SegmentName(id=next_row, name=segments.names[next_row]),
+        runner_up=None
+        if row == next_row
+        else SegmentName(id=next_row, name=segments.names[next_row]),
+        reasons=list(why_placed(segments, features[columns])),
     )

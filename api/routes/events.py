@@ -15,6 +15,7 @@ from api.dependencies import HouseDependency
 from api.errors import told_problem
 from api.schemas import Event, Events, Receipt, Rejected, Strict, TransactionLine, Transactions
 from api.telemetry import count_rows
+from data.schema import OFFER_ID
 
 router = APIRouter(tags=["facts"])
 
@@ -27,10 +28,13 @@ Row = TypeVar("Row", Event, TransactionLine)
 def add_events(home: HouseDependency, body: Events) -> Receipt:
     """Record impressions, clicks and redemptions; a repeated event_id changes nothing."""
     rejected: list[Rejected] = []
-    # An offer that was put a moment ago is one as well.
-    offers = home.current(home.store.revisions("")[1]).offer_ids
+    events = list(_parsed(Event, body.events, rejected))
+    offers = home.offer_ids
+    if not offers.issuperset(event.offer_id for _, event in events):
+        # An offer may have been put a moment ago, or loaded after the model was trained.
+        offers |= {row[OFFER_ID] for row in home.store.offers()}
     rows, places = [], []
-    for index, event in _parsed(Event, body.events, rejected):
+    for index, event in events:
         if event.offer_id not in offers:
             detail = f"offer_id: there is no offer {event.offer_id!r}"
             rejected.append(Rejected(index=index, code="UNKNOWN_OFFER", detail=detail))

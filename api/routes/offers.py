@@ -8,12 +8,19 @@ from typing import Annotated, Any, Self
 
 import pandas as pd
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from api.dependencies import HouseDependency
 from api.errors import ApiError
 from api.house import House
-from api.schemas import ID_PATTERN, CustomerId, Moment, Number, ShortText, Strict
+from api.schemas import ID_PATTERN, CustomerId, Moment, Number, ShortText, Strict, Text
 from data.rows import Row
 from data.schema import OFFER_ID, OFFERS
 
@@ -22,7 +29,6 @@ router = APIRouter(tags=["offers"], prefix="/offers")
 MOST, MOST_ITEMS, MOST_TAGS = 200, 1000, 50
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Named = Annotated[CustomerId, Path(max_length=128, pattern=ID_PATTERN, examples=["o0001"])]
-Text = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00|]+$")]
 
 
@@ -46,19 +52,27 @@ class OfferFacts(Strict):
 
     title: Text | None = None
     category: Text | None = None
-    tags: list[Tag] = Field(default_factory=list, max_length=MOST_TAGS)
+    tags: list[Tag] = Field(
+        default_factory=list, max_length=MOST_TAGS, description="As a list, or as `a|b`."
+    )
     merchant: Text | None = None
     kind: Text | None = None
-    discount: float | None = Field(default=None, ge=0, le=1)
+    discount: float | None = Field(default=None, ge=0, le=1, strict=True)
     reward: Number | None = None
     cost: Number | None = None
     margin: Number | None = None
-    min_spend: float | None = Field(default=None, ge=0, le=1e9)
+    min_spend: float | None = Field(default=None, ge=0, le=1e9, strict=True)
     valid_from: Moment | None = None
     valid_until: Moment | None = None
-    repeatable: bool = False
-    max_redemptions: float | None = Field(default=None, ge=0, le=1e9)
+    repeatable: Annotated[bool, Field(strict=True)] = False
+    max_redemptions: float | None = Field(default=None, ge=0, le=1e9, strict=True)
     items: list[ShortText] = Field(default_factory=list, max_length=MOST_ITEMS)
+
+    @field_validator("tags", mode="before")
+    @classmethod
+    def _parts(cls, given: Any) -> Any:
+        """Take the form of the dataset's tables as well."""
+        return given if not isinstance(given, str) else [tag for tag in given.split("|") if tag]
 
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> Self:

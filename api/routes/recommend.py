@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import ValidationError
 
@@ -14,7 +14,7 @@ from api.errors import told_problem
 from api.house import House
 from api.listing import answer
 from api.people import Asked
-from api.schemas import DegradedList, ListRequest, ListRequests, ListResults, OfferList
+from api.schemas import ID_PATTERN, DegradedList, ListRequest, ListRequests, ListResults, OfferList
 from api.telemetry import count_list
 from data.store import CustomerState
 
@@ -25,7 +25,7 @@ router = APIRouter(tags=["recommend"])
 async def recommend(
     request: Request,
     home: HouseDependency,
-    customer_id: Annotated[str, Path(min_length=1, max_length=128)],
+    customer_id: Annotated[str, Path(min_length=1, max_length=128, pattern=ID_PATTERN)],
     n: Annotated[int, Query(ge=1, le=100, description="Length of the list.")] = 10,
     category: Annotated[str | None, Query(max_length=128, description="Only this one.")] = None,
     exclude: Annotated[

@@ -36,7 +36,7 @@ export function setUpOnboarding({ onSegment }) {
     place.setAttribute("aria-busy", "true");
     if (list === null) say("Making the first list …");
     try {
-      const body = { profile: profile(), answers };
+      const body = { profile: profile(), answers, skipped: [...skipped] };
       if (customer !== null) body.customer_id = customer;
       const welcome = await api.onboard(body);
       const changes = list === null ? new Map() : compare(list.offers, welcome.recommendations.offers);

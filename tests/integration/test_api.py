@@ -98,15 +98,40 @@ def test_a_bad_length_is_refused(client: TestClient, known: str, n: str) -> None
     assert answer.json()["errors"][0]["at"] == "query.n"
 
 
-@pytest.mark.parametrize("name", ["ünïcode", "a b", "%00", "'; drop table customers", "x" * 128])
+@pytest.mark.parametrize("name", ["ünïcode", "a b", "%EF%BF%BD", "'; drop table", "x" * 128])
 def test_any_id_is_just_an_id(client: TestClient, name: str) -> None:
     answer = client.get("/recommend/" + name)
     assert answer.status_code == 200
     assert answer.json()["known"] is False
 
 
-def test_an_endless_id_is_refused(client: TestClient) -> None:
-    assert client.get("/recommend/" + "x" * 129).status_code == 422
+@pytest.mark.parametrize("name", ["x" * 129, "%00", "a%01b"])
+def test_an_endless_id_or_one_that_cannot_be_stored_is_refused(
+    client: TestClient, name: str
+) -> None:
+    answer = client.get("/recommend/" + name)
+    assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_FAILED")
+
+
+def test_a_character_that_a_database_refuses_never_reaches_it(
+    client: TestClient, bundle: Bundle
+) -> None:
+    none = "\x00"
+    for body in ({"profile": {"city": none}}, {"answers": {f"category:{none}": "yes"}}):
+        assert client.post("/onboarding", json=body).status_code == 422
+        assert client.put("/customers/a", json=body).status_code == 422
+    event = {"customer_id": "a", "offer_id": str(bundle.offers["offer_id"].iloc[0])}
+    event["event_type"] = "click"
+    line = {"customer_id": "a", "amount": 1}
+    for path, good, names in (
+        ("/events", event, ["policy", "decision_id", "event_id"]),
+        ("/transactions", line, ["category", "merchant", "channel", "item_id", "transaction_id"]),
+    ):
+        # A row that a database would refuse must not keep the good ones of its batch out for ever.
+        rows = [good, *({**good, name: none} for name in names)]
+        told = client.post(path, json={path.removeprefix("/"): rows}).json()
+        assert told["accepted"] == 1
+        assert [one["code"] for one in told["rejected"]] == ["INVALID_ROW"] * len(names)
 
 
 def test_a_redeemed_offer_leaves_the_next_list(
@@ -249,6 +274,31 @@ def test_errors_have_one_form(client: TestClient) -> None:
     ):
         assert {"detail", "code"} <= set(answer.json())
         assert answer.status_code in (404, 405, 422)
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/customers/a/b", "DELETE, GET, PUT"),
+        ("/offers/a", "GET, PUT"),
+        ("/recommend", "POST"),
+        ("/recommend/a", "GET"),
+        ("/", "GET, HEAD"),
+    ],
+)
+def test_a_wrong_method_is_told_every_right_one(
+    client: TestClient, path: str, methods: str
+) -> None:
+    answer = client.patch(path)
+    assert (answer.status_code, answer.json()["code"]) == (405, "METHOD_NOT_ALLOWED")
+    assert answer.headers["allow"] == methods
+
+
+def test_the_document_asks_for_a_key_where_one_is_needed(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    for path, operations in paths.items():
+        for operation in operations.values():
+            assert ("security" in operation) is not path.startswith("/health/"), path
 
 
 def test_a_large_body_is_refused_unread(client: TestClient) -> None:

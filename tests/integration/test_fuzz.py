@@ -37,14 +37,27 @@ CHECKS = [
 ]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(
+    scope="module",
+    params=[
+        "sqlite",
+        # Another database refuses other values.
+        pytest.param("postgresql", marks=[pytest.mark.slow, pytest.mark.database]),
+    ],
+)
 def app(
-    small_bundle: Bundle, small_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    small_bundle: Bundle,
+    small_dataset: Dataset,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[FastAPI]:
     folder: Path = tmp_path_factory.mktemp("fuzz")
     save(small_bundle, folder / "model")
     bundle = load(folder / "model")
-    store = Store.open(f"sqlite:///{folder / 'facts.db'}")
+    url = f"sqlite:///{folder / 'facts.db'}"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres").new_database()
+    store = Store.open(url)
     store.load(small_dataset)
     yield create_app(
         House(bundle, Service(bundle), store, at=bundle.moment, folder=folder / "model")

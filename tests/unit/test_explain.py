@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from data.dataset import Dataset
 from data.synthetic import WorldParameters, generate
-from segmentation.explain import find_rules, smallest_moves
+from segmentation.explain import find_rules
 from segmentation.habits import HABITS, habit_features
 from segmentation.identity import keep_identity, measure_drift, stability_index
 from segmentation.kmeans import Segmentation, segment_customers
+from segmentation.moves import smallest_moves
 from segmentation.outcome import later_redeemers, lift_table, segment_rates
 from segmentation.report import build_segment_report
 

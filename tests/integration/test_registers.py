@@ -1,0 +1,122 @@
+"""Customers, offers and odd customers of every name, also where a part of the house is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pandas as pd
+import pytest
+from fastapi.testclient import TestClient
+
+from api.app import create_app
+from api.house import House, serve
+from data.dataset import Dataset
+from data.store import Store
+from recommender import erasure
+from recommender.bundle import Bundle
+from segmentation.kinds import KINDS
+
+KNOWN = "c0000004"
+
+
+def code_of(answer: Any) -> tuple[int, str]:
+    return answer.status_code, answer.json()["code"]
+
+
+@pytest.mark.parametrize("name", ["ünïcode", "a/b", "../../etc/passwd", "<b>", "'; --", "a b?#&"])
+def test_a_customer_of_any_name_is_put_told_and_erased(
+    world_client: TestClient, world_home: House, name: str
+) -> None:
+    path = f"/customers/{quote(name, safe='')}"
+    body = {"profile": {"age": 30, "spending_score": 80}, "answers": {"category:travel": "yes"}}
+    first = world_client.put(path, json=body)
+    assert (first.status_code, first.json()["customer_id"]) == (201, name)
+    assert first.json()["segment"]["reasons"]
+    receipt = world_client.delete(path).json()
+    assert receipt["rows"]["customers"] == 1
+    assert name not in str(receipt.values())
+    assert code_of(world_client.get(path)) == (404, "NO_CUSTOMER")
+    assert world_home.store.find_everywhere(name) == {}
+
+
+def test_whoever_stands_in_an_older_model_only_is_erased_from_it(
+    world_client: TestClient, world_home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = str(world_home.bundle.customers.ids[7])
+
+    def full(*_: object) -> None:
+        raise OSError(28, "no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(erasure, "write_whole", full)
+        answer = world_client.delete(f"/customers/{name}")
+    assert code_of(answer) == (503, "STORAGE_AWAY")
+    assert answer.headers["retry-after"]
+    receipt = world_client.delete(f"/customers/{name}").json()
+    assert list(receipt["models"].values()) == [True]
+    assert name not in world_home.bundle.customer_ids
+
+
+def test_reasons_tell_what_speaks_for_a_segment_and_what_would_change_it(
+    world_client: TestClient,
+) -> None:
+    segment = world_client.get(f"/customers/{KNOWN}").json()["segment"]
+    *speaking, move = segment["reasons"]
+    assert all(" on average " in reason for reason in speaking)
+    assert move.startswith("With ")
+    others = {one["name"] for one in world_client.get("/segments").json()} - {segment["name"]}
+    assert any(move.endswith(f"would be {name}.") for name in others)
+
+
+def test_a_model_alone_tells_its_customers_and_offers(small_bundle: Bundle, tmp_path: Path) -> None:
+    store = Store.open(f"sqlite:///{tmp_path / 'empty.db'}")
+    with TestClient(create_app(House(small_bundle, serve(small_bundle, None), store))) as client:
+        told = client.get(f"/customers/{KNOWN}").json()
+        assert told["profile"] == {}
+        assert told["segment"]["reasons"]
+        offers = client.get("/offers?limit=200").json()["offers"]
+        assert [one["offer_id"] for one in offers] == sorted(small_bundle.offers["offer_id"])
+        assert offers[0]["items"] is None
+
+
+def test_odd_customers_by_kind_add_up(world_client: TestClient) -> None:
+    told = {
+        kind: world_client.get("/anomalies", params={"kind": kind, "limit": 200}).json()
+        for kind in KINDS
+    }
+    for kind, page in told.items():
+        assert {one["kind"] for one in page["anomalies"]} <= {kind}
+    everybody = world_client.get("/anomalies?limit=1").json()
+    assert sum(page["total"] for page in told.values()) == everybody["total"] > 1
+    assert everybody["anomalies"][0]["customer_id"] not in everybody["next"]
+
+
+@pytest.mark.parametrize("after", ["x", "1~2", "~~", "0x1p99999~1", "²~1", "nan~0", "0x.p1~1"])
+def test_a_cursor_that_was_not_given_out_is_refused(world_client: TestClient, after: str) -> None:
+    answer = world_client.get("/anomalies", params={"after": after})
+    assert code_of(answer) == (422, "UNKNOWN_CURSOR")
+
+
+def test_tags_of_an_offer_may_come_as_in_the_tables(world_client: TestClient) -> None:
+    made = world_client.put("/offers/tagged", json={"tags": "city|weekend|", "items": ["b", "a"]})
+    assert (made.json()["tags"], made.json()["items"]) == (["city", "weekend"], ["a", "b"])
+
+
+def test_an_offer_that_was_loaded_after_training_takes_events(
+    world_client: TestClient, world_home: House
+) -> None:
+    loaded = pd.DataFrame({"offer_id": ["loaded"], "title": ["Loaded"]}, dtype="str")
+    world_home.store.load(Dataset.of({"offers": loaded}))
+    event = {"customer_id": "a", "offer_id": "loaded", "event_type": "click"}
+    answer = world_client.post("/events", json={"events": [event, {**event, "offer_id": "none"}]})
+    assert answer.json()["accepted"] == 1
+    assert [one["code"] for one in answer.json()["rejected"]] == ["UNKNOWN_OFFER"]
+
+
+def test_a_bad_update_changes_nothing(world_client: TestClient) -> None:
+    for body in ({"profile": {"age": 1e300}}, {"answers": {"who": "yes"}}, {"extra": 1}, "x"):
+        answer = world_client.put("/customers/nobody-yet", json=body)
+        assert code_of(answer) == (422, "VALIDATION_FAILED")
+    assert world_client.get("/customers/nobody-yet").status_code == 404

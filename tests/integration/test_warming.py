@@ -1,0 +1,67 @@
+"""Lists made ahead: the same as those asked for, of everybody, and only while nobody asks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from api.house import House
+from api.listing import answer
+from api.people import Asked
+from api.warming import Warming
+from data.dataset import Dataset
+from data.store import Store
+from recommender.bundle import Bundle
+from recommender.service import Service
+
+
+@pytest.fixture
+def home(small_bundle: Bundle, small_dataset: Dataset, tmp_path: Path) -> Iterator[House]:
+    store = Store.open(f"sqlite:///{tmp_path / 'facts.db'}")
+    store.load(small_dataset)
+    made = House(small_bundle, Service(small_bundle), store, at=small_bundle.moment)
+    yield made
+    made.close()
+
+
+def work(warming: Warming, seconds: float) -> None:
+    async def some_time() -> None:
+        task = asyncio.create_task(warming.run())
+        await asyncio.sleep(seconds)
+        task.cancel()
+
+    asyncio.run(some_time())
+
+
+def test_lists_are_there_before_anybody_asks(home: House) -> None:
+    warming = Warming(home, most=5)
+    while len(home.shelf) < 5:
+        work(warming, 0.5)
+    name = str(home.bundle.customers.ids[0])
+    ready = home.shelf.get((name, Asked()), stamp_of(home, name))
+    assert ready is not None
+    assert ready.body in answer(home, name, Asked(), "r").body
+    assert len(home.shelf) == 5
+
+
+def stamp_of(home: House, name: str) -> tuple[object, ...]:
+    mine, _ = home.store.revisions(name)
+    return mine, home.model.number, home.model.epoch(home.now())
+
+
+def test_nothing_is_made_ahead_where_that_is_not_wished_for(home: House) -> None:
+    work(Warming(home, most=0), 0.2)
+    assert len(home.shelf) == 0
+
+
+def test_a_service_that_is_asked_does_nothing_else(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.warming.REST", 3600.0)
+    warming = Warming(home, most=5)
+    warming.note()
+    work(warming, 0.3)
+    assert len(home.shelf) == 0
