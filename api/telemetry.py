@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
 
@@ -17,11 +18,12 @@ from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
-    Gauge,
     Histogram,
     generate_latest,
 )
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 access = logging.getLogger("api.access")
 
@@ -39,14 +41,6 @@ _lists = Counter(
 _rows = Counter(
     "nbo_rows", "Rows sent, by table and verdict.", ("table", "verdict"), registry=_registry
 )
-_made = Gauge(
-    "nbo_model_created_seconds", "When the served model was made, since 1970.",
-    multiprocess_mode="mostrecent", registry=_registry,
-)  # fmt: skip
-_age = Gauge(
-    "nbo_model_age_seconds", "Age of the served model.",
-    multiprocess_mode="mostrecent", registry=_registry,
-)  # fmt: skip
 
 
 @cache
@@ -89,20 +83,38 @@ def count_request(
         access.info(json.dumps(line))
 
 
-def exposition(created_at: str) -> tuple[bytes, str]:
+class _Model(Collector):
+    """What is told of the model that this worker serves; asked for, never kept."""
+
+    def __init__(self, version: str, created_at: str) -> None:
+        self._version, self._created_at = version, created_at
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        told = GaugeMetricFamily("nbo_model_info", "The served model.", labels=("version",))
+        told.add_metric((self._version,), 1)
+        yield told
+        if self._created_at:
+            made = datetime.fromisoformat(self._created_at).timestamp()
+            text = "When the served model was made, since 1970."
+            yield GaugeMetricFamily("nbo_model_created_seconds", text, made)
+            age = max(time.time() - made, 0.0)
+            yield GaugeMetricFamily("nbo_model_age_seconds", "Age of the served model.", age)
+
+
+def exposition(version: str, created_at: str) -> tuple[bytes, str]:
     """Return all figures in Prometheus' text format, with its media type.
 
     Parameters
     ----------
+    version : str
+        Of the model that is served.
     created_at : str
-        When the served model was made, ISO 8601; empty where that is not known.
+        When it was made, ISO 8601; empty where that is not known.
     """
-    if created_at:
-        made = datetime.fromisoformat(created_at).timestamp()
-        _made.set(made)
-        _age.set(time.time() - made)
-    registry = _registry
+    model = CollectorRegistry()
+    model.register(_Model(version, created_at))
+    counted = _registry
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return generate_latest(registry), CONTENT_TYPE_LATEST
+        counted = CollectorRegistry()
+        MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
+    return generate_latest(counted) + generate_latest(model), CONTENT_TYPE_LATEST
