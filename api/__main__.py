@@ -55,20 +55,23 @@ def main(
     if context.invoked_subcommand is not None:
         return
     settings = read_settings()
-    url = data if data is not None and "://" in data else settings.database_url
-    folder = Path(data) if data is not None and "://" not in data else settings.data_folder
+    is_database = data is not None and "://" in data
+    url = data if data is not None and is_database else settings.database_url
+    folder = settings.data_folder if data is None or is_database else Path(data)
     home_model = settings.model_folder if model is None else model
     moment = parse_moment(at)
     told_at = None if moment is None else moment.isoformat()
     opening = Opening(model=str(home_model), at=told_at, host=host)
     if opening.is_public:
         _refuse_without_keys(host, url)
-    if data is not None and url != data and not folder.is_dir():
+    if data is not None and not is_database and not folder.is_dir():
         raise DataError(f"{folder} is not a folder.", "Name a dataset folder or a database URL.")
-    _make_missing(folder, home_model, made_by_us=folder == settings.data_folder)
+    Store.open(url).close()  # one that is away is told before anything is made for it
+    if not is_database:
+        _make_missing(folder, home_model, made_by_us=folder == settings.data_folder)
     hand_over(opening, url)
     settings = read_settings()
-    if url != data and folder.is_dir():
+    if not is_database and folder.is_dir():
         # In a process of its own: what it needs to read a dataset is given back when it ends.
         _child("data", "load", str(folder), "--alone", "--max-bad", str(max_bad))
     house = open_house(opening, settings)

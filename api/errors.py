@@ -17,7 +17,8 @@ from starlette.routing import Match
 
 log = logging.getLogger("api")
 
-RETRY = {"Retry-After": "5"}  # seconds
+RETRY_SECONDS = 5
+RETRY = {"Retry-After": str(RETRY_SECONDS)}
 METHODS = ("DELETE", "GET", "HEAD", "POST", "PUT")
 
 
@@ -81,7 +82,7 @@ def add_error_handlers(app: FastAPI) -> None:
             HTTPStatus.SERVICE_UNAVAILABLE,
             "STORAGE_AWAY",
             "A file cannot be read or written; try again once the disk is well.",
-            {"Retry-After": str(RETRY_SECONDS)},
+            RETRY,
         )
 
     @app.exception_handler(Exception)

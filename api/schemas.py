@@ -42,13 +42,15 @@ Number = Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False, strict=Tru
 ID_PATTERN = r"^[^\x00-\x1f]+$"
 CustomerId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=ID_PATTERN)]
 ShortText = CustomerId
-# Free text may hold anything but the one character that PostgreSQL has no place for.
-TEXT_PATTERN = r"^[^\x00]*$"
-Short = Annotated[str, StringConstraints(max_length=64, pattern=TEXT_PATTERN)]
-Text = Annotated[str, StringConstraints(max_length=200, pattern=TEXT_PATTERN)]
+# PostgreSQL keeps no NUL; whoever writes to SQLite is not to be told otherwise.
+Text = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
+Label = Annotated[Text, StringConstraints(max_length=64)]
 Answer = Literal["yes", "no"]
-Question = Annotated[
-    str, StringConstraints(pattern=r"^(offer|category):[^\x00-\x1f]+$", max_length=200)
+# The length stands in the pattern, where the document of the API can say it of a name.
+Question = Annotated[str, StringConstraints(pattern=r"^(offer|category):[^\x00-\x1f]{1,191}$")]
+Answers = Annotated[
+    dict[Question, Answer],
+    Field(max_length=200, json_schema_extra={"additionalProperties": False}),
 ]
 
 
@@ -61,11 +63,13 @@ class Strict(BaseModel):
 class Profile(Strict):
     """What a customer says of themselves; every part may be left out."""
 
-    gender: Short | None = None
-    age: float | None = Field(default=None, ge=0, le=120)
-    annual_income: float | None = Field(default=None, ge=0, le=1e9, description="In thousands.")
-    spending_score: float | None = Field(default=None, ge=1, le=100)
-    city: Annotated[str, StringConstraints(max_length=128, pattern=TEXT_PATTERN)] | None = None
+    gender: Label | None = None
+    age: float | None = Field(default=None, ge=0, le=120, strict=True)
+    annual_income: float | None = Field(
+        default=None, ge=0, le=1e9, strict=True, description="In thousands."
+    )
+    spending_score: float | None = Field(default=None, ge=1, le=100, strict=True)
+    city: Annotated[Text, StringConstraints(max_length=128)] | None = None
 
 
 class Onboarding(Strict):
@@ -102,7 +106,7 @@ class Event(Strict):
     position: Annotated[float, Field(ge=1, le=10_000, strict=True)] | None = None
     propensity: float | None = Field(default=None, ge=0, le=1, strict=True)
     decision_id: ShortText | None = None
-    policy: Short | None = None
+    policy: Label | None = None
     value: Number | None = None
 
 
@@ -118,7 +122,7 @@ class TransactionLine(Strict):
     merchant: Text | None = None
     quantity: Number | None = None
     discount: Number | None = None
-    channel: Short | None = None
+    channel: Label | None = None
 
 
 class Events(Strict):

@@ -16,14 +16,13 @@ from api.errors import ApiError
 from api.house import House, Model
 from api.people import facts_of
 from api.routes.anomalies import Anomaly, anomaly_of
-from api.schemas import ID_PATTERN, Answer, CustomerId, Profile, Question, SegmentName, Strict
+from api.schemas import ID_PATTERN, Answers, CustomerId, Profile, SegmentName, Strict
 from data.schema import EVENT_TYPES
 from data.store import CustomerState
 from recommender.facts import features_of
 from segmentation.features import FEATURES
 from segmentation.moves import why_placed
 
-log = logging.getLogger("api.customers")
 router = APIRouter(tags=["customers"], prefix="/customers")
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

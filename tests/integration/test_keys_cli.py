@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from api.opening import Opening
-from api.telemetry import count_list, count_request, exposition
 from data.keys import digest_of, new_key
 from data.store import Store
 
@@ -69,17 +68,6 @@ def test_no_two_keys_are_alike() -> None:
 )  # fmt: skip
 def test_what_others_can_reach_is_public(host: str, public: bool) -> None:
     assert Opening(model="m", at=None, host=host).is_public is public
-
-
-def test_figures_tell_routes_and_strategies_and_nobody() -> None:
-    count_list("hybrid", degraded=False)
-    count_request("GET", "/recommend/{customer_id:path}", 200, 0.003, "r1", "shop")
-    text, media_type = exposition("2026-01-01T00:00:00+00:00")
-    told = text.decode()
-    assert 'nbo_lists_total{degraded="false",strategy="hybrid"}' in told
-    assert 'route="/recommend/{customer_id:path}",status="2xx"' in told
-    assert "nbo_model_age_seconds" in told
-    assert media_type.startswith("text/plain")
 
 
 def ask(port: int, path: str, key: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:

@@ -131,7 +131,7 @@ def test_an_erasure_that_stopped_half_way_is_finished_by_the_next(
     with monkeypatch.context() as full:
         full.setattr("recommender.erasure.write", no_space)
         answer = client.delete(f"/customers/{known}")
-    assert (answer.status_code, answer.json()["code"]) == (503, "MODELS_NOT_WRITABLE")
+    assert (answer.status_code, answer.json()["code"]) == (503, "STORAGE_AWAY")
     assert answer.headers["retry-after"]
     again = client.delete(f"/customers/{known}").json()
     assert list(again["models"].values()) == [True]
