@@ -31,11 +31,12 @@ report: .venv/run-time
 serve: .venv/run-time
 	$(BIN)/python -m api
 
+# One thread for each of the two runs beside each other: more would wait for each other.
 test: .venv/development
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 test-all: .venv/development
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m ""
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m ""
 
 check: .venv/development
 	$(BIN)/ruff format --check --quiet .

@@ -31,6 +31,6 @@ def test_a_world_tells_what_lists_are_worth_and_whether_chances_are_true() -> No
     assert 0 < share < 1
     told = truthfulness("d", service, split, dataset)
     assert not service.calibrated or len(told) == 11
-    # A ratio to nothing observed is infinite, and says so; its interval starts where the data allow.
+    # A ratio to nothing observed is infinite and says so; its interval starts where data allow.
     assert all(np.isfinite(row.value) or row.figure.endswith("/ 0)") for row in told)
     assert all(row.low <= row.value <= row.high for row in told[1:])
