@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 import uvicorn
 
+import api.lean  # noqa: F401 - before pandas
 from api import keys
 from api.house import House
 from api.opening import Opening, application, hand_over, open_house
@@ -84,7 +85,7 @@ def main(
     house.close()
     with tempfile.TemporaryDirectory(prefix="nbo-figures-") as figures:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = figures
-        uvicorn.run("api.opening:worker", factory=True, workers=count, **options)
+        uvicorn.run("api.worker:worker", factory=True, workers=count, **options)
 
 
 def uvicorn_options(host: str, port: int) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,16 +26,17 @@ import pandas as pd
 from data.errors import BundleError, UsageError
 from data.idmap import IdMap
 from recommender.base import Query
-from recommender.codec import decode, encode
+from recommender.codec import Arrays, Plain, decode, encode
+from recommender.frames import decode_frame, encode_frame
 from recommender.model import Recommender
 from recommender.recipe import DEFAULT, Recipe
 from recommender.versions import CURRENT, current_version, make_current, sync_folder, write
 from segmentation.segments import SegmentModel
 
-FORMAT = 3
+FORMAT = 4
 FRAMES = ("offers", "anomalies", "choice")
 # The files that hold people: an erasure puts others in their places, under names of their own.
-OF_PEOPLE = ("customers.npz", "customers.json", "anomalies.parquet")
+OF_PEOPLE = ("customers.npz", "customers.json", "anomalies.npz", "anomalies.json")
 VERSIONS, MANIFEST = "versions", "manifest.json"
 RETRAIN = "Train again: python -m recommender train --data DIR --model DIR"
 LISTING = "See which there are: python -m recommender publish --list --model DIR"
@@ -239,7 +239,7 @@ def _read(home: Path) -> Bundle:
         else _verified(home / instead[name][0], instead[name][1])
         for name, digest in hashes.items()
     }
-    core: Core = _unpack(Core, files, "core")
+    core = decode(Core, *_parts(files, "core"))
     return Bundle(
         at=manifest["at"],
         seed=manifest["seed"],
@@ -248,10 +248,10 @@ def _read(home: Path) -> Bundle:
         segments=core.segments,
         recommender=core.recommender,
         recipe=core.recipe,
-        customers=_unpack(Customers, files, "customers"),
+        customers=decode(Customers, *_parts(files, "customers")),
         version=home.name,
         created_at=manifest["created_at"],
-        **{name: pd.read_parquet(io.BytesIO(files[f"{name}.parquet"])) for name in FRAMES},
+        **{name: decode_frame(*_parts(files, name)) for name in FRAMES},
     )
 
 
@@ -262,27 +262,24 @@ def _version(at: str, seed: int, hashes: Mapping[str, str]) -> str:
 
 def files_of(bundle: Bundle) -> dict[str, bytes]:
     """Return the files of a bundle, by name."""
+    parts = {
+        "core": encode(Core(bundle.segments, bundle.recommender, bundle.recipe)),
+        "customers": encode(bundle.customers),
+        **{name: encode_frame(getattr(bundle, name)) for name in FRAMES},
+    }
     files = {}
-    for name, value in (
-        ("core", Core(bundle.segments, bundle.recommender, bundle.recipe)),
-        ("customers", bundle.customers),
-    ):
-        arrays, plain = encode(value)
+    for name, (arrays, plain) in parts.items():
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **arrays)
         files[f"{name}.npz"] = buffer.getvalue()
         files[f"{name}.json"] = json.dumps(plain).encode()
-    for name in FRAMES:
-        buffer = io.BytesIO()
-        getattr(bundle, name).to_parquet(buffer, index=False)
-        files[f"{name}.parquet"] = buffer.getvalue()
     return files
 
 
-def _unpack(kind: type[Any], files: dict[str, bytes], name: str) -> Any:
+def _parts(files: dict[str, bytes], name: str) -> tuple[Arrays, Plain]:
     with np.load(io.BytesIO(files[f"{name}.npz"]), allow_pickle=False) as archive:
         arrays = {key: archive[key] for key in archive.files}
-    return decode(kind, arrays, json.loads(files[f"{name}.json"]))
+    return arrays, json.loads(files[f"{name}.json"])
 
 
 def _verified(path: Path, digest: str) -> bytes:

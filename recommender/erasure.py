@@ -21,8 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from data.errors import BundleError
 from data.store import Store
@@ -143,7 +141,7 @@ def _holds(path: Path, customer_id: str) -> bool:
         if name.endswith(".gz"):
             with gzip.open(path) as packed:
                 return _in_stream(iter(lambda: packed.read(BLOCK), b""), customer_id)
-    except (OSError, ValueError, pa.ArrowInvalid, zlib.error, zipfile.BadZipFile, EOFError):
+    except (OSError, ValueError, zlib.error, zipfile.BadZipFile, EOFError):
         return False  # damaged: its bytes were searched above
     return False
 
@@ -188,6 +186,10 @@ def _arrays(path: Path) -> Iterator[set[str]]:
 
 
 def _columns(path: Path) -> Iterator[set[str]]:
+    # Here alone: a service, which only erases, does without this library.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     table = pq.read_table(path)
     for name in table.column_names:
         kind = table.schema.field(name).type
