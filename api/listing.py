@@ -8,22 +8,23 @@ now. Where the database is away the list is made from the model alone and says s
 
 from __future__ import annotations
 
-import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
+from random import getrandbits
 
+from pydantic_core import to_json
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.errors import ApiError
 from api.house import House, Model
-from api.people import Asked, find_person, make_list, person_of
-from api.schemas import DegradedList, OfferList
-from api.shelf import Ready, Stamp
-from data.store import CustomerState
+from api.lists import Made, make_lists
+from api.people import Asked, Wished, find_people, people_of
+from api.shelf import Ready
+from data.states import CustomerState
 from recommender.service import Service
 
-OWN = {"request_id", "decision_id", "generated_at"}
 NOTHING_TOLD = CustomerState(known=False, whole=False)
 
 
@@ -36,19 +37,8 @@ class Answer:
     degraded: bool = False
 
 
-def answer(
-    house: House,
-    customer_id: str,
-    asked: Asked,
-    request_id: str,
-    told: CustomerState | None = None,
-) -> Answer:
+def answer(house: House, customer_id: str, asked: Asked, request_id: str) -> Answer:
     """List the next best offers of a customer.
-
-    Parameters
-    ----------
-    told : CustomerState, optional
-        Profile and answers that count for this list only.
 
     Raises
     ------
@@ -62,17 +52,60 @@ def answer(
         service, at = serving(model), house.now()
         key = (customer_id, asked)
         stamp = (mine, model.number, model.epoch(at))
-        ready = house.shelf.get(key, stamp) if told is None else None
+        ready = house.shelf.get(key, stamp)
         if ready is None:
-            person = find_person(model, service, house.store, customer_id, at, told)
-            ready = _ready(make_list(model, service, person, asked, at, request_id=""), stamp)
-            if told is None:
-                house.shelf.put(key, ready)
-        return Answer(_stamped(ready, request_id), ready.strategy)
+            people = find_people(model, service, house.store, [Wished(*key)], at)
+            made = make_lists(model, service, people, [asked], at)[0]
+            ready = Ready(stamp, _written(made), made["strategy"])
+            house.shelf.put(key, ready)
+        return Answer(_stamped(ready.body, request_id), ready.strategy)
     except SQLAlchemyError as error:
         house.breaker.trip(error)
-        ready = _degraded(house, customer_id, asked, told or NOTHING_TOLD)
-        return Answer(_stamped(ready, request_id), ready.strategy, degraded=True)
+        return _degraded(house, [Wished(customer_id, asked)], request_id)[0]
+
+
+def answers(house: House, wished: Sequence[Wished], request_id: str) -> list[Answer]:
+    """List the next best offers of many customers, each as `answer` does.
+
+    Lists that have to be made are made together. They do not go on the shelf: a run through all
+    customers would push out what single requests come back for.
+
+    Raises
+    ------
+    ApiError
+        The model recommends nothing.
+    """
+    if not wished:
+        return []
+    try:
+        house.breaker.check()
+        mine, everybody = house.store.revisions_of_many(
+            list({one.customer_id: None for one in wished})
+        )
+        model = house.current(everybody)
+        service, at = serving(model), house.now()
+        rest = (model.number, model.epoch(at))
+        found = [
+            house.shelf.get((one.customer_id, one.asked), (mine[one.customer_id], *rest))
+            if one.told is None
+            else None
+            for one in wished
+        ]
+        missing = [one for one, ready in zip(wished, found, strict=True) if ready is None]
+        made: list[Made] = []
+        if missing:
+            people = find_people(model, service, house.store, missing, at)
+            made = make_lists(model, service, people, [one.asked for one in missing], at)
+    except SQLAlchemyError as error:
+        house.breaker.trip(error)
+        return _degraded(house, wished, request_id)
+    fresh = iter(made)
+    return [
+        _answer(next(fresh), request_id)
+        if ready is None
+        else Answer(_stamped(ready.body, request_id), ready.strategy)
+        for ready in found
+    ]
 
 
 def serving(model: Model) -> Service:
@@ -86,23 +119,28 @@ def serving(model: Model) -> Service:
     return model.service
 
 
-def _degraded(house: House, customer_id: str, asked: Asked, told: CustomerState) -> Ready:
-    """Make the list that the model alone can make."""
-    model = house.model
+def _degraded(house: House, wished: Sequence[Wished], request_id: str) -> list[Answer]:
+    """Make the lists that the model alone can make."""
+    model, at = house.model, house.now()
     service = serving(model)
-    person = person_of(model, service, customer_id, told, house.now())
-    found = make_list(model, service, person, asked, house.now(), request_id="")
-    return _ready(DegradedList(**dict(found)), ())
+    states = [(one.customer_id, one.told or NOTHING_TOLD) for one in wished]
+    people = people_of(model, service, states, at)
+    lists = make_lists(model, service, people, [one.asked for one in wished], at)
+    return [_answer({**made, "degraded": True}, request_id) for made in lists]
 
 
-def _ready(found: OfferList, stamp: Stamp) -> Ready:
-    return Ready(stamp, found.model_dump_json(exclude=OWN)[1:].encode(), found.strategy)
+def _answer(made: Made, request_id: str) -> Answer:
+    return Answer(_stamped(_written(made), request_id), made["strategy"], "degraded" in made)
 
 
-def _stamped(ready: Ready, request_id: str) -> bytes:
+def _written(made: Made) -> bytes:
+    """Write a list as JSON without the opening brace."""
+    return to_json(made, inf_nan_mode="null")[1:]
+
+
+def _stamped(body: bytes, request_id: str) -> bytes:
     """Give a list its own request, decision and moment: ids of safe characters only."""
     now = datetime.now(UTC).isoformat()
-    own = (
-        f'{{"request_id":"{request_id}","decision_id":"{uuid.uuid4().hex}","generated_at":"{now}",'
-    )
-    return own.encode() + ready.body
+    decision = f"{getrandbits(128):032x}"  # a name, not a secret
+    own = f'{{"request_id":"{request_id}","decision_id":"{decision}","generated_at":"{now}",'
+    return own.encode() + body

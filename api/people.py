@@ -1,32 +1,20 @@
-"""From a customer id to what is known of the customer, and to a list."""
+"""From customer ids to what is known of the customers, as queries."""
 
 from __future__ import annotations
 
-import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 import pandas as pd
 
 from api.house import Model
-from api.schemas import ListedOffer, OfferList, SegmentName
 from data.schema import OFFER_ID
-from data.store import CustomerState, Store
+from data.states import CustomerState
+from data.store import Store
 from recommender.base import Query
-from recommender.bundle import Bundle
 from recommender.facts import Facts
-from recommender.lists import Wish
 from recommender.service import Service
-
-
-@dataclass(frozen=True)
-class Person:
-    """A customer as a request finds them."""
-
-    customer_id: str
-    known: bool
-    query: Query
-    answers: dict[str, str]
+from recommender.visitors import Visitor, queries
 
 
 @dataclass(frozen=True)
@@ -39,51 +27,89 @@ class Asked:
     explain: bool = True
 
 
-def find_person(
-    model: Model,
-    service: Service,
-    store: Store,
-    customer_id: str,
-    at: pd.Timestamp,
-    told: CustomerState | None = None,
-) -> Person:
-    """Read a customer's state and build the query.
+@dataclass(frozen=True)
+class Wished:
+    """A list that is wished for.
 
-    What the bundle was trained on is in its own row; the database adds what was recorded since.
-
-    Parameters
+    Attributes
     ----------
+    customer_id : str
+    asked : Asked
     told : CustomerState, optional
-        Profile and answers that stand above the recorded ones, for this time only.
+        Profile and answers that stand above the recorded ones, for this list only.
+    """
+
+    customer_id: str
+    asked: Asked
+    told: CustomerState | None = None
+
+
+@dataclass(frozen=True)
+class People:
+    """Customers as requests find them, a row of the query each."""
+
+    customer_ids: tuple[str, ...]
+    known: tuple[bool, ...]
+    query: Query
+
+
+def find_person(
+    model: Model, service: Service, store: Store, customer_id: str, at: pd.Timestamp
+) -> People:
+    """Read one customer's state and build the query.
 
     Raises
     ------
     SQLAlchemyError
         The database does not answer.
     """
-    in_bundle = customer_id in model.bundle.customer_ids
-    state = store.customer_state(customer_id, model.since if in_bundle else None)
-    if told is not None:
-        profile, answers = state.profile | told.profile, state.answers | told.answers
-        state = replace(state, profile=profile, answers=answers)
-    return person_of(model, service, customer_id, state, at)
+    return find_people(model, service, store, [Wished(customer_id, Asked())], at)
 
 
-def person_of(
-    model: Model,
-    service: Service,
-    customer_id: str,
-    state: CustomerState,
-    at: pd.Timestamp,
-) -> Person:
-    """Build the query of a customer whose state is at hand."""
+def find_people(
+    model: Model, service: Service, store: Store, wished: Sequence[Wished], at: pd.Timestamp
+) -> People:
+    """Read customers' states, all at once, and build the queries.
+
+    What the bundle was trained on is in its own rows; the database adds what was recorded since.
+
+    Raises
+    ------
+    SQLAlchemyError
+        The database does not answer.
+    """
+    names, known = dict.fromkeys(one.customer_id for one in wished), model.bundle.customer_ids
+    states = store.customer_states({name: model.since if name in known else None for name in names})
+    return people_of(
+        model,
+        service,
+        [(one.customer_id, _told(states[one.customer_id], one)) for one in wished],
+        at,
+    )
+
+
+def people_of(
+    model: Model, service: Service, states: Sequence[tuple[str, CustomerState]], at: pd.Timestamp
+) -> People:
+    """Build the queries of customers whose states are at hand."""
+    known = model.bundle.customer_ids
     # A customer whose trained-on history was corrected is read afresh.
-    whole = state.whole and state.known
-    return Person(
-        customer_id=customer_id,
-        known=customer_id in model.bundle.customer_ids or state.known,
-        query=service.query(customer_id, facts_of(state), at, whole=whole),
-        answers=state.answers,
+    visitors = [
+        Visitor(name, facts_of(state), whole=state.whole and state.known) for name, state in states
+    ]
+    return People(
+        customer_ids=tuple(name for name, _ in states),
+        known=tuple(name in known or state.known for name, state in states),
+        query=queries(model.bundle, service.recommender.encoders, visitors, at),
+    )
+
+
+def _told(state: CustomerState, wished: Wished) -> CustomerState:
+    told = wished.told
+    if told is None:
+        return state
+    return replace(
+        state, profile=state.profile | told.profile, answers=state.answers | told.answers
     )
 
 
@@ -97,54 +123,3 @@ def facts_of(state: CustomerState) -> Facts:
         ],
         purchases=state.transactions,
     )
-
-
-def make_list(
-    model: Model,
-    service: Service,
-    person: Person,
-    asked: Asked,
-    at: pd.Timestamp,
-    *,
-    request_id: str,
-) -> OfferList:
-    """Make a list for a customer, with its reasons."""
-    wish = Wish(at=at, n=asked.n, category=asked.category, exclude=asked.exclude)
-    listing = service.recommend(person.query, wish)[0]
-    none: list[list[str]] = [[]] * len(listing.offers)
-    why = service.explainer.reasons(person.query, listing.offers) if asked.explain else none
-    offers = []
-    for rank, (one, reasons) in enumerate(zip(listing.offers, why, strict=True), 1):
-        offer_id, title, category = service.shown(one.row)
-        offers.append(
-            ListedOffer(
-                rank=rank,
-                offer_id=offer_id,
-                title=title,
-                category=category,
-                score=one.score,
-                source=one.source,
-                contributions=one.contributions if asked.explain else {},
-                reasons=reasons,
-            )
-        )
-    return OfferList(
-        request_id=request_id,
-        decision_id=uuid.uuid4().hex,
-        model_version=model.bundle.version,
-        generated_at=datetime.now(UTC),
-        customer_id=person.customer_id,
-        known=person.known,
-        segment=segment_of(model.bundle, person.query),
-        strategy=listing.strategy,
-        calibrated=service.calibrated,
-        offers=offers,
-    )
-
-
-def segment_of(bundle: Bundle, query: Query) -> SegmentName | None:
-    """Name the segment of a single customer's query."""
-    if bundle.segments is None or not query.segment.nnz:
-        return None
-    row = int(query.segment.indices[0])
-    return SegmentName(id=row, name=bundle.segments.names[row])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from data import tables as t
 from data.errors import SettingsError
-from data.reading import EVERYBODY, Reader, key_of
+from data.reading import EVERYBODY, MANY, Reader, key_of, spread
 
 # A pool for the threads of a server; a database that is away is noticed within seconds.
 _OPTIONS: dict[str, dict[str, Any]] = {
@@ -93,6 +93,15 @@ class Database:
         with self._reader.reading() as fetch:
             found = dict(fetch("revisions", {"mine": mine, "everybody": EVERYBODY}))
         return found.get(mine, 0), found.get(EVERYBODY, 0)
+
+    def revisions_of_many(self, customer_ids: Sequence[str]) -> tuple[dict[str, int], int]:
+        """Return the same of many customers, by id, and of everybody."""
+        found: dict[str, int] = {}
+        keys = [EVERYBODY, *map(key_of, customer_ids)]
+        with self._reader.reading() as fetch:
+            for start in range(0, len(keys), MANY):
+                found.update(fetch("revisions of many", spread(keys[start : start + MANY])))
+        return {name: found.get(key_of(name), 0) for name in customer_ids}, found.get(EVERYBODY, 0)
 
     def _add(self, connection: sa.Connection, table: sa.Table, row: Mapping[str, Any]) -> bool:
         """Insert a row unless it is there; tell whether it was not."""

@@ -8,7 +8,7 @@ costs many times the read. Elsewhere the pool is used as usual.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,36 +20,63 @@ ALWAYS = -(2**63)  # before everything
 EVERYBODY = "*"
 PROFILE = ("gender", "age", "annual_income", "spending_score", "city", "signup_at")
 OF_PROFILE = (*PROFILE, "revised_at")
+MANY = 256  # ids in one statement, always as many: the text is the same and compiled once
+PLACES = tuple(f"id_{place}" for place in range(MANY))
 OF_INTERACTION = ("offer_id", "event_type", "occurred_at")
 OF_TRANSACTION = ("transaction_id", "occurred_at", "amount", "item_id", "category", "merchant")
 
 Fetch = Callable[[str, Mapping[str, Any]], list[tuple[Any, ...]]]
 
 
-def _since(table: sa.Table, names: tuple[str, ...]) -> sa.Select[Any]:
+def _is(column: sa.Column[Any]) -> sa.ColumnElement[bool]:
+    return column == sa.bindparam("customer_id")
+
+
+def _is_one_of(column: sa.Column[Any]) -> sa.ColumnElement[bool]:
+    return column.in_([sa.bindparam(name) for name in PLACES])
+
+
+def _history(
+    table: sa.Table, names: tuple[str, ...], whose: sa.ColumnElement[bool], *first: sa.Column[Any]
+) -> sa.Select[Any]:
     return (
-        sa.select(*(table.c[name] for name in names))
-        .where(
-            table.c.customer_id == sa.bindparam("customer_id"),
-            table.c.recorded_at >= sa.bindparam("since"),
-        )
-        .order_by(table.c.occurred_at, table.c.row_id)
+        sa.select(*first, *(table.c[name] for name in names))
+        .where(whose, table.c.recorded_at >= sa.bindparam("since"))
+        .order_by(*first, table.c.occurred_at, table.c.row_id)
     )
 
 
+_ANSWER = (t.survey_answers.c.question, t.survey_answers.c.answer)
+_PROFILE = tuple(t.customers.c[name] for name in OF_PROFILE)
+_OWNER = tuple(
+    table.c.customer_id for table in (t.customers, t.survey_answers, t.interactions, t.transactions)
+)
 STATEMENTS: Mapping[str, sa.Select[Any]] = {
     "revisions": sa.select(t.revisions.c.key, t.revisions.c.revision).where(
         t.revisions.c.key.in_((sa.bindparam("mine"), sa.bindparam("everybody")))
     ),
-    "profile": sa.select(*(t.customers.c[name] for name in OF_PROFILE)).where(
-        t.customers.c.customer_id == sa.bindparam("customer_id")
+    "profile": sa.select(*_PROFILE).where(_is(_OWNER[0])),
+    "answers": sa.select(*_ANSWER).where(_is(_OWNER[1])),
+    "interactions": _history(t.interactions, OF_INTERACTION, _is(_OWNER[2])),
+    "transactions": _history(t.transactions, OF_TRANSACTION, _is(_OWNER[3])),
+    # The same of many customers, whose ids come first.
+    "revisions of many": sa.select(t.revisions.c.key, t.revisions.c.revision).where(
+        _is_one_of(t.revisions.c.key)
     ),
-    "answers": sa.select(t.survey_answers.c.question, t.survey_answers.c.answer).where(
-        t.survey_answers.c.customer_id == sa.bindparam("customer_id")
+    "profiles": sa.select(_OWNER[0], *_PROFILE).where(_is_one_of(_OWNER[0])),
+    "answers of many": sa.select(_OWNER[1], *_ANSWER).where(_is_one_of(_OWNER[1])),
+    "interactions of many": _history(
+        t.interactions, OF_INTERACTION, _is_one_of(_OWNER[2]), _OWNER[2]
     ),
-    "interactions": _since(t.interactions, OF_INTERACTION),
-    "transactions": _since(t.transactions, OF_TRANSACTION),
+    "transactions of many": _history(
+        t.transactions, OF_TRANSACTION, _is_one_of(_OWNER[3]), _OWNER[3]
+    ),
 }
+
+
+def spread(names: Sequence[str]) -> dict[str, str]:
+    """Put at most `MANY` names, at least one, into the places of a statement about many."""
+    return dict(zip(PLACES, [*names, *[names[-1]] * (MANY - len(names))], strict=True))
 
 
 def key_of(customer_id: str) -> str:

@@ -6,7 +6,7 @@ With `data.database`, `data.registers` and `data.stored` the only one that speak
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -15,15 +15,7 @@ import sqlalchemy as sa
 from data import stored
 from data import tables as t
 from data.dataset import Dataset
-from data.reading import (
-    ALWAYS,
-    EVERYBODY,
-    OF_INTERACTION,
-    OF_PROFILE,
-    OF_TRANSACTION,
-    PROFILE,
-    key_of,
-)
+from data.reading import EVERYBODY, MANY, PROFILE, key_of
 from data.registers import KeyRegister, OfferRegister
 from data.rows import (
     Row,
@@ -34,21 +26,7 @@ from data.rows import (
     offer_rows,
     transaction_rows,
 )
-
-
-@dataclass(frozen=True)
-class CustomerState:
-    """What the database holds about one customer; times are microseconds since 1970, UTC.
-
-    `whole` says that interactions and transactions are all there are, not those since a moment.
-    """
-
-    known: bool
-    whole: bool
-    profile: Row = field(default_factory=dict)
-    answers: dict[str, str] = field(default_factory=dict)
-    interactions: tuple[Row, ...] = ()
-    transactions: tuple[Row, ...] = ()
+from data.states import CustomerState, state_of, states_of
 
 
 @dataclass(frozen=True)
@@ -131,24 +109,26 @@ class Store(OfferRegister, KeyRegister):
             Only interactions and transactions recorded at or after this moment (microseconds),
             unless something recorded before it was replaced after it: then all of them.
         """
-        own = {"customer_id": customer_id}
         with self._reader.reading() as fetch:
-            profile = fetch("profile", own)
-            stated = dict(zip(OF_PROFILE, profile[0], strict=True)) if profile else {}
-            revised = stated.pop("revised_at", None)
-            whole = since is None or (revised is not None and revised >= since)
-            wanted = own | {"since": ALWAYS if whole else since}
-            answers = fetch("answers", own)
-            interactions = fetch("interactions", wanted)
-            transactions = fetch("transactions", wanted)
-        return CustomerState(
-            known=bool(profile or answers or interactions or transactions),
-            whole=whole,
-            profile={name: value for name, value in stated.items() if value is not None},
-            answers=dict(answers),
-            interactions=tuple(dict(zip(OF_INTERACTION, row, strict=True)) for row in interactions),
-            transactions=tuple(dict(zip(OF_TRANSACTION, row, strict=True)) for row in transactions),
-        )
+            return state_of(fetch, customer_id, since)
+
+    def customer_states(self, since: Mapping[str, int | None]) -> dict[str, CustomerState]:
+        """Read what is known about many customers, each as `customer_state` does.
+
+        Parameters
+        ----------
+        since : mapping of str to int or None
+            By customer id, only what was recorded at or after this moment.
+        """
+        found: dict[str, CustomerState] = {}
+        names = list(since)
+        if len(names) == 1:
+            return {names[0]: self.customer_state(names[0], since[names[0]])}
+        with self._reader.reading() as fetch:
+            for start in range(0, len(names), MANY):
+                part = names[start : start + MANY]
+                found |= states_of(fetch, {name: since[name] for name in part})
+        return found
 
     def put_customer(
         self, customer_id: str, profile: Mapping[str, Any], answers: Mapping[str, str]

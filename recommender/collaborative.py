@@ -84,12 +84,14 @@ class Autoencoder:
             return np.asarray(near)
         return np.asarray(near + (taken @ self.left) @ self.right.T)
 
-    def speaks_for(self, taken: np.ndarray, offer: int) -> np.ndarray:
-        """Say how much each taken offer speaks for another one: shape (taken,)."""
+    def speak_for(self, taken: np.ndarray, offers: np.ndarray) -> np.ndarray:
+        """Say how much each taken offer speaks for some others: shape (taken, offers)."""
         near = self._near
-        alike = near[taken, offer] if isinstance(near, np.ndarray) else near[taken][:, [offer]]
-        alike = alike if isinstance(alike, np.ndarray) else alike.toarray().ravel()
-        return np.asarray(alike + self.left[taken] @ self.right[offer])
+        if isinstance(near, np.ndarray):
+            alike = near[np.ix_(taken, offers)]
+        else:
+            alike = near[taken][:, offers].toarray()
+        return np.asarray(alike + self.left[taken] @ self.right[offers].T)
 
     @cached_property
     def _near(self) -> np.ndarray | sp.csr_matrix:

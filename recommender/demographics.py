@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,7 @@ import scipy.sparse as sp
 
 from data.idmap import IdMap
 from data.schema import AGE, ANNUAL_INCOME, CUSTOMER_ID, CUSTOMERS, GENDER
+from recommender.sparse import entries, rows_of
 
 AGES = (12.0, 18.0, 24.0, 30.0, 38.0, 46.0, 54.0, 62.0, 70.0)
 INCOME_BANDS = 5
@@ -55,24 +56,39 @@ class Demographics:
     def _rows(self) -> dict[str, int]:
         return {name: row for row, name in enumerate(self.names)}
 
-    def columns(self, profile: Mapping[str, Any]) -> dict[int, float]:
-        """Return the columns that a profile fills; what is not known fills none."""
-        found: dict[int, float] = {}
-        for name, block in self._blocks.items():
-            value = profile.get(name)
-            if value is None:
-                continue
-            if np.isnan(self.centre[block[0]]):
-                row = self._rows.get(_category(name, value))
-                found |= {} if row is None else {row: 1.0}
-            elif isinstance(value, int | float) and np.isfinite(value):
-                near = self._near(block, np.array([value], dtype=np.float64))[0]
-                found |= dict(zip(block.tolist(), near.tolist(), strict=True))
-        return found
+    def updated(
+        self, before: sp.csr_matrix, profiles: Sequence[Mapping[str, Any]]
+    ) -> sp.csr_matrix:
+        """Put what profiles state in the place of what was known of the same attributes.
 
-    def kept(self, columns: Iterable[int], profile: Mapping[str, Any]) -> set[int]:
-        """Return the columns that still hold: those of attributes a profile does not state."""
-        return {int(row) for row in columns if profile.get(self.attribute[int(row)]) is None}
+        Parameters
+        ----------
+        before : csr_matrix, shape (n, columns)
+        profiles : sequence of n mappings
+            An attribute that is None is not stated; one that makes no sense is not known any more.
+        """
+        filled: list[dict[int, float]] = []
+        for row, profile in enumerate(profiles):
+            kept = zip(*(part.tolist() for part in entries(before, row)), strict=True)
+            filled.append(
+                {
+                    column: value
+                    for column, value in kept
+                    if profile.get(self.attribute[column]) is None
+                }
+            )
+        for name, block in self._blocks.items():
+            given = [(row, one[name]) for row, one in enumerate(profiles) if _states(one, name)]
+            if np.isnan(self.centre[block[0]]):
+                for row, value in given:
+                    column = self._rows.get(_category(name, value))
+                    filled[row] |= {} if column is None else {column: 1.0}
+                continue
+            numbers = [(row, value) for row, value in given if _is_number(value)]
+            near = self._near(block, np.array([value for _, value in numbers], dtype=np.float64))
+            for (row, _), values in zip(numbers, near.tolist(), strict=True):
+                filled[row].update(zip(block.tolist(), values, strict=True))
+        return rows_of(filled, len(self.names))
 
     def membership(self, customers: pd.DataFrame, ids: IdMap) -> sp.csr_matrix:
         """Turn a customers table into one row per customer of `ids`."""
@@ -150,6 +166,14 @@ def build_demographics(customers: pd.DataFrame) -> Demographics:
         np.array(widths, dtype=np.float64),
         np.array(crosses, dtype=np.int64).reshape(-1, 2),
     )
+
+
+def _states(profile: Mapping[str, Any], name: str) -> bool:
+    return profile.get(name) is not None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and bool(np.isfinite(value))
 
 
 def _category(name: str, value: Any) -> Any:

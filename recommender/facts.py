@@ -21,10 +21,9 @@ from recommender.purchases import (
     Purchases,
     add_purchases,
     purchases_of,
-    purchases_of_one,
-    row_of,
-    without_refunds,
+    purchases_of_people,
 )
+from recommender.sparse import rows_of
 from recommender.survey import Survey
 from segmentation.features import DAY, DAYS_PER_MONTH, FEATURES
 from segmentation.kinds import KINDS
@@ -132,35 +131,54 @@ class Encoders:
         base : Query, optional
             The person's row of the bundle.
         """
-        profile = self.demographics.columns(facts.profile)
-        if base is not None:
-            kept = self.demographics.kept(base.demographic.indices, facts.profile)
-            told = zip(base.demographic.indices.tolist(), base.demographic.data, strict=True)
-            profile |= {column: float(value) for column, value in told if column in kept}
-        answers = self.survey.columns(facts.answers)
-        said = {
-            "segment": self.segment_membership(features[None, :]),
-            "demographic": row_of(profile, len(self.demographics.names)),
-            "answers": row_of(dict.fromkeys(answers, 1.0), self.survey.n_columns),
-        }
-        if base is not None and not facts.interactions and not facts.purchases:
-            return _joined(base, replace(base, **said))
-        weights, taken = history_of_one(facts.interactions, self.offer_rows, self.moment)
-        purchases = purchases_of_one(facts.purchases, self.keys, self.moment)
-        if base is not None:
-            before = Purchases(base.purchases, base.baskets, base.recent, base.spent)
-            purchases = add_purchases(before, purchases)
-        query = Query(
-            history=row_of(weights, len(self.offer_ids)),
-            redeemed=row_of(taken, len(self.offer_ids)),
-            **_fields(without_refunds(purchases)),
-            **said,
-            flagged=sp.csr_matrix((1, len(KINDS))) if base is None else base.flagged,
+        known = self.nothing_known if base is None else base
+        return self.query_people([facts], features[None, :], known)
+
+    def query_people(self, facts: Sequence[Facts], features: np.ndarray, base: Query) -> Query:
+        """Build the queries of some people, each as `query_facts` does, with one step for all.
+
+        Parameters
+        ----------
+        facts : sequence of n Facts
+        features : ndarray of float, shape (n, 6)
+        base : Query
+            Of n rows, empty ones for strangers.
+        """
+        told = replace(
+            base,
+            segment=self._segments(features, base.segment),
+            demographic=self.demographics.updated(base.demographic, [one.profile for one in facts]),
+            answers=self.survey.updated(base.answers, [one.answers for one in facts]),
         )
-        if base is None:
-            return query
-        history, redeemed = _sum(base.history, query.history), _sum(base.redeemed, query.redeemed)
-        return _joined(base, replace(query, history=history, redeemed=redeemed))
+        if not any(one.interactions or one.purchases for one in facts):
+            return told
+        done = [history_of_one(one.interactions, self.offer_rows, self.moment) for one in facts]
+        weights, taken = (rows_of(part, len(self.offer_ids)) for part in zip(*done, strict=True))
+        before = Purchases(base.purchases, base.baskets, base.recent, base.spent)
+        since = purchases_of_people([one.purchases for one in facts], self.keys, self.moment)
+        return replace(
+            told,
+            history=_sum(base.history, weights),
+            redeemed=_sum(base.redeemed, taken),
+            **_fields(add_purchases(before, since)),
+        )
+
+    @cached_property
+    def nothing_known(self) -> Query:
+        """The query of one person of whom nothing is known."""
+        offers, keys, questions = len(self.offer_ids), self.keys.n_keys, self.survey.n_columns
+        segments = 0 if self.segments is None else self.segments.n_segments
+        profile = len(self.demographics.names)
+        widths = (offers, offers, keys, keys, keys, 1, segments, profile, questions, len(KINDS))
+        return Query(*(sp.csr_matrix((1, width)) for width in widths))
+
+    def _segments(self, features: np.ndarray, before: sp.csr_matrix) -> sp.csr_matrix:
+        """Place people by their features; who has none stays where they were."""
+        placed = self.segment_membership(features)
+        silent = np.diff(placed.indptr) == 0
+        if not (silent.any() and before.nnz):
+            return placed
+        return sp.csr_matrix(placed + sp.diags_array(silent.astype(np.float64)) @ before)
 
 
 def features_of(
@@ -213,19 +231,6 @@ def _fields(purchases: Purchases) -> dict[str, sp.csr_matrix]:
         "recent": purchases.recent,
         "spent": purchases.spent,
     }
-
-
-def _joined(base: Query, new: Query) -> Query:
-    """Keep what a bundle knows; what a person says of themselves now replaces the old."""
-    answered = new.answers.indices // 2
-    kept = base.answers.copy()
-    kept.data = np.where(np.isin(kept.indices // 2, answered), 0.0, kept.data)
-    kept.eliminate_zeros()
-    return replace(
-        new,
-        segment=new.segment if new.segment.nnz else base.segment,
-        answers=_sum(kept, new.answers),
-    )
 
 
 def _sum(before: sp.csr_matrix, later: sp.csr_matrix) -> sp.csr_matrix:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from data.dataset import Dataset, microseconds, transaction_numbers
 from data.idmap import IdMap
 from data.schema import AMOUNT, CUSTOMER_ID, ITEM_ID, OCCURRED_AT
 from recommender.keys import ITEM, STATED, TYPE, KeySpace
+from recommender.sparse import rows_of
 from segmentation.features import DAY
 
 HALF_LIFE = 60 * DAY  # microseconds in which a purchase becomes half as recent
@@ -100,8 +101,30 @@ def purchases_of(dataset: Dataset, keys: KeySpace, customers: IdMap, moment: int
     )
 
 
-def purchases_of_one(lines: Iterable[Mapping[str, Any]], keys: KeySpace, moment: int) -> Purchases:
-    """Sum up the lines of one customer; refunds may outweigh what they are told with."""
+def purchases_of_people(
+    people: Sequence[Iterable[Mapping[str, Any]]], keys: KeySpace, moment: int
+) -> Purchases:
+    """Sum up the lines of some customers; refunds may outweigh what they are told with."""
+    sums = [_sums(lines, keys, moment) for lines in people]
+    return Purchases(
+        spend=rows_of([one.spend for one in sums], keys.n_keys),
+        baskets=rows_of([one.baskets for one in sums], keys.n_keys),
+        recent=rows_of([one.recent for one in sums], keys.n_keys),
+        spent=rows_of([one.spent for one in sums], 1),
+    )
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """One customer's purchases by key, as in `Purchases`."""
+
+    spend: dict[int, float]
+    baskets: dict[int, float]
+    recent: dict[int, float]
+    spent: dict[int, float]
+
+
+def _sums(lines: Iterable[Mapping[str, Any]], keys: KeySpace, moment: int) -> _Sums:
     spend: dict[int, float] = {}
     seen: dict[int, set[str]] = {}
     recent: dict[int, float] = {}
@@ -120,12 +143,7 @@ def purchases_of_one(lines: Iterable[Mapping[str, Any]], keys: KeySpace, moment:
                     age = recency(np.array([moment if when is None else when]), moment)
                     recent[key] = max(recent.get(key, 0.0), float(age[0]))
     baskets = {key: float(len(names)) for key, names in seen.items()}
-    return Purchases(
-        spend=row_of(spend, keys.n_keys),
-        baskets=row_of(baskets, keys.n_keys),
-        recent=row_of(recent, keys.n_keys),
-        spent=row_of({0: total} if total else {}, 1),
-    )
+    return _Sums(spend, baskets, recent, {0: total} if total else {})
 
 
 def recency(when: np.ndarray, moment: int) -> np.ndarray:
@@ -160,13 +178,6 @@ def without_refunds(purchases: Purchases) -> Purchases:
     return Purchases(
         positive(purchases.spend), purchases.baskets, purchases.recent, positive(purchases.spent)
     )
-
-
-def row_of(values: Mapping[int, float], width: int) -> sp.csr_matrix:
-    """Make a matrix of one row."""
-    columns = np.array(sorted(values), dtype=np.int64)
-    data = np.array([values[column] for column in sorted(values)], dtype=np.float64)
-    return sp.csr_matrix((data, columns, np.array([0, len(columns)])), shape=(1, width))
 
 
 def _type_of_item(keys: KeySpace) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from data.dataset import Dataset
 from data.idmap import IdMap
 from data.schema import CLICK, CUSTOMER_ID, NO, OFFER_ID, YES
+from recommender.sparse import entries, rows_of
 
 MOST_CATEGORIES, MOST_OFFERS = 24, 30
 CATEGORY, OFFER = "category:", "offer:"
@@ -48,14 +49,26 @@ class Survey:
         kind, _, name = self.questions[question].partition(":")
         return offer_rows.get(name) if kind + ":" == OFFER else None
 
-    def columns(self, answers: Mapping[str, str]) -> list[int]:
-        """Return the columns of the answers given; other questions and answers say nothing."""
-        found = []
-        for question, answer in answers.items():
-            row = self.rows.get(question)
-            if row is not None and answer in (YES, NO):
-                found.append(2 * row + (answer == NO))
-        return sorted(found)
+    def updated(self, before: sp.csr_matrix, told: Sequence[Mapping[str, str]]) -> sp.csr_matrix:
+        """Put answers in the place of what was known of the same questions.
+
+        Parameters
+        ----------
+        before : csr_matrix, shape (n, 2 · questions)
+        told : sequence of n mappings
+            Answers by question; other questions and answers say nothing.
+        """
+        rows = []
+        for row, answers in enumerate(told):
+            said = {
+                self.rows[question]: answer
+                for question, answer in answers.items()
+                if question in self.rows and answer in (YES, NO)
+            }
+            kept = zip(*(part.tolist() for part in entries(before, row)), strict=True)
+            known = {column: value for column, value in kept if column // 2 not in said}
+            rows.append(known | {2 * row + (said[row] == NO): 1.0 for row in said})
+        return rows_of(rows, self.n_columns)
 
     def membership(self, answers: pd.DataFrame, customers: IdMap) -> sp.csr_matrix:
         """Turn a survey_answers table into one row per customer."""

@@ -18,7 +18,7 @@ from api.people import facts_of
 from api.routes.anomalies import Anomaly, anomaly_of
 from api.schemas import ID_PATTERN, Answers, CustomerId, Profile, SegmentName, Strict
 from data.schema import EVENT_TYPES
-from data.store import CustomerState
+from data.states import CustomerState
 from recommender.facts import features_of
 from segmentation.features import FEATURES
 from segmentation.moves import why_placed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated
 
@@ -11,8 +12,9 @@ from pydantic import StringConstraints
 
 from api.dependencies import HouseDependency
 from api.listing import NOTHING_TOLD, serving
-from api.people import Asked, find_person, make_list, person_of, segment_of
-from api.schemas import CustomerId, NextQuestion, NextQuestions, Onboarding, Welcome
+from api.lists import make_lists
+from api.people import Asked, find_person, people_of
+from api.schemas import CustomerId, NextQuestion, NextQuestions, OfferList, Onboarding, Welcome
 
 router = APIRouter(tags=["onboarding"])
 
@@ -37,7 +39,7 @@ def survey(
     questions: list[NextQuestion] = []
     if model.service is not None:
         if customer_id is None:  # nothing to read: asked even while the database is away
-            person = person_of(model, model.service, "", NOTHING_TOLD, at)
+            person = people_of(model, model.service, [("", NOTHING_TOLD)], at)
         else:
             person = find_person(model, model.service, home.store, customer_id, at)
         questions = _told(model.service.next_questions(person.query, at, skip or (), n))
@@ -63,12 +65,16 @@ def onboard(
     if customer_id in model.bundle.customer_ids or not new:
         response.status_code = HTTPStatus.OK
     person = find_person(model, service, home.store, customer_id, at)
+    made = make_lists(model, service, person, [Asked()], at)[0]
     return Welcome(
         customer_id=customer_id,
-        segment=segment_of(model.bundle, person.query),
+        segment=made["segment"],
         next_questions=_told(service.next_questions(person.query, at, body.skipped)),
-        recommendations=make_list(
-            model, service, person, Asked(), at, request_id=request.state.request_id
+        recommendations=OfferList(
+            request_id=request.state.request_id,
+            decision_id=uuid.uuid4().hex,
+            generated_at=datetime.now(UTC),
+            **made,
         ),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -11,12 +11,11 @@ from pydantic import ValidationError
 
 from api.dependencies import HouseDependency
 from api.errors import told_problem
-from api.house import House
-from api.listing import answer
-from api.people import Asked
+from api.listing import answer, answers
+from api.people import Asked, Wished
 from api.schemas import ID_PATTERN, DegradedList, ListRequest, ListRequests, ListResults, OfferList
 from api.telemetry import count_list
-from data.store import CustomerState
+from data.states import CustomerState
 
 router = APIRouter(tags=["recommend"])
 
@@ -48,23 +47,27 @@ async def recommend(
 @router.post("/recommend", response_model=ListResults)
 def recommend_many(request: Request, home: HouseDependency, body: ListRequests) -> Response:
     """Make many lists at once; what is wrong with one request does not keep the others out."""
-    results = [_one(home, raw, request.state.request_id) for raw in body.requests]
+    results = [b""] * len(body.requests)
+    wished: dict[int, Wished] = {}
+    for place, raw in enumerate(body.requests):
+        try:
+            wished[place] = _wished(ListRequest.model_validate(raw))
+        except ValidationError as error:
+            problem = {"status": 422, "code": "VALIDATION_FAILED", "detail": told_problem(error)}
+            results[place] = json.dumps(problem).encode()
+    found = answers(home, list(wished.values()), request.state.request_id)
+    for place, one in zip(wished, found, strict=True):
+        count_list(one.strategy, one.degraded)
+        results[place] = b'{"status":200,"list":' + one.body + b"}"
     return Response(b'{"results":[' + b",".join(results) + b"]}", media_type="application/json")
 
 
-def _one(home: House, raw: dict[str, Any], request_id: str) -> bytes:
-    try:
-        wished = ListRequest.model_validate(raw)
-    except ValidationError as error:
-        problem = {"status": 422, "code": "VALIDATION_FAILED", "detail": told_problem(error)}
-        return json.dumps(problem).encode()
+def _wished(request: ListRequest) -> Wished:
     told = None
-    if wished.profile is not None or wished.answers:
-        profile = {} if wished.profile is None else wished.profile.model_dump(exclude_none=True)
+    if request.profile is not None or request.answers:
+        profile = {} if request.profile is None else request.profile.model_dump(exclude_none=True)
         told = CustomerState(
-            known=False, whole=False, profile=profile, answers=dict(wished.answers)
+            known=False, whole=False, profile=profile, answers=dict(request.answers)
         )
-    asked = Asked(wished.n, wished.category, tuple(wished.exclude), wished.explain)
-    found = answer(home, wished.customer_id, asked, request_id, told)
-    count_list(found.strategy, found.degraded)
-    return b'{"status":200,"list":' + found.body + b"}"
+    asked = Asked(request.n, request.category, tuple(request.exclude), request.explain)
+    return Wished(request.customer_id, asked, told)

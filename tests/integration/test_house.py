@@ -142,6 +142,9 @@ class Away:
         self.asked += 1
         raise OperationalError("select", None, ConnectionError())
 
+    def revisions_of_many(self, customer_ids: list[str]) -> tuple[dict[str, int], int]:
+        raise OperationalError("select", None, ConnectionError())
+
     def keys(self) -> tuple[object, ...]:
         return ()  # they were read before it went away
 
@@ -159,6 +162,17 @@ def test_lists_come_while_the_database_is_away_and_say_so(small_bundle: Bundle) 
     assert all(len(answer.json()["offers"]) == 10 for answer in answers)
     assert away.asked == 1  # a database that is away is left alone for a moment
     assert len(home.shelf) == 0
+
+
+def test_many_lists_come_while_the_database_is_away(small_bundle: Bundle) -> None:
+    away: Any = Away()
+    home = House(small_bundle, Service(small_bundle), away, at=small_bundle.moment)
+    told = [{"customer_id": "c0000004"}, {"customer_id": "x", "answers": {"category:home": "yes"}}]
+    with TestClient(create_app(home), raise_server_exceptions=False) as client:
+        results = client.post("/recommend", json={"requests": told}).json()["results"]
+    assert [one["list"]["degraded"] for one in results] == [True, True]
+    assert results[0]["list"]["known"]
+    assert results[1]["list"]["strategy"] != "popularity"
 
 
 def test_many_lists_at_once_are_judged_one_by_one(client: TestClient) -> None:
@@ -179,6 +193,37 @@ def test_many_lists_at_once_are_judged_one_by_one(client: TestClient) -> None:
     assert all(offer["reasons"] == [] for offer in two["list"]["offers"])
     assert three["code"] == "VALIDATION_FAILED"
     assert three["detail"].startswith("n:")
+
+
+def test_many_lists_are_those_of_single_requests(home: House, client: TestClient) -> None:
+    names = [str(name) for name in home.bundle.customers.ids[:40]]
+    event = {"customer_id": names[5], "offer_id": home.bundle.offers["offer_id"][0]}
+    client.post("/events", json={"events": [{**event, "event_type": "redemption"}]})
+    line = {"customer_id": names[6], "amount": 250.0, "category": "travel"}
+    client.post("/transactions", json={"transactions": [line]})
+    client.put(f"/customers/{names[7]}", json={"profile": {"age": 77}})
+    requests = [{"customer_id": name, "n": 4} for name in (*names, "nobody", names[5])]
+    requests[3] |= {"category": "travel"}
+    requests[4] |= {"exclude": [event["offer_id"]]}
+    made = len(home.shelf)
+    results = client.post("/recommend", json={"requests": requests}).json()["results"]
+    # A run through everybody does not push out what single requests come back for.
+    assert len(home.shelf) == made
+    assert {one["status"] for one in results} == {200}
+    for request, result in zip(requests, results, strict=True):
+        name = request.pop("customer_id")
+        alone = own(client.get(f"/recommend/{name}", params=request).json())
+        many = own(result["list"])
+        for one, two in zip(many.pop("offers"), alone.pop("offers"), strict=True):
+            # Sums of a matrix product may differ in their last digit from those of a row.
+            assert one.pop("score") == pytest.approx(two.pop("score"), rel=1e-12)
+            assert one.pop("contributions") == pytest.approx(two.pop("contributions"), rel=1e-9)
+            assert one == two
+        assert many == alone
+
+
+def test_no_lists_at_once_are_no_mistake(client: TestClient) -> None:
+    assert client.post("/recommend", json={"requests": []}).json() == {"results": []}
 
 
 def test_too_many_lists_at_once_are_refused(client: TestClient) -> None:

@@ -13,7 +13,9 @@ from recommender.base import Query
 from recommender.batch import query_customers
 from recommender.bundle import Bundle
 from recommender.facts import Facts, features_of
+from recommender.lists import Wish
 from recommender.service import Service
+from recommender.visitors import Visitor, queries
 from segmentation.features import customer_features
 
 
@@ -105,3 +107,40 @@ def test_features_of_one_are_the_features_of_a_table() -> None:
     ]
     ours = features_of(Facts(purchases=rows), at)
     np.testing.assert_allclose(ours[3:], table.to_numpy()[3:])
+
+
+def test_many_at_the_door_are_each_of_them(
+    small_dataset: Dataset, small_bundle: Bundle, small_service: Service
+) -> None:
+    at = small_bundle.moment
+    known = [str(name) for name in small_bundle.customers.ids[:12]]
+    everything = facts_in(small_dataset, known[0])
+    visitors = [
+        *(Visitor(name, Facts(profile={"age": 30.0 + row})) for row, name in enumerate(known)),
+        Visitor("stranger", Facts(profile={"gender": "Female"}, answers={"category:home": "no"})),
+        Visitor("nobody", Facts()),
+        Visitor(known[1], everything),
+        Visitor(known[2], everything, whole=True),
+        Visitor(known[3], Facts(purchases=everything.purchases)),
+        Visitor(known[4], Facts(interactions=everything.interactions)),
+        Visitor(known[5], Facts(profile={"age": float("nan"), "gender": "unheard of"})),
+    ]
+    encoders = small_service.recommender.encoders
+    together = queries(small_bundle, encoders, visitors, at)
+    for row, one in enumerate(visitors):
+        alone = small_service.query(one.customer_id, one.facts, at, whole=one.whole)
+        assert_same(together.take(np.array([row])), alone)
+        assert_same(queries(small_bundle, encoders, [one], at), alone)
+
+
+def test_reasons_of_many_lists_are_those_of_each(
+    small_bundle: Bundle, small_service: Service
+) -> None:
+    query = small_bundle.customers.query
+    assert query is not None
+    lists = [one.offers for one in small_service.recommend(query, Wish(at=small_bundle.moment))]
+    explainer = small_service.explainer
+    together = explainer.reasons_of_many(query, lists)
+    alone = [explainer.reasons(query.one(row), listed) for row, listed in enumerate(lists)]
+    assert together == alone
+    assert len({reason for one in together for reasons in one for reason in reasons}) > 20

@@ -1,0 +1,105 @@
+"""What is known of customers, put together from a few indexed reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from data.reading import (
+    ALWAYS,
+    OF_INTERACTION,
+    OF_PROFILE,
+    OF_TRANSACTION,
+    PROFILE,
+    Fetch,
+    spread,
+)
+from data.rows import Row
+
+
+@dataclass(frozen=True)
+class CustomerState:
+    """What the database holds about one customer; times are microseconds since 1970, UTC.
+
+    `whole` says that interactions and transactions are all there are, not those since a moment.
+    """
+
+    known: bool
+    whole: bool
+    profile: Row = field(default_factory=dict)
+    answers: dict[str, str] = field(default_factory=dict)
+    interactions: tuple[Row, ...] = ()
+    transactions: tuple[Row, ...] = ()
+
+
+def state_of(fetch: Fetch, customer_id: str, since: int | None) -> CustomerState:
+    """Read the state of one customer; `since` as in `Store.customer_state`."""
+    own = {"customer_id": customer_id}
+    profile = fetch("profile", own)
+    stated = dict(zip(OF_PROFILE, profile[0], strict=True)) if profile else {}
+    whole = _is_whole(since, stated)
+    wanted = own | {"since": ALWAYS if whole or since is None else since}
+    answers = fetch("answers", own)
+    interactions, transactions = fetch("interactions", wanted), fetch("transactions", wanted)
+    return _state(whole, stated, answers, interactions, transactions)
+
+
+def states_of(fetch: Fetch, since: Mapping[str, int | None]) -> dict[str, CustomerState]:
+    """Read the states of at least one and at most `MANY` customers, by id."""
+    many = spread(list(since))
+    stated = {
+        row[0]: dict(zip(OF_PROFILE, row[1:], strict=True)) for row in fetch("profiles", many)
+    }
+    answers = _by_owner(fetch("answers of many", many))
+    whole = {name: _is_whole(moment, stated.get(name, {})) for name, moment in since.items()}
+    asked: dict[int, list[str]] = {}
+    for name, moment in since.items():
+        asked.setdefault(ALWAYS if whole[name] or moment is None else moment, []).append(name)
+    history: dict[str, dict[str, list[Any]]] = {"interactions": {}, "transactions": {}}
+    for moment, part in asked.items():
+        wanted = spread(part) | {"since": moment}
+        for table, of in history.items():
+            of |= _by_owner(fetch(f"{table} of many", wanted))
+    return {
+        name: _state(
+            whole[name],
+            stated.get(name, {}),
+            answers.get(name, ()),
+            history["interactions"].get(name, ()),
+            history["transactions"].get(name, ()),
+        )
+        for name in since
+    }
+
+
+def _state(
+    whole: bool,
+    stated: Mapping[str, Any],
+    answers: Iterable[Sequence[str]],
+    interactions: Sequence[Sequence[Any]],
+    transactions: Sequence[Sequence[Any]],
+) -> CustomerState:
+    """Make a state of what was fetched; `stated` is empty where there is no row."""
+    told = {row[0]: row[1] for row in answers}
+    return CustomerState(
+        known=bool(stated or told or interactions or transactions),
+        whole=whole,
+        profile={name: stated[name] for name in PROFILE if stated.get(name) is not None},
+        answers=told,
+        interactions=tuple(dict(zip(OF_INTERACTION, row, strict=True)) for row in interactions),
+        transactions=tuple(dict(zip(OF_TRANSACTION, row, strict=True)) for row in transactions),
+    )
+
+
+def _is_whole(since: int | None, stated: Mapping[str, Any]) -> bool:
+    """Tell whether all rows have to be read: something recorded before was replaced since."""
+    revised = stated.get("revised_at")
+    return since is None or (revised is not None and revised >= since)
+
+
+def _by_owner(rows: Iterable[Sequence[Any]]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for owner, *rest in rows:
+        found.setdefault(owner, []).append(rest)
+    return found
