@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from api.afar import Afar
 from api.breaker import Breaker
 from api.shelf import Shelf
 from data.errors import BundleError
@@ -81,6 +82,10 @@ class Model:
         return [] if self.service is None else self.service.turns
 
 
+class Behind(Exception):
+    """The model does not know yet what was recorded of everybody."""
+
+
 class House:
     """Everything a request reaches.
 
@@ -113,7 +118,7 @@ class House:
         self.store = store
         self._at = at
         self._folder, self._rules = folder, rules
-        self.shelf, self.breaker = Shelf(), Breaker()
+        self.shelf, self.breaker, self.afar = Shelf(), Breaker(), Afar(store)
         self._model = Model(bundle, bundle, service, everybody=0)
         self._seen = None if folder is None else _stamp(folder)
         self._changing = threading.Lock()
@@ -143,16 +148,27 @@ class House:
         """Return the moment lists are for."""
         return pd.Timestamp.now(tz="UTC") if self._at is None else self._at
 
-    def current(self, everybody: int) -> Model:
+    def current(self, everybody: int, *, at_once: bool = False) -> Model:
         """Return the model that knows what concerns everybody up to a revision.
+
+        Parameters
+        ----------
+        at_once : bool
+            Do not make it if that is needed: that takes long.
 
         Raises
         ------
         SQLAlchemyError
             The database does not answer.
+        Behind
+            The model has to be made.
         """
         model = self._model
-        return model if model.everybody == everybody else self._renew(model.trained, everybody)
+        if model.everybody == everybody:
+            return model
+        if at_once:
+            raise Behind
+        return self._renew(model.trained, everybody)
 
     def erase(self, customer_id: str) -> Receipt:
         """Take a customer out of the database, of every stored model and of what is in memory.
@@ -210,6 +226,7 @@ class House:
     def close(self) -> None:
         """Stop watching and give the connections back."""
         self._closing.set()
+        self.afar.close()
         self.store.close()
 
     def _renew(self, trained: Bundle, everybody: int) -> Model:

@@ -14,13 +14,15 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from random import getrandbits
 
+from fastapi.concurrency import run_in_threadpool
 from pydantic_core import to_json
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.breaker import Resting
 from api.errors import ApiError
-from api.house import House, Model
+from api.house import Behind, House, Model
 from api.lists import Made, make_lists
-from api.people import Asked, Wished, find_people, people_of
+from api.people import Wished, find_people, people_of
 from api.shelf import Ready
 from data.states import CustomerState
 from recommender.service import Service
@@ -37,7 +39,7 @@ class Answer:
     degraded: bool = False
 
 
-def answer(house: House, customer_id: str, asked: Asked, request_id: str) -> Answer:
+async def answer(house: House, wished: Wished, request_id: str) -> Answer:
     """List the next best offers of a customer.
 
     Raises
@@ -45,26 +47,40 @@ def answer(house: House, customer_id: str, asked: Asked, request_id: str) -> Ans
     ApiError
         The model recommends nothing.
     """
+    if not house.store.is_near:
+        return await _answer_afar(house, wished, request_id)
+    try:
+        # One indexed read and, at most, some arrays: too short to be worth a thread.
+        return answer_here(house, wished, request_id, at_once=True)
+    except Behind:
+        return await run_in_threadpool(answer_here, house, wished, request_id)
+
+
+def answer_here(house: House, wished: Wished, request_id: str, *, at_once: bool = False) -> Answer:
+    """Do as `answer` does, in this thread.
+
+    Raises
+    ------
+    Behind
+        The model has to be made first, and the answer is wished for `at_once`.
+    """
     try:
         house.breaker.check()
-        mine, everybody = house.store.revisions(customer_id)
-        model = house.current(everybody)
-        service, at = serving(model), house.now()
-        key = (customer_id, asked)
-        stamp = (mine, model.number, model.epoch(at))
-        ready = house.shelf.get(key, stamp)
-        if ready is None:
-            people = find_people(model, service, house.store, [Wished(*key)], at)
-            made = make_lists(model, service, people, [asked], at)[0]
-            ready = Ready(stamp, _written(made), made["strategy"])
-            house.shelf.put(key, ready)
-        return Answer(_stamped(ready.body, request_id), ready.strategy)
-    except SQLAlchemyError as error:
-        house.breaker.trip(error)
-        return _degraded(house, [Wished(customer_id, asked)], request_id)[0]
+        return _one(house, wished, request_id, at_once)
+    except (Resting, SQLAlchemyError) as error:
+        return _alone(house, [wished], request_id, error)[0]
 
 
-def answers(house: House, wished: Sequence[Wished], request_id: str) -> list[Answer]:
+async def _answer_afar(house: House, wished: Wished, request_id: str) -> Answer:
+    """Do as `answer` does where the database is distant: nothing of the service waits for it."""
+    try:
+        house.breaker.check()
+        return await house.afar.run(_one, house, wished, request_id, at_once=False)
+    except (Resting, SQLAlchemyError, TimeoutError) as error:
+        return (await run_in_threadpool(_alone, house, [wished], request_id, error))[0]
+
+
+async def answers(house: House, wished: Sequence[Wished], request_id: str) -> list[Answer]:
     """List the next best offers of many customers, each as `answer` does.
 
     Lists that have to be made are made together. They do not go on the shelf: a run through all
@@ -79,26 +95,47 @@ def answers(house: House, wished: Sequence[Wished], request_id: str) -> list[Ans
         return []
     try:
         house.breaker.check()
-        mine, everybody = house.store.revisions_of_many(
-            list({one.customer_id: None for one in wished})
-        )
-        model = house.current(everybody)
-        service, at = serving(model), house.now()
-        rest = (model.number, model.epoch(at))
-        found = [
-            house.shelf.get((one.customer_id, one.asked), (mine[one.customer_id], *rest))
-            if one.told is None
-            else None
-            for one in wished
-        ]
-        missing = [one for one, ready in zip(wished, found, strict=True) if ready is None]
-        made: list[Made] = []
-        if missing:
-            people = find_people(model, service, house.store, missing, at)
-            made = make_lists(model, service, people, [one.asked for one in missing], at)
-    except SQLAlchemyError as error:
-        house.breaker.trip(error)
-        return _degraded(house, wished, request_id)
+        if house.store.is_near:
+            return await run_in_threadpool(_many, house, wished, request_id)
+        return await house.afar.run(_many, house, wished, request_id)
+    except (Resting, SQLAlchemyError, TimeoutError) as error:
+        return await run_in_threadpool(_alone, house, wished, request_id, error)
+
+
+def _one(house: House, wished: Wished, request_id: str, at_once: bool) -> Answer:
+    mine, everybody = house.store.revisions(wished.customer_id)
+    model = house.current(everybody, at_once=at_once)
+    service, at = serving(model), house.now()
+    key = (wished.customer_id, wished.asked)
+    stamp = (mine, model.number, model.epoch(at))
+    ready = house.shelf.get(key, stamp)
+    if ready is None:
+        people = find_people(model, service, house.store, [wished], at)
+        made = make_lists(model, service, people, [wished.asked], at)[0]
+        ready = Ready(stamp, _written(made), made["strategy"])
+        house.shelf.put(key, ready)
+    house.breaker.close()
+    return Answer(_stamped(ready.body, request_id), ready.strategy)
+
+
+def _many(house: House, wished: Sequence[Wished], request_id: str) -> list[Answer]:
+    names = list(dict.fromkeys(one.customer_id for one in wished))
+    mine, everybody = house.store.revisions_of_many(names)
+    model = house.current(everybody)
+    service, at = serving(model), house.now()
+    rest = (model.number, model.epoch(at))
+    found = [
+        house.shelf.get((one.customer_id, one.asked), (mine[one.customer_id], *rest))
+        if one.told is None
+        else None
+        for one in wished
+    ]
+    missing = [one for one, ready in zip(wished, found, strict=True) if ready is None]
+    made: list[Made] = []
+    if missing:
+        people = find_people(model, service, house.store, missing, at)
+        made = make_lists(model, service, people, [one.asked for one in missing], at)
+    house.breaker.close()
     fresh = iter(made)
     return [
         _answer(next(fresh), request_id)
@@ -119,8 +156,10 @@ def serving(model: Model) -> Service:
     return model.service
 
 
-def _degraded(house: House, wished: Sequence[Wished], request_id: str) -> list[Answer]:
+def _alone(house: House, wished: Sequence[Wished], request_id: str, why: Exception) -> list[Answer]:
     """Make the lists that the model alone can make."""
+    if not isinstance(why, Resting):
+        house.breaker.trip(why)
     model, at = house.model, house.now()
     service = serving(model)
     states = [(one.customer_id, one.told or NOTHING_TOLD) for one in wished]

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 
-from fastapi.concurrency import run_in_threadpool
-
 from api.house import House, Model
 from api.listing import answer
-from api.people import Asked
+from api.people import Asked, Wished
 
 REST = 0.05  # seconds without a request after which the service counts as idle
 BREATH = 0.002  # seconds between two lists, in which requests come through
@@ -50,8 +48,5 @@ class Warming:
                 await asyncio.sleep(REST)
             if house.model is not model or house.breaker.is_open:
                 return
-            if house.store.is_near:
-                answer(house, str(name), asked, "")
-            else:
-                await run_in_threadpool(answer, house, str(name), asked, "")
+            await answer(house, Wished(str(name), asked), "")
             await asyncio.sleep(BREATH)

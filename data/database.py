@@ -14,10 +14,22 @@ from data import tables as t
 from data.errors import SettingsError
 from data.reading import EVERYBODY, MANY, Reader, key_of, spread
 
-# A pool for the threads of a server; a database that is away is noticed within seconds.
+# A pool for the threads of a server; a database that is away is noticed within seconds, be it that
+# it refuses, that it vanishes from the network, or that all connections hang.
 _OPTIONS: dict[str, dict[str, Any]] = {
     "sqlite": {},
-    "postgresql": {"pool_pre_ping": True, "pool_size": 10, "connect_args": {"connect_timeout": 3}},
+    "postgresql": {
+        "pool_pre_ping": True,
+        "pool_size": 10,
+        "pool_timeout": 3,
+        "connect_args": {
+            "connect_timeout": 3,
+            "tcp_user_timeout": 5000,
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+        },
+    },
 }
 
 
@@ -73,6 +85,10 @@ class Database:
     def is_near(self) -> bool:
         """Whether a read is of a file here, too short to be worth a thread."""
         return self._engine.dialect.name == "sqlite"
+
+    def keep_connection(self) -> None:
+        """Let this thread have a connection of its own for its reads, the quickest way there is."""
+        self._reader.keep()
 
     def close(self) -> None:
         """Give all connections back."""

@@ -20,6 +20,8 @@ ALWAYS = -(2**63)  # before everything
 EVERYBODY = "*"
 PROFILE = ("gender", "age", "annual_income", "spending_score", "city", "signup_at")
 OF_PROFILE = (*PROFILE, "revised_at")
+OF_KEY = ("name", "digest", "scopes", "expires_at")
+LONGEST_WAIT = 250  # milliseconds
 MANY = 256  # ids in one statement, always as many: the text is the same and compiled once
 PLACES = tuple(f"id_{place}" for place in range(MANY))
 OF_INTERACTION = ("offer_id", "event_type", "occurred_at")
@@ -56,6 +58,7 @@ STATEMENTS: Mapping[str, sa.Select[Any]] = {
         t.revisions.c.key.in_((sa.bindparam("mine"), sa.bindparam("everybody")))
     ),
     "profile": sa.select(*_PROFILE).where(_is(_OWNER[0])),
+    "keys": sa.select(*(t.api_keys.c[name] for name in OF_KEY)).order_by(t.api_keys.c.name),
     "answers": sa.select(*_ANSWER).where(_is(_OWNER[1])),
     "interactions": _history(t.interactions, OF_INTERACTION, _is(_OWNER[2])),
     "transactions": _history(t.transactions, OF_TRANSACTION, _is(_OWNER[3])),
@@ -98,10 +101,14 @@ class Reader:
         self._near = engine.dialect.name == "sqlite"
         compiled = {name: one.compile(dialect=engine.dialect) for name, one in STATEMENTS.items()}
         self._text = {name: str(one) for name, one in compiled.items()}
-        # The driver takes values by their places, as the text has them.
-        self._places = {name: tuple(one.positiontup or ()) for name, one in compiled.items()}
+        # The driver takes values by their places, as the text has them, or else by name.
+        self._places = {name: one.positiontup for name, one in compiled.items()}
         self._mine = threading.local()
         self._open: list[Any] = []
+
+    def keep(self) -> None:
+        """Let this thread have a connection of its own; with a file every thread has."""
+        self._mine.keeps = True
 
     @contextmanager
     def reading(self) -> Iterator[Fetch]:
@@ -112,12 +119,11 @@ class Reader:
         SQLAlchemyError
             The database does not answer.
         """
-        if self._near:
+        if self._near or getattr(self._mine, "keeps", False):
             try:
-                yield self._near_fetch
+                yield self._own_fetch
                 return
             except self._engine.dialect.loaded_dbapi.Error as error:
-                self._mine = threading.local()
                 raise sa.exc.OperationalError("a read", None, error) from error
         with self._engine.connect() as connection:
             yield lambda name, values: [
@@ -130,14 +136,32 @@ class Reader:
             self._open.pop().close()
         self._mine = threading.local()
 
-    def _near_fetch(self, name: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        connection: Any = getattr(self._mine, "connection", None)
-        if connection is None:
-            lent = self._engine.raw_connection()
-            connection = lent.driver_connection
-            lent.detach()
-            self._mine.connection = connection
-            self._open.append(connection)
-        bound = tuple(values[place] for place in self._places[name])
+    def _own_fetch(self, name: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        used = getattr(self._mine, "connection", None)
+        try:
+            return self._run(self._connect() if used is None else used, name, values)
+        except self._engine.dialect.loaded_dbapi.Error:
+            self._mine.connection = None
+            if used is None or self._near:
+                raise
+        # A server that was started again knows nothing of older connections.
+        return self._run(self._connect(), name, values)
+
+    def _run(self, connection: Any, name: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        places = self._places[name]
+        bound = values if places is None else tuple(values[place] for place in places)
         found: list[tuple[Any, ...]] = connection.execute(self._text[name], bound).fetchall()
         return found
+
+    def _connect(self) -> Any:
+        lent = self._engine.raw_connection()
+        connection: Any = lent.driver_connection
+        lent.detach()
+        if self._near:
+            # Readers do not wait for writers; where one has to wait all the same, not for long.
+            connection.execute(f"PRAGMA busy_timeout={LONGEST_WAIT}")
+        else:
+            connection.autocommit = True
+        self._mine.connection = connection
+        self._open.append(connection)
+        return connection

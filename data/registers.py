@@ -75,11 +75,9 @@ class KeyRegister(Database):
 
     def keys(self) -> tuple[KeyRow, ...]:
         """Read all API keys, by name."""
-        with self._reading.connect() as connection:
-            rows = connection.execute(sa.select(t.api_keys).order_by(t.api_keys.c.name)).all()
-        return tuple(
-            KeyRow(row.name, row.digest, tuple(row.scopes.split()), row.expires_at) for row in rows
-        )
+        with self._reader.reading() as fetch:
+            rows = fetch("keys", {})
+        return tuple(KeyRow(row[0], row[1], tuple(row[2].split()), row[3]) for row in rows)
 
     def drop_key(self, name: str) -> bool:
         """Take an API key out; False where there is none of that name."""

@@ -6,7 +6,6 @@ import json
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from pydantic import ValidationError
 
 from api.dependencies import HouseDependency
@@ -34,18 +33,14 @@ async def recommend(
 ) -> Response:
     """List the next best offers of a customer; an unknown one gets the fallback."""
     left_out = tuple(part for part in (exclude or "").split(",") if part)
-    asked = Asked(n, category, left_out, explain)
-    if home.store.is_near:
-        # One indexed read and, at most, some arrays: too short to be worth a thread.
-        found = answer(home, customer_id, asked, request.state.request_id)
-    else:
-        found = await run_in_threadpool(answer, home, customer_id, asked, request.state.request_id)
+    wished = Wished(customer_id, Asked(n, category, left_out, explain))
+    found = await answer(home, wished, request.state.request_id)
     count_list(found.strategy, found.degraded)
     return Response(found.body, media_type="application/json")
 
 
 @router.post("/recommend", response_model=ListResults)
-def recommend_many(request: Request, home: HouseDependency, body: ListRequests) -> Response:
+async def recommend_many(request: Request, home: HouseDependency, body: ListRequests) -> Response:
     """Make many lists at once; what is wrong with one request does not keep the others out."""
     results = [b""] * len(body.requests)
     wished: dict[int, Wished] = {}
@@ -55,7 +50,7 @@ def recommend_many(request: Request, home: HouseDependency, body: ListRequests) 
         except ValidationError as error:
             problem = {"status": 422, "code": "VALIDATION_FAILED", "detail": told_problem(error)}
             results[place] = json.dumps(problem).encode()
-    found = answers(home, list(wished.values()), request.state.request_id)
+    found = await answers(home, list(wished.values()), request.state.request_id)
     for place, one in zip(wished, found, strict=True):
         count_list(one.strategy, one.degraded)
         results[place] = b'{"status":200,"list":' + one.body + b"}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -55,6 +56,24 @@ class Postgres:
 
     def stop(self) -> None:
         self._run(find("pg_ctl"), "-D", self._data, "-m", "immediate", "-w", "stop")
+
+    def freeze(self) -> None:
+        """Let the server neither answer nor refuse, as one does that hangs."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, what: signal.Signals) -> None:
+        first = int(Path(self._data, "postmaster.pid").read_text().split()[0])
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                parent = int(stat.read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue  # it ended meanwhile
+            if parent == first:
+                os.kill(int(stat.parent.name), what)
+        os.kill(first, what)
 
     def new_database(self) -> str:
         """Make an empty database and return its URL."""

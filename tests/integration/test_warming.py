@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from api.house import House
-from api.listing import answer
-from api.people import Asked
+from api.listing import answer_here
+from api.people import Asked, Wished
 from api.warming import Warming
 from data.dataset import Dataset
 from data.store import Store
@@ -43,7 +43,7 @@ def test_lists_are_there_before_anybody_asks(home: House) -> None:
     name = str(home.bundle.customers.ids[0])
     ready = home.shelf.get((name, Asked()), stamp_of(home, name))
     assert ready is not None
-    assert ready.body in answer(home, name, Asked(), "r").body
+    assert ready.body in answer_here(home, Wished(name, Asked()), "r").body
     assert len(home.shelf) == 5
 
 
