@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.postgres import Postgres, find
+from evaluation.suites.serving.postgres import Postgres, why_not
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    if find("initdb") is None:
-        pytest.skip("PostgreSQL is not installed (package postgresql)")
+    if missing := why_not():
+        pytest.skip(missing)
     server = Postgres()
     yield server
     server.remove()

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from data.dataset import Dataset
 from data.store import Store
 from data.stored import KeyRow
-from tests.contract.postgres import Postgres
+from evaluation.suites.serving.postgres import Postgres
 
 NOW = 1_700_000_000_000_000  # microseconds since 1970
 

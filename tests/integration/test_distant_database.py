@@ -16,9 +16,9 @@ from api.app import create_app
 from api.house import House
 from data.dataset import Dataset
 from data.store import Store
+from evaluation.suites.serving.postgres import Postgres
 from recommender.bundle import Bundle
 from recommender.service import Service
-from tests.contract.postgres import Postgres
 
 PATIENCE = 0.4
 

@@ -72,8 +72,13 @@ def make_home(folder: Path) -> Home:
         at=bundle.at,
         key=new_key(),
     )
-    store = Store.open(home.database)
-    store.load(dataset)
+    fill(home.database, home)
+    return home
+
+
+def fill(database: str, home: Home) -> None:
+    """Load the facts of a home, and its key, into an empty database."""
+    store = Store.open(database)
+    store.load(read_folder(home.data).dataset)
     store.add_key("suite", digest_of(home.key), ("admin",), None)
     store.close()
-    return home

@@ -19,7 +19,7 @@ from typing import Any
 
 from data.errors import OfferError
 
-PATIENCE = 120.0  # seconds within which a server has to answer
+START, PATIENCE = 120.0, 15.0  # seconds within which a server has to be ready, and to answer
 
 
 class Server:
@@ -86,16 +86,32 @@ class Server:
         answer : object
             The JSON of the answer; None where there is none.
         """
-        data = None if body is None else json.dumps(body).encode()
-        url = f"http://127.0.0.1:{self.port}{path}"
-        request = urllib.request.Request(url, data=data, headers=self._headers, method=method)
+        status, content = self.send(
+            path, None if body is None else json.dumps(body).encode(), method
+        )
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                return answer.status, json.load(answer)
+            return status, json.loads(content)
+        except ValueError:
+            return status, None
+
+    def send(
+        self, path: str, body: bytes | None = None, method: str | None = None
+    ) -> tuple[int, bytes]:
+        """Send a request that is written already, and leave the answer as it comes."""
+        url = f"http://127.0.0.1:{self.port}{path}"
+        request = urllib.request.Request(url, data=body, headers=self._headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+                return answer.status, answer.read()
         except urllib.error.HTTPError as error:
-            return error.code, None
-        except (OSError, ValueError, HTTPException):
-            return 0, None
+            return error.code, error.read()
+        except (OSError, HTTPException):
+            return 0, b""
+
+    def seconds(self) -> float:
+        """Return the processor time taken so far."""
+        parts = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(parts[11]) + int(parts[12])) / os.sysconf("SC_CLK_TCK")
 
     def memory(self) -> float:
         """Return the resident memory in MiB."""
@@ -117,7 +133,7 @@ class Server:
             self._process.wait(timeout=30)
 
     def _wait(self, ready: str) -> None:
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + START
         while self.ask(ready)[0] != 200:
             if self._process.poll() is not None or time.monotonic() > until:
                 self.kill()

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server on a port of the loopback address, for the tests that need one."""
+"""A real PostgreSQL server on a port of the loopback address, to measure and to test with."""
 
 from __future__ import annotations
 
@@ -12,10 +12,22 @@ import time
 import uuid
 from pathlib import Path
 
-import psycopg
+from data.errors import OfferError
+
+try:  # an extra: whoever serves from a file does without
+    import psycopg
+except ImportError:
+    psycopg = None  # type: ignore[assignment]
 
 DEBIAN = Path("/usr/lib/postgresql")
 PATIENCE = 30.0
+
+
+def why_not() -> str:
+    """Say what is missing for a server; nothing where it can be started."""
+    if psycopg is None:
+        return "the extra postgres (psycopg) is not installed"
+    return "" if find("initdb") else "PostgreSQL is not installed (package postgresql)"
 
 
 def find(program: str) -> str | None:
@@ -42,6 +54,7 @@ class Postgres:
         return str(self._folder / "data")
 
     def start(self) -> None:
+        """Start the server and wait until it answers."""
         options = f"-p {self._port} -c listen_addresses=127.0.0.1 -k {self._folder}"
         log = str(self._folder / "log")
         self._run(find("pg_ctl"), "-D", self._data, "-o", options, "-l", log, "-w", "start")
@@ -51,10 +64,12 @@ class Postgres:
                 psycopg.connect(self._libpq("postgres")).close()
                 return
             except psycopg.OperationalError:
-                assert time.monotonic() < until, "PostgreSQL did not start"
+                if time.monotonic() > until:
+                    raise
                 time.sleep(0.1)
 
     def stop(self) -> None:
+        """End it at once, as a crash would."""
         self._run(find("pg_ctl"), "-D", self._data, "-m", "immediate", "-w", "stop")
 
     def freeze(self) -> None:
@@ -62,6 +77,7 @@ class Postgres:
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
+        """Let it go on."""
         self._signal(signal.SIGCONT)
 
     def _signal(self, what: signal.Signals) -> None:
@@ -83,6 +99,7 @@ class Postgres:
         return f"postgresql+psycopg://nbo@127.0.0.1:{self._port}/{name}"
 
     def remove(self) -> None:
+        """Stop it and remove everything that it wrote."""
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -90,7 +107,10 @@ class Postgres:
         return f"host=127.0.0.1 port={self._port} user=nbo dbname={database}"
 
     def _run(self, program: str | None, *arguments: str) -> None:
-        assert program is not None
+        if program is None:
+            raise OfferError(
+                "A program of PostgreSQL is missing.", "Install the package postgresql."
+            )
         user = "postgres" if os.getuid() == 0 else None
         subprocess.run(
             [program, *arguments],
