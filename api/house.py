@@ -20,6 +20,7 @@ import pandas as pd
 
 from api.afar import Afar
 from api.breaker import Breaker
+from api.settling import settle
 from api.shelf import Shelf
 from data.errors import BundleError
 from data.schema import OFFER_ID
@@ -193,7 +194,8 @@ class House:
 
         def look() -> None:
             while not self._closing.wait(LOOK_SECONDS):
-                self.look()
+                if self.look():
+                    settle()
                 on_look()
 
         thread = threading.Thread(target=look, name="watch-models", daemon=True)

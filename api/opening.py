@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from api.app import create_app
 from api.guard import Limits
 from api.house import House, serve
+from api.settling import settle
 from data.settings import Settings, read_settings
 from data.store import Store
 from recommender.bundle import load
@@ -76,7 +77,9 @@ def application(house: House, opening: Opening, settings: Settings) -> FastAPI:
     log_requests(settings.log)
     hosts = () if opening.is_public else (*LOCAL_NAMES, opening.host)
     limits = Limits(seconds=settings.timeout, per_second=settings.rate, hosts=hosts)
-    return create_app(house, limits, open_without_keys=not opening.is_public, warm=settings.warm)
+    app = create_app(house, limits, open_without_keys=not opening.is_public, warm=settings.warm)
+    settle()
+    return app
 
 
 def log_requests(level: str) -> None:

@@ -38,6 +38,7 @@ FRAMES = ("offers", "anomalies", "choice")
 # The files that hold people: an erasure puts others in their places, under names of their own.
 OF_PEOPLE = ("customers.npz", "customers.json", "anomalies.npz", "anomalies.json")
 VERSIONS, MANIFEST = "versions", "manifest.json"
+BESIDE = ".new-"  # how the name of what is half written begins
 RETRAIN = "Train again: python -m recommender train --data DIR --model DIR"
 LISTING = "See which there are: python -m recommender publish --list --model DIR"
 
@@ -181,7 +182,7 @@ def store(bundle: Bundle, folder: Path) -> Bundle:
     target = folder / VERSIONS / version
     target.parent.mkdir(parents=True, exist_ok=True)
     if not target.is_dir() or not _is_whole(target):
-        beside = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
+        beside = Path(tempfile.mkdtemp(prefix=BESIDE, dir=target.parent))
         try:
             for name, content in files.items():
                 write(beside / name, content)

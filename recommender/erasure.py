@@ -11,10 +11,12 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import shutil
+import time
 import uuid
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,10 +26,11 @@ import numpy as np
 
 from data.errors import BundleError
 from data.store import Store
-from recommender.bundle import MANIFEST, OF_PEOPLE, VERSIONS, files_of, load
+from recommender.bundle import BESIDE, MANIFEST, OF_PEOPLE, VERSIONS, files_of, load
 from recommender.versions import sync_folder, write, write_whole
 
 BLOCK = 2**20
+LONGEST_WRITING = 3600.0  # seconds after which what is half written was given up
 JOINING = b"-_."  # what may go on after an id that is but the beginning of another
 
 
@@ -46,6 +49,9 @@ class Receipt:
         Rows removed from the database, by table.
     models : dict of str to bool
         By version, whether the person was in it.
+    left : tuple of str
+        Files beside the models in which the id stands still, such as a copy that somebody made: a
+        service knows no better than to say so.
     """
 
     receipt_id: str
@@ -53,6 +59,7 @@ class Receipt:
     erased_at: str
     rows: dict[str, int]
     models: dict[str, bool]
+    left: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for a machine to read."""
@@ -75,25 +82,53 @@ def erased(store: Store, folder: Path | None, customer_id: str) -> Receipt:
         erased_at=datetime.now(UTC).isoformat(timespec="seconds"),
         rows=rows,
         models=models,
+        left=() if folder is None else _left(folder, models, customer_id),
     )
 
 
 def erase_from_models(folder: Path, customer_id: str) -> dict[str, bool]:
     """Take a person out of every stored version.
 
+    Of a version that cannot be read, which nobody can serve, the files are removed in which the
+    person stands; so is what a training left behind that was killed while it wrote.
+
     Returns
     -------
     dict of str to bool
-        By version, whether the person was in it. A damaged version, which nobody can serve, is left
-        out; `find_in_files` looks into it all the same.
+        By version, whether the person was in it.
     """
     found = {}
-    for home in sorted(path for path in (folder / VERSIONS).glob("*") if path.name.isalnum()):
-        try:
-            found[home.name] = _erase(folder, home, customer_id)
-        except BundleError:
-            continue
+    for home in sorted((folder / VERSIONS).glob("*")):
+        if home.name.startswith(BESIDE):
+            if time.time() - home.stat().st_mtime > LONGEST_WRITING:
+                shutil.rmtree(home, ignore_errors=True)
+        elif home.name.isalnum():
+            try:
+                found[home.name] = _erase(folder, home, customer_id)
+            except BundleError:
+                found[home.name] = _remove_damaged(home, customer_id)
     return found
+
+
+def _remove_damaged(home: Path, customer_id: str) -> bool:
+    inside = find_in_files(home, customer_id)
+    for path in inside:
+        Path(path).unlink()
+    sync_folder(home)
+    return bool(inside)
+
+
+def _left(folder: Path, versions: Collection[str], customer_id: str) -> tuple[str, ...]:
+    """List the files of a model folder, those of its versions apart, in which an id stands."""
+    handled = [folder / VERSIONS / name for name in versions]
+    others = (
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not any(home in path.parents for home in handled)
+    )
+    return tuple(
+        str(path.relative_to(folder)) for path in others if find_in_files(path, customer_id)
+    )
 
 
 def _erase(folder: Path, home: Path, customer_id: str) -> bool:

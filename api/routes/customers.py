@@ -74,6 +74,9 @@ class Erased(BaseModel):
     erased_at: str
     rows: dict[str, int]
     models: dict[str, bool]
+    left: list[str] = Field(
+        description="Files beside the models in which the id stands still, such as somebody's copy."
+    )
 
 
 @router.get("/{customer_id:path}")

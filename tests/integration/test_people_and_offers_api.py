@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -120,6 +121,16 @@ def test_an_erased_customer_is_nowhere(
     assert known not in {
         one["customer_id"] for one in client.get("/anomalies?limit=200").json()["anomalies"]
     }
+
+
+def test_nothing_of_the_erased_stays_in_memory(home: House, client: TestClient, known: str) -> None:
+    client.get(f"/recommend/{known}")
+    customers = home.bundle.customers
+    held = [weakref.ref(part) for part in (customers.ids, customers.features, home.bundle)]
+    del customers
+    client.delete(f"/customers/{known}")
+    assert [one() for one in held] == [None] * len(held)
+    assert len(home.shelf) == 0
 
 
 def test_an_erasure_that_stopped_half_way_is_finished_by_the_next(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +16,7 @@ import pytest
 from data.errors import BundleError
 from data.store import Store
 from recommender import erasure
-from recommender.bundle import MANIFEST, VERSIONS, Bundle, load, save
+from recommender.bundle import BESIDE, MANIFEST, VERSIONS, Bundle, load, save
 from recommender.erasure import erase_from_models, erased, find_in_files
 from recommender.lists import Wish
 from recommender.service import Service
@@ -105,7 +108,40 @@ def test_damage_is_found_after_an_erasure_as_well(folder: Path, somebody: str) -
     (home / name).write_bytes(damaged)
     with pytest.raises(BundleError, match="damaged"):
         load(folder)
-    assert home.name not in erase_from_models(folder, somebody)  # nobody can serve it
+    assert erase_from_models(folder, somebody)[home.name] is False  # nobody can serve it
+
+
+@pytest.mark.parametrize("name", ["customers.npz", "manifest.json", "core.npz"])
+def test_a_person_leaves_what_cannot_be_read_as_well(
+    folder: Path, somebody: str, name: str
+) -> None:
+    home = folder / VERSIONS / load(folder).version
+    (home / name).write_bytes(b"x" + (home / name).read_bytes())
+    assert erase_from_models(folder, somebody)[home.name] is True
+    assert find_in_files(folder, somebody) == []
+
+
+def test_what_a_killed_training_left_behind_is_cleared_and_one_under_way_is_not(
+    folder: Path, somebody: str
+) -> None:
+    home = folder / VERSIONS / load(folder).version
+    for name, age in (("old", 7200.0), ("new", 0.0)):
+        beside = folder / VERSIONS / f"{BESIDE}{name}"
+        shutil.copytree(home, beside)
+        os.utime(beside, (time.time() - age,) * 2)
+    erase_from_models(folder, somebody)
+    assert not (folder / VERSIONS / f"{BESIDE}old").exists()
+    assert (folder / VERSIONS / f"{BESIDE}new").is_dir()
+
+
+def test_a_copy_that_somebody_made_is_told(folder: Path, somebody: str, tmp_path: Path) -> None:
+    home = folder / VERSIONS / load(folder).version
+    shutil.copytree(home, folder / VERSIONS / f"{home.name}.bak")
+    store = Store.open(f"sqlite:///{tmp_path / 'nbo.db'}")
+    receipt = erased(store, folder, somebody)
+    store.close()
+    assert f"{VERSIONS}/{home.name}.bak/customers.npz" in receipt.left
+    assert all(".bak/" in name for name in receipt.left)
 
 
 def test_a_stranger_changes_nothing(folder: Path) -> None:
