@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from evaluation.benchmark import Row
-from evaluation.suites.serving import crash, erasure, fresh, load, swap
+from evaluation.suites.serving import crash, erasure, fresh, load, swap, trouble
 from evaluation.suites.serving.home import make_home
 
-STEPS = 1 + load.STEPS + fresh.STEPS + crash.STEPS + swap.STEPS + erasure.STEPS
+STEPS = 1 + load.STEPS + fresh.STEPS + crash.STEPS + swap.STEPS + erasure.STEPS + trouble.STEPS
 
 
 def run(on_step: Callable[[str], None], data: Path | None = None) -> list[Row]:  # noqa: ARG001
@@ -27,4 +27,5 @@ def run(on_step: Callable[[str], None], data: Path | None = None) -> list[Row]: 
             *crash.rows(home, on_step),
             *swap.rows(home, on_step),
             *erasure.rows(home, on_step),
+            *trouble.rows(home, on_step),
         ]
