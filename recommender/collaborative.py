@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender.base import Query, Source
+from recommender.parts import Cells, Mix, Part, Product, Says, Side, Table
 
 # What makes it: the names of its features, with what each counts before anything is learnt.
 PRIOR = {"factors": 0.3, "autoencoder": 0.6, "again": 1.0, "habit": 0.5}
@@ -37,21 +38,36 @@ class Factors:
 
     def score(self, taken: sp.csr_matrix) -> np.ndarray:
         """Fold histories in: shape (n, offers)."""
-        size = self.offers.shape[1]
+        return self.read(taken).table()
+
+    def read(self, taken: sp.csr_matrix) -> Product:
+        """Fold histories in and leave the last product to be made."""
         surplus = taken.copy()
         surplus.data = self.alpha * taken.data - 1.0
         # Every history adds outer products of its offers to the Gram matrix: one product for all.
         right = self.alpha * (taken @ self.offers)
-        left = self._gram + (surplus @ self._squares).reshape(len(right), size, size)
+        left = self._gram + (surplus @ self._squares)[:, self._corner]
         people = np.linalg.solve(left, right[:, :, None])[:, :, 0]
-        return np.asarray(people @ self.offers.T)
+        return Product(people, self._side)
+
+    @cached_property
+    def _side(self) -> Side:
+        return Side(self.offers)
 
     @cached_property
     def _squares(self) -> np.ndarray:
-        """Outer product of each offer's factors with themselves: shape (offers, f²)."""
-        count, size = self.offers.shape
-        pairs = self.offers[:, :, None] * self.offers[:, None, :]
-        return np.asarray(pairs.reshape(count, size * size))
+        """Half the outer product of each offer's factors: shape (offers, f (f + 1) / 2)."""
+        one, two = np.triu_indices(self.offers.shape[1])
+        return np.ascontiguousarray(self.offers[:, one] * self.offers[:, two])
+
+    @cached_property
+    def _corner(self) -> np.ndarray:
+        """Place of each entry of the whole outer product in its half: shape (f, f)."""
+        size = self.offers.shape[1]
+        place = np.empty((size, size), dtype=np.int64)
+        one, two = np.triu_indices(size)
+        place[one, two] = place[two, one] = np.arange(len(one))
+        return place
 
     @cached_property
     def _gram(self) -> np.ndarray:
@@ -137,16 +153,21 @@ class CollaborativeScorer:
 
     def score(self, query: Query) -> np.ndarray:
         """Score every offer; NaN for a customer without history and for an offer without any."""
-        can = self.can_say(query)
-        total = np.zeros(can.shape)
-        for row, name in enumerate(PRIOR if can.any() else ()):
-            if self.weight[row]:
-                total += self.weight[row] / self.scale[row] * self.feature(name, query)
-        return np.where(can, total, np.nan)
+        return self.read(query).table()
+
+    def read(self, query: Query) -> Mix:
+        """Prepare scores of offers."""
+        says = self._says(query)
+        weights = zip(PRIOR, self.weight / self.scale, strict=True) if says.rows.any() else ()
+        parts = tuple((weight, self.part(name, query)) for name, weight in weights if weight)
+        return Mix(parts, says)
 
     def can_say(self, query: Query) -> np.ndarray:
         """Tell where there is both a history and an offer that others took."""
-        return np.outer(np.diff(query.history.indptr) > 0, self.trained)
+        return self._says(query).table()
+
+    def _says(self, query: Query) -> Says:
+        return Says(((np.diff(query.history.indptr) > 0, self.trained),))
 
     def features(self, query: Query) -> np.ndarray:
         """Return the features apart: shape (features, n, offers)."""
@@ -155,12 +176,16 @@ class CollaborativeScorer:
 
     def feature(self, name: str, query: Query) -> np.ndarray:
         """Return one feature, not scaled: shape (n, offers)."""
+        return self.part(name, query).table()
+
+    def part(self, name: str, query: Query) -> Part:
+        """Prepare one feature, not scaled."""
         if name == "factors":
-            return self.factors.score(query.taken())
+            return self.factors.read(query.taken())
         recent = query.history.copy()
         recent.data = np.log1p(recent.data)
         if name == "autoencoder":
-            return self.autoencoder.score(recent)
+            return Table(self.autoencoder.score(recent))
         if name == "habit":
-            return np.asarray((query.redeemed @ sp.diags_array(self.habit)).toarray())
-        return np.asarray(recent.toarray())
+            return Cells(sp.csr_matrix(query.redeemed @ sp.diags_array(self.habit)))
+        return Cells(recent)

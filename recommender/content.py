@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ import scipy.sparse as sp
 
 from recommender.base import Query, Source
 from recommender.keys import ITEM, MERCHANT, TYPE, KeySpace
+from recommender.parts import Kinds, Mix, Part, Says, Table
 
 ATTRIBUTES = ("category", "kind", "merchant")
 
@@ -66,20 +69,29 @@ class ContentScorer:
 
     def score(self, query: Query) -> np.ndarray:
         """Score every offer; NaN for a customer without purchases and history."""
-        can = self.can_say(query)
-        total = np.zeros(can.shape)
-        for name, weight in zip(PRIOR, self.weight.tolist(), strict=True) if can.any() else ():
-            if weight and (name == "liked" or self._offers(name).nnz):
-                total += weight * self.feature(name, query)
-        return np.where(can, total, np.nan)
+        return self.read(query).table()
+
+    def read(self, query: Query) -> Mix:
+        """Prepare scores of offers."""
+        says = self._says(query)
+        weights = zip(PRIOR, self.weight.tolist(), strict=True) if says.rows.any() else ()
+        parts = tuple(
+            (weight, self.part(name, query))
+            for name, weight in weights
+            if weight and (name == "liked" or self._offers(name).nnz)
+        )
+        return Mix(parts, says)
 
     def can_say(self, query: Query) -> np.ndarray:
         """Tell where there is both something known of the customer and of the offer."""
+        return self._says(query).table()
+
+    def _says(self, query: Query) -> Says:
         bought = np.diff(query.purchases.indptr) > 0
         took = np.diff(query.history.indptr) > 0
         has_keys = np.diff(self.keys.offer_keys.indptr) > 0
         has_attributes = np.diff(self.attributes.indptr) > 0
-        return np.outer(bought, has_keys) | np.outer(took, has_attributes)
+        return Says(((bought, has_keys), (took, has_attributes)))
 
     def features(self, query: Query) -> np.ndarray:
         """Return the features apart: shape (features, n, offers)."""
@@ -88,8 +100,7 @@ class ContentScorer:
     def feature(self, name: str, query: Query) -> np.ndarray:
         """Return one feature: shape (n, offers)."""
         if name == "liked":
-            alike = (query.history @ self.attributes).toarray() @ self.attributes.T
-            return np.asarray(np.log1p(alike))
+            return self._liked(query).table()
         if name == "item":
             money = query.purchases[:, self.keys.rows_of(ITEM)] @ self._offers(ITEM)
             return np.asarray(np.log1p(money.toarray() / self.keys.unit))
@@ -103,6 +114,28 @@ class ContentScorer:
             counts = sp.csr_matrix(query.purchases[:, self.keys.rows_of(name)]) / self.keys.unit
         counts.data = np.log1p(counts.data)
         return np.asarray((counts @ self._offers(name)).toarray())
+
+    def part(self, name: str, query: Query) -> Part:
+        """Prepare one feature."""
+        return self._liked(query) if name == "liked" else Table(self.feature(name, query))
+
+    def _liked(self, query: Query) -> Kinds:
+        first, kind = self._kinds
+        alike = (query.history @ self.attributes).toarray() @ self.attributes[first].T
+        return Kinds(np.log1p(alike), kind)
+
+    @cached_property
+    def _kinds(self) -> tuple[np.ndarray, np.ndarray]:
+        """The first offer of each kind with its very attributes, and the kind of each offer."""
+        kinds: dict[bytes, int] = {}
+        first: list[int] = []
+        kind = np.empty(self.attributes.shape[0], dtype=np.int64)
+        for row, (start, end) in enumerate(pairwise(self.attributes.indptr.tolist())):
+            own = self.attributes.indices[start:end], self.attributes.data[start:end]
+            kind[row] = kinds.setdefault(b"".join(part.tobytes() for part in own), len(kinds))
+            if kind[row] == len(first):
+                first.append(row)
+        return np.array(first, dtype=np.int64), kind
 
     def _offers(self, name: str) -> sp.csr_matrix:
         level = {"baskets": TYPE, "recent": ITEM}.get(name, name)

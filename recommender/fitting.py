@@ -122,10 +122,12 @@ def _fit_dense(taken: sp.csr_matrix, penalty: float) -> sp.csr_matrix:
     inverse, broken = lapack.spotri(triangle, lower=1, overwrite_c=1)
     if failed or broken:
         raise FloatingPointError("The autoencoder's matrix is not positive definite.")
-    inverse = np.tril(inverse) + np.tril(inverse, -1).T
-    inverse *= -penalties.astype(np.float32)
+    # Above the diagonal are zeros. Transposed, which the inverse does not notice: row r is then
+    # what speaks for offer r.
+    inverse = inverse + inverse.T
+    inverse *= -penalties.astype(np.float32)[:, None]
     np.fill_diagonal(inverse, 0.0)
-    return _largest(inverse, NEAR_DENSE)
+    return sp.csr_matrix(_largest(inverse, NEAR_DENSE).T)
 
 
 def _fit_large(taken: sp.csr_matrix, seed: int) -> Autoencoder:
@@ -156,12 +158,11 @@ def _fit_large(taken: sp.csr_matrix, seed: int) -> Autoencoder:
 
 
 def _largest(matrix: np.ndarray, most: int) -> sp.csr_matrix:
-    """Keep the largest entries of each column."""
-    if len(matrix) > most:
-        place = np.argpartition(-np.abs(matrix), most - 1, axis=0)[:most]
-        kept = np.zeros(matrix.shape, dtype=bool)
-        np.put_along_axis(kept, place, True, axis=0)
-        matrix = np.where(kept, matrix, 0.0)
+    """Keep the largest entries of each row."""
+    if matrix.shape[1] > most:
+        size = np.abs(matrix)
+        least = np.partition(size, -most, axis=1)[:, -most]
+        matrix[size < least[:, None]] = 0.0
     return sp.csr_matrix(matrix)
 
 

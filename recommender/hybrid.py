@@ -8,12 +8,13 @@ step. Contributions add up to the score exactly.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from recommender.base import Query, Source
+from recommender.base import Query, Reading, Source
+from recommender.parts import Product, Side
 
 CORNERS = ("nothing known", "history", "purchases", "both")
 NEW, KNOWN = "popularity of new offers", "popularity of known offers"
@@ -52,23 +53,14 @@ class Blend:
     silent: np.ndarray
     intercept: float
 
-    def speaking(self) -> np.ndarray:
-        """Tell which sources can say something to each customer: shape (n, sources)."""
-        return np.asarray(~self.silent.all(axis=2).T)
-
-    def leading(self, rows: np.ndarray) -> np.ndarray:
-        """Return the source that speaks most for some offers of each customer, and can speak.
+    def leading(self, people: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return the source that speaks most, and can speak, for pairs of customer and offer.
 
         Parameters
         ----------
-        rows : ndarray of int, shape (n, k)
-            Offers.
-
-        Returns
-        -------
-        ndarray of int, shape (n, k)
+        people, rows : ndarray of int
+            Of shapes that broadcast; the result has theirs.
         """
-        people = np.arange(len(rows))[:, None]
         parts = np.where(self.silent[:, people, rows], -np.inf, self.contributions[:, people, rows])
         return np.asarray(parts.argmax(axis=0))
 
@@ -112,17 +104,67 @@ class Hybrid:
 
     def blend(self, scores: np.ndarray, query: Query) -> Blend:
         """Blend the sources' scores, shape (sources, n, offers), NaN where one cannot say."""
+        return self._blend(scores, self._shares(query), self.known)
+
+    def blend_pairs(
+        self, scores: np.ndarray, query: Query, rows: np.ndarray, columns: np.ndarray
+    ) -> Blend:
+        """Blend scores of pairs of customer and offer, shape (sources, pairs, 1)."""
+        return self._blend(scores, self._shares(query)[:, rows], self.known[columns, None])
+
+    def _blend(self, scores: np.ndarray, weight: np.ndarray, known: np.ndarray) -> Blend:
         parts = self.standardise(scores)
-        weight = self.slope * (self.weight @ corner_shares(query).T)
         for part, share in zip(parts[:-1], weight, strict=False):
             part *= share[:, None]
-        parts[-1] *= np.outer(weight[-2], self.known) + np.outer(weight[-1], 1 - self.known)
+        parts[-1] *= weight[-2][:, None] * known + weight[-1][:, None] * (1 - known)
         return Blend(
             score=self.intercept + parts.sum(axis=0),
             contributions=parts,
             silent=np.isnan(scores),
             intercept=self.intercept,
         )
+
+    def _shares(self, query: Query) -> np.ndarray:
+        """Return what each term counts for each customer: shape (sources + 1, n)."""
+        return np.asarray(self.slope * (self.weight @ corner_shares(query).T))
+
+    def outline(self, readings: Sequence[Reading], query: Query, novelty: float) -> Outline:
+        """Prepare rough scores of all offers.
+
+        Parameters
+        ----------
+        novelty : float
+            Share of popularity's contribution that is left out.
+        """
+        weight = self._shares(query)
+        weight[-2:] *= 1.0 - novelty
+        count, offers = self._counts(readings, weight), np.arange(len(self.known))
+        usual = readings[-1].at(np.zeros_like(offers), offers)
+        usual = (usual - self.centre[-1]) / self.scale[-1]
+        rates = np.array(
+            [usual * self.known, usual * (1 - self.known), usual, np.ones(len(offers))]
+        )
+        left = np.vstack([weight[-2:], count[-1], np.full(len(query), self.intercept)])
+        parts = [
+            (reading, own / scale, float(centre))
+            for reading, own, centre, scale in zip(
+                readings[:-1], count, self.centre, self.scale, strict=False
+            )
+            if own.any()
+        ]
+        return Outline(Product(left.T, Side(rates.T)), parts)
+
+    def _counts(self, readings: Sequence[Reading], weight: np.ndarray) -> np.ndarray:
+        """Return what each source's own score counts, `standardise` undone: shape (sources, n)."""
+        speaks = {name: one.speaking for name, one in zip(self.sources, readings, strict=True)}
+        own = {
+            name: share * speaks[name] for name, share in zip(self.sources, weight, strict=False)
+        }
+        profile, told = own[Source.DEMOGRAPHIC], own[Source.SURVEY]
+        own[Source.POPULARITY] = -(own[Source.SEGMENT] + profile)
+        own[Source.POPULARITY] -= told * ~speaks[Source.DEMOGRAPHIC]
+        own[Source.DEMOGRAPHIC] = profile - told * speaks[Source.DEMOGRAPHIC]
+        return np.array([own[name] for name in self.sources])
 
     def terms(self, scores: np.ndarray) -> np.ndarray:
         """Return what the weights multiply: shape (sources + 1, n, offers)."""
@@ -147,6 +189,43 @@ class Hybrid:
             z[self.sources.index(name)] -= popularity
         np.copyto(z, 0.0, where=np.isnan(z))
         return z
+
+
+@dataclass(frozen=True)
+class Outline:
+    """Scores of all offers in single precision, made some customers at a time.
+
+    Attributes
+    ----------
+    rates : Product
+        What is made of everyone's rates.
+    parts : list of (Reading, ndarray of float, shape (n,), float)
+        The other sources, what each counts for each customer, and where it is centred.
+    """
+
+    rates: Product
+    parts: list[tuple[Reading, np.ndarray, float]]
+
+    def make(self, rows: slice, room: np.ndarray) -> np.ndarray:
+        """Score all offers for some customers: shape (m, offers), in `room`.
+
+        Parameters
+        ----------
+        room : ndarray of float32, shape (3, m, offers)
+            To be written to.
+        """
+        total = room[0]
+        np.matmul(self.rates.left[rows].astype(np.float32), self.rates.right.single, out=total)
+        for reading, share, centre in self.parts:
+            reading.add_to(total, rows, share[rows], centre, room[1:])
+        return np.asarray(total)
+
+    def slip(self) -> np.ndarray:
+        """Bound how far any score is off: shape (n,)."""
+        most = self.rates.slip()
+        for reading, share, centre in self.parts:
+            most += np.abs(share) * reading.slip(centre)
+        return np.asarray(most)
 
 
 def corner_shares(query: Query) -> np.ndarray:

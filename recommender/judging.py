@@ -63,6 +63,19 @@ class Layout:
     taken: np.ndarray
     candidate: np.ndarray
 
+    def pick(self, scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Pick what belongs to the offers of some lists from scores of every offer.
+
+        Parameters
+        ----------
+        scores : ndarray of float, shape (parts, len(rows), offers)
+        rows : ndarray of int
+            The lists.
+        """
+        if self.columns.strides[0] == 0 and self.columns.shape[1] == scores.shape[2]:
+            return scores  # all offers in their order
+        return np.take_along_axis(scores, self.columns[None, rows], axis=2)
+
 
 @dataclass(frozen=True)
 class Judged:

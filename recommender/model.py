@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from recommender.base import Query, Scorer, Source
+from recommender.base import Query, Reading, Scorer, Source
 from recommender.collaborative import CollaborativeScorer
 from recommender.content import ContentScorer
 from recommender.facts import Encoders
@@ -45,6 +45,10 @@ class Recommender:
     def n_offers(self) -> int:
         """How many offers there are."""
         return len(self.encoders.offer_ids)
+
+    def read(self, query: Query) -> tuple[Reading, ...]:
+        """Let every source prepare its scores."""
+        return tuple(scorer.read(query) for scorer in self.scorers)
 
     def scores(self, query: Query) -> np.ndarray:
         """Ask every source: shape (sources, n, offers), NaN where it cannot say."""

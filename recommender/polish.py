@@ -71,9 +71,7 @@ def pool(
     width = POOL + int(part.taken.sum(axis=1).max(initial=0))
     parts, taken, candidate = [], [], []
     for rows in in_chunks(query):
-        columns = part.columns[rows]
-        features = np.take_along_axis(score(query.take(rows)), columns[None], axis=2)
-        features *= unit[:, rows, None]
+        features = part.pick(score(query.take(rows)), rows) * unit[:, rows, None]
         total = np.einsum("fno,f->no", features, start)
         total[part.taken[rows]] = np.inf
         kept = top(total, part.candidate[rows], width, np.arange(total.shape[1]))

@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from scipy.special import xlogy
 
 from recommender.base import Query, Source
+from recommender.parts import Mix, Says, Table
 
 OFFER_STRENGTH = 2.0  # redemptions that the expectation of an offer counts for
 LEAST_SPEND = 0.01  # added to the mean spend, so that nothing bought is not minus infinity
@@ -67,7 +68,13 @@ class PopularityScorer:
 
     def score(self, query: Query) -> np.ndarray:
         """Score every offer, the same for every customer."""
-        return np.tile(self.base, (len(query), 1))
+        return self.read(query).table()
+
+    def read(self, query: Query) -> Mix:
+        """Prepare scores of offers."""
+        rates = Table(np.broadcast_to(self.base, (len(query), len(self.base))))
+        everybody = np.ones(len(query), dtype=bool), np.ones(len(self.base), dtype=bool)
+        return Mix(((1.0, rates),), Says((everybody,)))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+GROUPS = 8  # groups of offers for every offer wanted of their best ones
+
 
 @dataclass(frozen=True)
 class Knobs:
@@ -54,6 +56,37 @@ def top(score: np.ndarray, allowed: np.ndarray, n: int, order: np.ndarray) -> np
     place.sort(axis=1)
     best = np.argsort(np.take_along_axis(cost, place, axis=1), axis=1, kind="stable")
     return np.asarray(order[np.take_along_axis(place, best, axis=1)])
+
+
+def leaders(score: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Find at least the n best offers of each customer, quickly.
+
+    Of the best of each of many groups of offers, the n-th best is a limit that n offers reach.
+
+    Parameters
+    ----------
+    score : ndarray of float, shape (customers, offers)
+        Minus infinity for offers that may not be listed.
+
+    Returns
+    -------
+    rows, columns : ndarray of int, shape (pairs,)
+        Customer and offer, row by row; an offer that may not be listed is in no pair.
+    limit : ndarray of float, shape (customers,)
+        All other offers are below it; minus infinity where there are none.
+    """
+    customers, offers = score.shape
+    groups = min(GROUPS * n, offers)
+    deep, rest = divmod(offers, groups)
+    best = score[:, : deep * groups].reshape(customers, deep, groups).max(axis=1)
+    np.maximum(best[:, :rest], score[:, deep * groups :], out=best[:, :rest])
+    last = max(0, groups - n)
+    limit = np.partition(best, last, axis=1)[:, last]
+    found = score >= limit[:, None]
+    if not np.isfinite(limit).all():
+        found &= np.isfinite(score)
+    rows, columns = np.divmod(np.flatnonzero(found), offers)
+    return rows, columns, np.where(groups > n, limit, -np.inf)
 
 
 def spread(

@@ -9,23 +9,21 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
+from threadpoolctl import threadpool_limits
 
 from data.errors import BundleError, UsageError
 from data.schema import OFFER_ID
 from recommender.asking import Asking
 from recommender.base import HYBRID, POLICIES, RANDOM, Query, Source
 from recommender.bundle import Bundle
+from recommender.choosing import Chooser
 from recommender.explanation import Explainer
 from recommender.facts import Facts, features_of
-from recommender.hybrid import Blend
 from recommender.lists import Listed, Listing, Ranked, Wish
 from recommender.model import Recommender
-from recommender.ranking import spread, top
 from recommender.withholding import Rules, withheld, withhold
 
-MOST_CUSTOMERS, MOST_CELLS = 512, 300_000  # scored at once, so that memory is bounded
-POOL = 5  # times the length of a list: what diversity chooses from
+MOST_CUSTOMERS, MOST_CELLS = 512, 1_280_000  # scored at once, so that memory is bounded
 
 
 class Service:
@@ -56,9 +54,8 @@ class Service:
         self.recommender: Recommender = bundle.recommender
         self.explainer = Explainer(bundle.offers, bundle.recommender)
         self._asking: Asking | None = None
-        base = self.recommender.popularity.base
-        # Ties: score, then popularity, then id. Columns in this order make a stable sort do it.
-        self._order = np.argsort(-base, kind="stable")
+        category = np.asarray(pd.factorize(bundle.offers["category"])[0])
+        self._chooser = Chooser(bundle.recommender, category)
 
     @property
     def calibrated(self) -> bool:
@@ -103,10 +100,6 @@ class Service:
         table = self.bundle.offers[[OFFER_ID, "title", "category"]].astype("object")
         table = table.where(table.notna(), None)
         return [(str(row[0]), row[1], row[2]) for row in table.itertuples(index=False)]
-
-    @cached_property
-    def _category_number(self) -> np.ndarray:
-        return np.asarray(pd.factorize(self.bundle.offers["category"])[0])
 
     @cached_property
     def _category(self) -> np.ndarray:
@@ -224,18 +217,16 @@ class Service:
         size = max(1, min(MOST_CUSTOMERS, MOST_CELLS // max(1, self.recommender.n_offers)))
 
         def work(start: int) -> Ranked:
-            all_of_it = len(query) <= size
-            part = (
-                query if all_of_it else query.take(np.arange(start, min(start + size, len(query))))
-            )
+            part = query if len(query) <= size else query.span(start, start + size)
             return self._rank(part, wish, mask, np.random.default_rng([wish.seed, start]))
 
         starts = range(0, len(query), size)
         if workers == 1 or len(starts) < 2:
             yield from map(work, starts)
             return
-        # Arithmetic of arrays leaves the interpreter's lock; few parts wait, so memory is bounded.
-        with ThreadPoolExecutor(workers) as pool:
+        # Arithmetic of arrays leaves the interpreter's lock, and that of matrices needs no threads
+        # of its own then. Few parts wait, so memory is bounded.
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as pool:
             waiting: deque[Future[Ranked]] = deque()
             for start in starts:
                 waiting.append(pool.submit(work, start))
@@ -254,47 +245,7 @@ class Service:
             allowed[person[gone], row[gone]] = False
         if self._withheld is not None:
             allowed &= ~withheld(query, self._withheld)
-        people = np.arange(len(query))[:, None]
-        if wish.policy != HYBRID:
-            score, source = self._single(query, wish.policy, random)
-            rows = top(score, allowed, wish.n, self._order)
-            return Ranked(
-                rows=rows,
-                length=np.minimum(allowed.sum(axis=1), wish.n),
-                score=score[people, rows],
-                source=source[people, rows],
-                contributions=np.empty((*rows.shape, 0)),
-                speaking=np.ones((len(query), 0), dtype=bool),
-            )
-        blend = self.recommender.blend(query)
-        rows = self._best(blend, allowed, wish)
-        score = blend.score[people, rows]
-        parts = np.moveaxis(blend.contributions[:, people, rows], 0, 2)
-        intercept = np.full((*rows.shape, 1), blend.intercept)
-        return Ranked(
-            rows=rows,
-            length=np.minimum(allowed.sum(axis=1), wish.n),
-            score=expit(score) if self.calibrated else score,
-            source=blend.leading(rows),
-            contributions=np.concatenate([parts, intercept], axis=2),
-            speaking=blend.speaking(),
-        )
-
-    def _best(self, blend: Blend, allowed: np.ndarray, wish: Wish) -> np.ndarray:
-        """Choose the offers of each list; the knobs change their order, never their scores."""
-        score = blend.score
-        if wish.knobs.novelty:
-            popularity = self.recommender.hybrid.sources.index(Source.POPULARITY)
-            score = score - wish.knobs.novelty * blend.contributions[popularity]
-        if not wish.knobs.diversity:
-            return top(score, allowed, wish.n, self._order)
-        pool = top(score, allowed, POOL * wish.n, self._order)
-        rows = np.empty((len(pool), min(wish.n, pool.shape[1])), dtype=np.int64)
-        for person, best in enumerate(pool):
-            there = np.where(allowed[person, best], score[person, best], -np.inf)
-            loss = wish.knobs.diversity * float(score[person].std())
-            rows[person] = spread(best, there, self._category_number, loss, wish.n)
-        return rows
+        return self._chooser.choose(query, allowed, wish, random)
 
     def _strategy(self, policy: str, speaking: np.ndarray) -> str:
         """Say in one word what a list is made from."""
@@ -306,27 +257,3 @@ class Service:
             if speaks and name != Source.POPULARITY
         ]
         return HYBRID if len(names) > 1 else names[0] if names else str(Source.POPULARITY)
-
-    def _single(
-        self, query: Query, policy: str, random: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Score by one source; where it cannot say, popularity follows below all it can say.
-
-        Returns
-        -------
-        score : ndarray of float, shape (n, offers)
-        leading : ndarray of int, shape (n, offers)
-            Place of the source that spoke.
-        """
-        names = self.recommender.hybrid.sources
-        popularity = names.index(Source.POPULARITY)
-        if policy == RANDOM:
-            score = random.random((len(query), self.recommender.n_offers))
-            return score, np.full(score.shape, popularity)
-        place = names.index(policy)
-        score = self.recommender.scorers[place].score(query)
-        base = self.recommender.popularity.base
-        silent = np.isnan(score)
-        lowest = np.where(silent, np.inf, score).min(axis=1, keepdims=True, initial=0.0)
-        filled = np.where(silent, lowest - 1.0 + base - base.max(), score)
-        return filled, np.where(silent, popularity, place)

@@ -21,7 +21,7 @@ from recommender.model import Recommender
 from recommender.recipe import DEFAULT, Recipe
 from recommender.sources import find_segments, fit_sources
 from recommender.tuning import tune
-from recommender.validation import make_folds
+from recommender.validation import make_folds, some_customers
 from segmentation.anomaly import find_anomalies
 from segmentation.features import CustomerFeatures, customer_features
 from segmentation.kinds import FRAUD, KINDS
@@ -137,7 +137,7 @@ def _recommender(
         notes.append(
             f"{left_out} interactions of customers flagged as possible fraud are not learnt from."
         )
-    folds = make_folds(dataset, at, seed)
+    folds = make_folds(some_customers(dataset, seed=seed), at, seed)
     segments = None if segmentation is None else segmentation.model
     k = None if segments is None else segments.n_segments
     judged = [judge(fold, k, seed, recipe, suspects) for fold in folds]

@@ -8,11 +8,13 @@ profile and of a survey has the ridge regression that belongs to exactly that pa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from recommender.base import Query, Source
 from recommender.demographics import Demographics
+from recommender.parts import FURTHER, ROUNDING, Side
 
 FLOOR = 0.1  # a linear rate may leave (0, 1): this share of the usual rate, and of the rest, stays
 
@@ -115,12 +117,84 @@ class TraitRidge:
 
     def lift(self, traits: Traits) -> np.ndarray:
         """Expect how much more each customer redeems, in log-odds: shape (n, offers)."""
-        low, high = FLOOR * self.rate, 1.0 - FLOOR * (1.0 - self.rate)
         counts = self.coefficients(traits)
         first, same = _distinct(counts)
+        low, high = self.bounds
         rate = np.clip(self.rate + counts[first] @ self.cross, low, high)
-        usual = np.log(self.rate) - np.log1p(-self.rate)
-        return np.asarray((np.log(rate / (1.0 - rate)) - usual)[same])
+        return np.asarray((_log_odds(rate) - self._usual)[same])
+
+    @cached_property
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Least and largest rate that a linear rate is held to: shape (offers,) each."""
+        return FLOOR * self.rate, 1.0 - FLOOR * (1.0 - self.rate)
+
+    @cached_property
+    def _usual(self) -> np.ndarray:
+        return np.asarray(np.log(self.rate) - np.log1p(-self.rate))
+
+    @cached_property
+    def _own(self) -> np.ndarray:
+        """`cross` by offer: shape (offers, columns)."""
+        return np.ascontiguousarray(self.cross.T)
+
+    @cached_property
+    def _relative(self) -> Side:
+        """`cross` in multiples of the offers' rates."""
+        return Side(self._own / self.rate[:, None])
+
+    def lift_at(self, counts: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Expect it for pairs: of coefficients, shape (pairs, columns), and an offer each."""
+        low, high = self.bounds
+        rate = self.rate[columns] + np.einsum("pr,pr->p", counts, self._own[columns])
+        odds = _log_odds(np.clip(rate, low[columns], high[columns]))
+        return np.asarray(odds - self._usual[columns])
+
+    def rough_lift(self, counts: np.ndarray, above: np.ndarray, room: np.ndarray) -> np.ndarray:
+        """Expect it of all offers in single precision, plus something of each offer.
+
+        With r the rate in multiples of the usual one p, the lift is log(r (1 - p) / (1 - r p)).
+
+        Parameters
+        ----------
+        counts : ndarray of float, shape (n, columns)
+            Coefficients.
+        above : ndarray of float, shape (offers,)
+            What is added.
+        room : ndarray of float32, shape (2, at least n, offers)
+            The result, of shape (n, offers), is in the first of it.
+        """
+        usual, least, most = self._single
+        ratio, left = room[:, : len(counts)]
+        used = np.flatnonzero(counts.any(axis=0))
+        np.matmul(counts[:, used].astype(np.float32), self._relative.single[used], out=ratio)
+        ratio += np.float32(1.0)
+        np.maximum(ratio, least, out=ratio)
+        np.minimum(ratio, most, out=ratio)
+        np.multiply(ratio, usual, out=left)
+        np.subtract(np.float32(1.0), left, out=left)
+        ratio /= left
+        np.log(ratio, out=ratio)
+        ratio += (np.log1p(-self.rate) + above).astype(np.float32)
+        return np.asarray(ratio)
+
+    @cached_property
+    def _single(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The usual rate, and the least and most it is multiplied by, in single precision."""
+        least, most = (bound / self.rate for bound in self.bounds)
+        return self.rate.astype(np.float32), least.astype(np.float32), most.astype(np.float32)
+
+    def slip(self, counts: np.ndarray) -> np.ndarray:
+        """Bound the error of rough lifts: shape (n,)."""
+        ratio = 1.0 + np.abs(counts) @ self._relative.largest
+        # An error of the ratio moves the lift by up to as many times; the lift itself is small.
+        steep = 1.0 / (1.0 - self.bounds[1]).min(initial=1.0)
+        return np.asarray(
+            ROUNDING * ((counts.shape[1] + FURTHER) * steep * ratio + FURTHER * np.log(ratio))
+        )
+
+
+def _log_odds(rate: np.ndarray) -> np.ndarray:
+    return np.asarray(np.log(rate / (1.0 - rate)))
 
 
 def _distinct(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -153,15 +227,98 @@ class TraitScorer:
 
     def score(self, query: Query) -> np.ndarray:
         """Score every offer; NaN for a customer of whom this source knows nothing."""
-        score = np.full((len(query), len(self.base)), np.nan)
+        return self.read(query).table()
+
+    def read(self, query: Query) -> TraitReading:
+        """Prepare scores of offers."""
         own = {
             Source.SEGMENT: query.segment,
             Source.DEMOGRAPHIC: query.demographic,
             Source.SURVEY: query.answers,
         }[self.source]
-        speaks = np.flatnonzero(np.diff(own.indptr) > 0)
-        if len(speaks):
-            asked = query if len(speaks) == len(query) else query.take(speaks)
-            traits = traits_of(asked, self.source, self.demographics)
-            score[speaks] = self.base + self.ridge.lift(traits)
+        speaking = np.diff(own.indptr) > 0
+        speaks = np.flatnonzero(speaking)
+        asked = query if len(speaks) == len(query) else query.take(speaks)
+        traits = traits_of(asked, self.source, self.demographics) if len(speaks) else None
+        return TraitReading(self.base, self.ridge, traits, speaking)
+
+
+@dataclass(frozen=True)
+class TraitReading:
+    """What the traits of n customers let expect.
+
+    Attributes
+    ----------
+    base : ndarray of float, shape (offers,)
+    ridge : TraitRidge
+    traits : Traits or None
+        Of those who have any.
+    speaking : ndarray of bool, shape (n,)
+        Who they are.
+    """
+
+    base: np.ndarray
+    ridge: TraitRidge
+    traits: Traits | None
+    speaking: np.ndarray
+
+    @cached_property
+    def _counts(self) -> np.ndarray:
+        """What each column counts: shape (customers who speak, columns)."""
+        assert self.traits is not None
+        return self.ridge.coefficients(self.traits)
+
+    def table(self) -> np.ndarray:
+        """Return all scores: shape (n, offers), NaN for a customer without traits."""
+        score = np.full((len(self.speaking), len(self.base)), np.nan)
+        if self.traits is not None:
+            score[self.speaking] = self.base + self.ridge.lift(self.traits)
         return score
+
+    def at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Return the scores of some pairs, NaN for a customer without traits."""
+        score = np.full(len(rows), np.nan)
+        if self.traits is not None:
+            here, place = self.speaking[rows], np.cumsum(self.speaking) - 1
+            counts = self._counts[place[rows[here]]]
+            score[here] = self.base[columns[here]] + self.ridge.lift_at(counts, columns[here])
+        return score
+
+    def add_to(
+        self, total: np.ndarray, rows: slice, share: np.ndarray, centre: float, room: np.ndarray
+    ) -> None:
+        """Add (score - centre) · share of some customers, if they have traits."""
+        speaking = self.speaking[rows]
+        if not speaking.any():
+            return
+        first, same = self._alike
+        start = int(self.speaking[: rows.start].sum())
+        here = same[start : start + int(speaking.sum())]
+        kinds, place = np.unique(here, return_inverse=True)
+        alike = len(kinds) < len(here)
+        counts = self._counts[first[kinds if alike else here]]
+        own = self.ridge.rough_lift(counts, self.base - centre, room)
+        if alike:
+            own = np.take(own, place, axis=0, out=room[1, : len(here)], mode="clip")
+        own *= share[speaking].astype(np.float32)[:, None]
+        if speaking.all():
+            total += own
+        else:
+            total[speaking] += own
+
+    @cached_property
+    def _alike(self) -> tuple[np.ndarray, np.ndarray]:
+        """The first customer of each kind with the same traits, and the kind of each who speaks."""
+        key = self._counts @ np.random.default_rng(0).random(self._counts.shape[1])
+        _, first, kind = np.unique(key, return_index=True, return_inverse=True)
+        if (self._counts == self._counts[first[kind]]).all():
+            return first, kind
+        return np.arange(len(key)), np.arange(len(key))
+
+    def slip(self, centre: float) -> np.ndarray:
+        """Bound the error of what is added, for a share of one: shape (n,)."""
+        most = np.zeros(len(self.speaking))
+        if self.traits is not None:
+            base = np.abs(self.base).max(initial=0.0) + abs(centre)
+            most[self.speaking] = ROUNDING * FURTHER * base + self.ridge.slip(self._counts)
+        return most

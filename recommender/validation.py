@@ -25,6 +25,7 @@ SHOWN_SHARE = 0.5
 SHORTEST, LONGEST = pd.Timedelta(days=7), pd.Timedelta(days=60)
 NEARLY = 0.8  # of the most redemptions that any moment has
 HELD_OUT = 0.2
+MOST_CUSTOMERS = 20_000  # a dozen weights are learnt as well from so many as from all
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,25 @@ class Fold:
     shown: pd.DataFrame
     logged: bool = False
     by_time: bool = True
+
+
+def some_customers(dataset: Dataset, most: int = MOST_CUSTOMERS, seed: int = 0) -> Dataset:
+    """Keep what is known of a random sample of the customers where there are very many."""
+    ids = dataset.customer_ids.ids
+    if len(ids) <= most:
+        return dataset
+    chosen = pd.Index(np.random.default_rng(seed).choice(ids, most, replace=False), dtype="str")
+
+    def of_chosen(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[frame[CUSTOMER_ID].isin(chosen)]
+
+    return replace(
+        dataset,
+        customers=of_chosen(dataset.customers),
+        transactions=of_chosen(dataset.transactions),
+        interactions=of_chosen(dataset.interactions),
+        survey_answers=of_chosen(dataset.survey_answers),
+    )
 
 
 def make_folds(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:

@@ -9,6 +9,8 @@ leaving is told by the own rhythm instead (see `rhythm`): a forest does not see 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control
@@ -118,16 +120,20 @@ def find_anomalies(
     p_value = _p_of(-either, ordinary)
     flagged = p_value <= alarm_rate
     kinds, reasons = np.full(len(table), "", dtype=object), np.full(len(table), "", dtype=object)
-    typical = table.median()
+    names, values, typical = list(table.columns), table.to_numpy(), table.median().to_numpy()
+    signs, strength = beyond.to_numpy(), size.to_numpy()
     for place in np.flatnonzero(flagged):
-        strength = size.iloc[place].sort_values(ascending=False, kind="stable")
-        leading = list(strength.index[:LEADING])
-        kinds[place] = _kind(strength, beyond.iloc[place])
-        for signs in reversed(FIRST.get(kinds[place], ())):  # what makes it that comes first
-            leading.sort(key=lambda name, signs=signs: name not in signs)  # type: ignore[misc]
+        order = np.argsort(-strength[place], kind="stable")
+        leading = order[:LEADING].tolist()
+        alike = [
+            row for row in leading if strength[place, row] >= ALIKE * strength[place, order[0]]
+        ]
+        kinds[place] = _kind({names[row]: float(signs[place, row]) for row in alike})
+        for first in reversed(FIRST.get(kinds[place], ())):  # what makes it that comes first
+            leading.sort(key=lambda row, first=first: names[row] not in first)
         reasons[place] = "; ".join(
-            f"{WORDS[name]} {table[name].iloc[place]:.4g} (typical {typical[name]:.4g})"
-            for name in leading
+            f"{WORDS[names[row]]} {values[place, row]:.4g} (typical {typical[row]:.4g})"
+            for row in leading
         )
     away = _leaving(features, dataset, at, alarm_rate).reindex(table.index)
     alarm = away["alarm"].fillna(False).to_numpy(dtype=bool)
@@ -243,12 +249,11 @@ def _p_of(score: np.ndarray, ordinary: np.ndarray) -> np.ndarray:
     return np.asarray(np.where(ordinary, as_odd, 1 + as_odd) / (1 + len(calibration)))
 
 
-def _kind(strength: pd.Series[float], beyond: pd.Series[float]) -> str:
-    """Name the kind by the leading signs."""
-    leading = strength[strength >= ALIKE * strength.iloc[0]].index[:LEADING]
+def _kind(leading: Mapping[str, float]) -> str:
+    """Name the kind by the leading signs that are alike in strength, strongest first."""
     if any(name in STRONG for name in leading):
         return FRAUD
-    if any(name in VALUE and beyond[name] > 0 for name in leading):
+    if any(name in VALUE and beyond > 0 for name, beyond in leading.items()):
         return VIP
     return FRAUD if any(name in WEAK for name in leading) else UNUSUAL
 

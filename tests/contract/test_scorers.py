@@ -129,6 +129,56 @@ def test_scoring_changes_nothing(fitted: Fitted, name: str) -> None:
         assert (old != now).nnz == 0
 
 
+def half_known(fitted: Fitted) -> Query:
+    """Every third customer is a stranger, the others have lost one thing or another."""
+    query = fitted.query
+    lost = [query.without_history(), query.without_purchases(), query.without_answers(), query]
+    nothing = Query(*(sp.csr_matrix((N, part.shape[1])) for part in query.parts()))
+    known = [lost[row % 4].one(row) if row % 3 else nothing.one(row) for row in range(N)]
+    return stack(known)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_scores_of_pairs_are_those_of_everything(fitted: Fitted, name: str) -> None:
+    query, random = half_known(fitted), np.random.default_rng(0)
+    rows, columns = random.integers(0, N, (2, 500))
+    reading = scorer_of(fitted, name).read(query)
+    whole = scorer_of(fitted, name).score(query)
+    np.testing.assert_array_equal(reading.table(), whole)
+    np.testing.assert_allclose(
+        reading.at(rows, columns), whole[rows, columns], rtol=1e-12, atol=1e-12
+    )
+    np.testing.assert_array_equal(reading.speaking, np.isfinite(whole).any(axis=1))
+
+
+@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("trained", [1.0, 0.5])
+def test_rough_scores_are_off_by_no_more_than_they_say(
+    fitted: Fitted, name: str, trained: float
+) -> None:
+    query, random = half_known(fitted), np.random.default_rng(0)
+    scorer = scorer_of(fitted, name)
+    if name == Source.COLLABORATIVE:
+        known = random.random(N) < trained
+        scorer = replace(fitted.recommender.collaborative, trained=known)
+    elif name == Source.CONTENT:
+        bare = sp.csr_matrix(sp.diags_array((random.random(N) < trained).astype(float)))
+        content = fitted.recommender.content
+        scorer = replace(content, attributes=sp.csr_matrix(bare @ content.attributes))
+    share, centre = random.random(N) + 0.5, 0.37
+    expected = np.nan_to_num((scorer.score(query) - centre) * share[:, None])
+    reading = scorer.read(query)
+    for rows in (slice(0, N), slice(7, 23)):
+        size = rows.stop - rows.start
+        room = np.full((2, size, N), np.nan, dtype=np.float32)
+        before = random.random((size, N)).astype(np.float32)
+        total = before.copy()
+        reading.add_to(total, rows, share[rows], centre, room)
+        off = np.abs(total.astype(np.float64) - before - expected[rows]).max(axis=1)
+        slack = 4 * 2.0**-24 * (1.0 + np.abs(expected[rows]).max(axis=1))  # adding to the rest
+        assert (off <= share[rows] * reading.slip(centre)[rows] + slack).all()
+
+
 @pytest.mark.parametrize("name", PERSONAL)
 def test_of_a_stranger_nothing_can_be_said(fitted: Fitted, name: str) -> None:
     stranger = Query(*(sp.csr_matrix((1, part.shape[1])) for part in fitted.query.parts()))

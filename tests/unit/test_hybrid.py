@@ -77,7 +77,7 @@ def test_a_silent_segment_leaves_the_list_to_popularity() -> None:
     score[POPULARITY, 0] = [3.0, 1.0, 2.0]
     blend = hybrid_of(weight, offers=3).blend(score, query_of(0, 0))
     assert blend.score.argsort()[0].tolist() == [1, 2, 0]
-    assert (blend.leading(np.arange(3)[None, :]) == POPULARITY).all()
+    assert (blend.leading(np.zeros(3, dtype=int), np.arange(3)) == POPULARITY).all()
     assert (blend.contributions[SEGMENT] == 0).all()
 
 

@@ -1,0 +1,268 @@
+"""What a score is summed up from, in a form that can give a few values exactly or all of them fast.
+
+A list needs the exact scores of the few offers in it, and of the others only that they are not
+among these. So every part of a score gives exact values of some pairs of customer and offer in
+double precision, adds all of them to totals in single precision, and bounds how far these are off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import scipy.sparse as sp
+
+ROUNDING = 2.0**-24  # relative error of one operation in single precision
+FURTHER = 32  # roundings that a value goes through after it was computed: a generous count
+
+
+class Part(Protocol):
+    """Values of n customers for every offer."""
+
+    def table(self) -> np.ndarray:
+        """Return all of them: shape (n, offers), in double precision where that was computed."""
+
+    def at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Return those of some pairs of customer and offer: shape (pairs,)."""
+
+    def add_to(self, total: np.ndarray, rows: slice, factor: np.ndarray, room: np.ndarray) -> None:
+        """Add all values of some customers times a factor to single-precision totals.
+
+        Parameters
+        ----------
+        total, room : ndarray of float32, shape (m, offers)
+            `room` is there to be written to: large arrays cost more to get than to fill.
+        rows : slice
+            The m customers.
+        factor : ndarray of float, shape (m,)
+        """
+
+    def slip(self) -> np.ndarray:
+        """Bound the error of a value that was added, for a factor of one: shape (n,)."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """The offers' side of a product: shape (offers, r), in both precisions."""
+
+    exact: np.ndarray
+
+    @cached_property
+    def single(self) -> np.ndarray:
+        """Transposed, in single precision: shape (r, offers)."""
+        return np.ascontiguousarray(self.exact.T, dtype=np.float32)
+
+    @cached_property
+    def largest(self) -> np.ndarray:
+        """Largest size in each column: shape (r,)."""
+        return np.asarray(np.abs(self.exact).max(axis=0, initial=0.0))
+
+
+@dataclass(frozen=True)
+class Product:
+    """Inner products of customers, shape (n, r), and offers."""
+
+    left: np.ndarray
+    right: Side
+
+    def table(self) -> np.ndarray:
+        """Multiply all."""
+        return np.asarray(self.left @ self.right.exact.T)
+
+    def at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Multiply some."""
+        return np.asarray(np.einsum("pr,pr->p", self.left[rows], self.right.exact[columns]))
+
+    def add_to(self, total: np.ndarray, rows: slice, factor: np.ndarray, room: np.ndarray) -> None:
+        """Multiply all by one product of matrices."""
+        left = (factor[:, None] * self.left[rows]).astype(np.float32)
+        total += np.matmul(left, self.right.single, out=room)
+
+    def slip(self) -> np.ndarray:
+        """Bound the sum of the sizes of what is added up."""
+        size = np.abs(self.left) @ self.right.largest
+        return np.asarray(ROUNDING * (self.left.shape[1] + FURTHER) * size)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Values as they are: shape (n, offers)."""
+
+    value: np.ndarray
+
+    def table(self) -> np.ndarray:
+        """Return them."""
+        return self.value
+
+    def at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Pick some."""
+        return np.asarray(self.value[rows, columns], dtype=np.float64)
+
+    def add_to(self, total: np.ndarray, rows: slice, factor: np.ndarray, room: np.ndarray) -> None:
+        """Add them."""
+        by = factor.astype(self.value.dtype)[:, None]
+        total += np.multiply(self.value[rows], by, out=room, casting="same_kind")
+
+    def slip(self) -> np.ndarray:
+        """Bound by the largest."""
+        return _slip_of(self.value, len(self.value))
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """Values that offers of one kind share: shape (n, kinds); `kind` is that of each offer."""
+
+    value: np.ndarray
+    kind: np.ndarray
+
+    def table(self) -> np.ndarray:
+        """Hand out all."""
+        return np.asarray(self.value[:, self.kind])
+
+    def at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Hand out some."""
+        return np.asarray(self.value[rows, self.kind[columns]])
+
+    def add_to(self, total: np.ndarray, rows: slice, factor: np.ndarray, room: np.ndarray) -> None:
+        """Hand out all."""
+        value = (factor[:, None] * self.value[rows]).astype(np.float32)
+        total += np.take(value, self.kind, axis=1, out=room, mode="clip")
+
+    def slip(self) -> np.ndarray:
+        """Bound by the largest."""
+        return _slip_of(self.value, len(self.value))
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Values of a few pairs, each once, zero elsewhere: a csr_matrix of shape (n, offers)."""
+
+    value: sp.csr_matrix
+
+    def table(self) -> np.ndarray:
+        """Fill up with zeros."""
+        return np.asarray(self.value.toarray())
+
+    def at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Look some up."""
+        number, value = self._numbered
+        wanted = rows * self.value.shape[1] + columns
+        place = np.searchsorted(number, wanted)
+        place[place == len(number)] = 0
+        hit = number[place] == wanted if len(number) else np.zeros(len(wanted), dtype=bool)
+        found = np.zeros(len(wanted))
+        found[hit] = value[place[hit]]
+        return found
+
+    @cached_property
+    def _numbered(self) -> tuple[np.ndarray, np.ndarray]:
+        """The number of each cell, counted row by row, ascending, and its value."""
+        n, offers = self.value.shape
+        number = np.repeat(np.arange(n) * offers, np.diff(self.value.indptr)) + self.value.indices
+        order = np.argsort(number, kind="stable")
+        return number[order], self.value.data[order].astype(np.float64)
+
+    def add_to(self, total: np.ndarray, rows: slice, factor: np.ndarray, room: np.ndarray) -> None:  # noqa: ARG002
+        """Add the few."""
+        ends = self.value.indptr[rows.start : rows.stop + 1]
+        here = slice(ends[0], ends[-1])
+        person = np.repeat(np.arange(len(total)), np.diff(ends))
+        value = factor[person] * self.value.data[here]
+        total[person, self.value.indices[here]] += value.astype(np.float32)
+
+    def slip(self) -> np.ndarray:
+        """Bound by the largest."""
+        return _slip_of(self.value.data, self.value.shape[0])
+
+
+def _slip_of(value: np.ndarray, n: int) -> np.ndarray:
+    """Bound the rounding of values by the largest of all, for n customers: shape (n,)."""
+    largest = max(float(value.max(initial=0.0)), -float(value.min(initial=0.0)))
+    return np.full(n, ROUNDING * FURTHER * largest)
+
+
+@dataclass(frozen=True)
+class Says:
+    """Where something can be said: where any pair of a row and a column mask is both true."""
+
+    masks: tuple[tuple[np.ndarray, np.ndarray], ...]
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """Customers to whom anything can be said."""
+        parts = [rows & columns.any() for rows, columns in self.masks]
+        return np.asarray(np.logical_or.reduce(parts))
+
+    def table(self, rows: slice = slice(None)) -> np.ndarray:
+        """Return the mask, of some customers or all: shape (n, offers)."""
+        parts = [np.outer(mask[rows], columns) for mask, columns in self.masks]
+        return np.asarray(np.logical_or.reduce(parts))
+
+    def at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Return it for some pairs."""
+        parts = [mask[rows] & other[columns] for mask, other in self.masks]
+        return np.asarray(np.logical_or.reduce(parts))
+
+    def silent(self, rows: slice) -> np.ndarray | None:
+        """Return the offers of which nothing can be said to some customers, if they are alike."""
+        masks = [columns for mask, columns in self.masks if mask[rows].any()]
+        return np.flatnonzero(~masks[0]) if len(masks) == 1 else None
+
+
+@dataclass(frozen=True)
+class Mix:
+    """A weighted sum of parts, said where something can be said: a source's reading of a query."""
+
+    parts: tuple[tuple[float, Part], ...]
+    says: Says
+
+    @property
+    def speaking(self) -> np.ndarray:
+        """Customers to whom it can say anything: shape (n,)."""
+        return self.says.rows
+
+    def table(self) -> np.ndarray:
+        """Return all scores: shape (n, offers), NaN where nothing can be said."""
+        can = self.says.table()
+        total = np.zeros(can.shape)
+        for weight, part in self.parts:
+            # A weight of double precision: a plain one would keep the sum in single precision.
+            total += np.float64(weight) * part.table()
+        return np.where(can, total, np.nan)
+
+    def at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Return the scores of some pairs, NaN where nothing can be said."""
+        total = np.zeros(len(rows))
+        for weight, part in self.parts:
+            total += weight * part.at(rows, columns)
+        return np.where(self.says.at(rows, columns), total, np.nan)
+
+    def add_to(
+        self, total: np.ndarray, rows: slice, share: np.ndarray, centre: float, room: np.ndarray
+    ) -> None:
+        """Add (score - centre) · share of some customers, nothing where nothing can be said."""
+        share = np.where(self.says.rows[rows], share, 0.0)
+        if not share.any():
+            return
+        silent = self.says.silent(rows)
+        if silent is None:
+            own = room[0]
+            own[:] = 0.0
+        else:
+            own, before = total, total[:, silent]
+        own -= (centre * share).astype(np.float32)[:, None]
+        for weight, part in self.parts:
+            part.add_to(own, rows, weight * share, room[1])
+        if silent is None:
+            np.add(total, own, out=total, where=self.says.table(rows))
+        else:
+            total[:, silent] = before
+
+    def slip(self, centre: float) -> np.ndarray:
+        """Bound the error of what is added, for a share of one: shape (n,)."""
+        most = np.full(len(self.says.rows), ROUNDING * FURTHER * abs(centre))
+        for weight, part in self.parts:
+            most += abs(weight) * part.slip()
+        return most
