@@ -2,7 +2,9 @@
 
 Rates are shrunk (empirical Bayes) to what is expected of offers like it: what people spend on the
 items behind the offer, and how offers of its merchant, category and kind do. How far is learnt from
-how much offers differ: gamma-Poisson models (Clayton & Kaldor 1987), fitted group by group.
+how much offers differ: gamma-Poisson models (Clayton & Kaldor 1987), fitted group by group. Where
+nobody logged what was shown, groups differ by whom they were offered to, and nothing is learnt of
+them: on campaigns of which each reaches other households that would cost popularity a tenth.
 """
 
 from __future__ import annotations
@@ -113,12 +115,13 @@ def estimate_rates(chances: Chances) -> Rates:
     for _ in range(ROUNDS if total else 0):
         if chances.spend.nnz:
             slope = _poisson_slope(events, exposed * np.exp(has @ effect), log_spend)
-        for name in dict.fromkeys(chances.family.tolist()):
+        for name in dict.fromkeys([] if chances.shown is None else chances.family.tolist()):
             group = np.flatnonzero(chances.family == name)
             usual = exposed * expected()[0]
             effect[group] = _effects(has[:, group], events, usual, effect[group])
     rate, level = expected()
-    strength = _strength(events, exposed * rate) if total else USUAL_STRENGTH
+    told = total > 0 and chances.shown is not None
+    strength = _strength(events, exposed * rate) if told else USUAL_STRENGTH
     placed = log_spend[chances.placed]
     return Rates(
         log_rate=np.log((events + strength) / (exposed + strength / rate)),

@@ -85,3 +85,10 @@ def test_nothing_redeemed_and_nothing_shown_still_give_rates() -> None:
         found = estimate_rates(chances(nothing, shown, nothing, np.array([0, 1, 1])))
         assert np.isfinite(found.log_rate).all()
         assert (found.effect == 0).all()
+
+
+def test_groups_are_not_compared_where_nobody_knows_who_was_shown_what() -> None:
+    events = np.zeros((100, 4))
+    events[:40, :2] = 1
+    found = estimate_rates(chances(events, None, np.zeros((100, 4)), np.array([0, 0, 1, 1])))
+    assert (found.effect == 0).all()
