@@ -58,6 +58,7 @@ YES, NO = "yes", "no"
 CUSTOMER_ID, OFFER_ID, ITEM_ID = "customer_id", "offer_id", "item_id"
 OCCURRED_AT, EVENT_TYPE, AMOUNT = "occurred_at", "event_type", "amount"
 TRANSACTION_ID = "transaction_id"
+POSITION = "position"
 AGE, ANNUAL_INCOME, SPENDING_SCORE, GENDER = "age", "annual_income", "spending_score", "gender"
 
 
@@ -133,7 +134,7 @@ INTERACTIONS = Table(
         Column(EVENT_TYPE, Kind.TEXT, required=True, allowed=EVENT_TYPES),
         Column(OCCURRED_AT, Kind.TIME, required=True),
         Column("event_id", Kind.ID),
-        _number("position", 1),
+        _number(POSITION, 1),
         _number("propensity", 0, 1),
         Column("decision_id", Kind.ID),
         *_text("policy"),

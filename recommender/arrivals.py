@@ -126,9 +126,17 @@ def _recommender(
     model: Recommender, wider: _Wider, changed: pd.DataFrame, at: np.ndarray
 ) -> Recommender:
     keys, popularity = model.encoders.keys, model.popularity
-    expected = [log_rate_of(aim, keys, popularity.expectation) for aim in wider.new]
+    content = _content(model.content, wider, changed, at)
+    named = Places.among(
+        model.content.attribute_names,
+        set(content.attribute_names.tolist()).difference(model.content.attribute_names.tolist()),
+    )
+    effect = named.spread(popularity.expectation.effect)
+    expected = np.array([log_rate_of(aim, keys, popularity.expectation) for aim in wider.new])
+    expected += (content.attributes[wider.offers.new] > 0) @ effect
     expectation = replace(
         popularity.expectation,
+        effect=effect,
         key_money=wider.keys.spread(popularity.expectation.key_money, np.nan),
         item_money=wider.items.spread(popularity.expectation.item_money, np.nan),
     )
@@ -136,12 +144,10 @@ def _recommender(
         model,
         encoders=replace(model.encoders, offer_ids=wider.offers.names, keys=wider.space),
         collaborative=_collaborative(model.collaborative, wider.offers),
-        content=_content(model.content, wider, changed, at),
+        content=content,
         segment=_ridge(model.segment, keys, wider, popularity.expectation),
         profile=_ridge(model.profile, keys, wider, popularity.expectation),
-        popularity=PopularityScorer(
-            wider.offers.spread(popularity.base, np.array(expected)), expectation
-        ),
+        popularity=PopularityScorer(wider.offers.spread(popularity.base, expected), expectation),
         hybrid=replace(model.hybrid, known=wider.offers.spread(model.hybrid.known)),
     )
 

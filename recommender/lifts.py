@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 
-from recommender.popularity import Chances
+from recommender.rates import Chances
 from recommender.traits import Relatives, TraitRidge, Traits
 
 PENALTIES = np.geomspace(3.0, 30_000.0, 17)

@@ -15,6 +15,7 @@ from data.schema import AMOUNT, CLICK, CUSTOMER_ID, IMPRESSION, ITEM_ID, OCCURRE
 from recommender.base import Query, Source
 from recommender.content import PRIOR, ContentScorer, merchant_shares, offer_attributes
 from recommender.demographics import build_demographics
+from recommender.examination import looked_at
 from recommender.facts import Encoders
 from recommender.fitting import fit_collaborative
 from recommender.history import history_of
@@ -22,7 +23,8 @@ from recommender.hybrid import prior_hybrid
 from recommender.keys import KeySpace, build_keys
 from recommender.lifts import Kin, fit_traits
 from recommender.model import Recommender
-from recommender.popularity import Chances, Expectation, PopularityScorer, estimate_rates
+from recommender.popularity import Expectation, PopularityScorer
+from recommender.rates import Chances, estimate_rates
 from recommender.recipe import DEFAULT, Recipe
 from recommender.survey import Survey, behave_as_answers, build_survey
 from recommender.traits import TraitRidge, Traits, traits_of
@@ -99,13 +101,15 @@ def fit_sources(
         history, redeemed = history_of(trusted, ids, offers, encoders.moment)
         learnt = replace(query, history=history, redeemed=redeemed)
     spend = _spend_behind(query.purchases, keys)
-    chances = _chances(trusted, ids, at, spend, keys)
+    table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
+    attributes, names = offer_attributes(table.reset_index())
+    chances = _chances(trusted, ids, at, spend, keys, attributes, names)
     rates = estimate_rates(chances)
     behaved = behave_as_answers(survey, dataset, learnt.taken(), spend)
-    table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
     content = ContentScorer(
         keys,
-        *offer_attributes(table.reset_index()),
+        attributes,
+        names,
         merchant_shares(query, keys),
         np.array(list(PRIOR.values())),
     )
@@ -129,7 +133,11 @@ def fit_sources(
             popularity=PopularityScorer(
                 rates.log_rate,
                 Expectation(
-                    rates.level, rates.slope, rates.unplaced, *_money(dataset, query, keys)
+                    rates.level,
+                    rates.slope,
+                    rates.unplaced,
+                    rates.effect,
+                    *_money(dataset, query, keys),
                 ),
             ),
             hybrid=prior_hybrid(
@@ -243,18 +251,26 @@ def _spend_behind(purchases: sp.csr_matrix, keys: KeySpace) -> sp.csr_matrix:
 
 
 def _chances(
-    dataset: Dataset, ids: IdMap, at: pd.Timestamp, spend: sp.csr_matrix, keys: KeySpace
+    dataset: Dataset,
+    ids: IdMap,
+    at: pd.Timestamp,
+    spend: sp.csr_matrix,
+    keys: KeySpace,
+    attributes: sp.csr_matrix,
+    names: np.ndarray,
 ) -> Chances:
     """Collect redemptions and the chances there were for them."""
     offers = dataset.offer_ids
     shape = (len(ids), len(offers))
 
-    def count(frame: pd.DataFrame) -> sp.csr_matrix:
+    def count(frame: pd.DataFrame, weight: np.ndarray) -> sp.csr_matrix:
         rows, columns = ids.rows(frame[CUSTOMER_ID]), offers.rows(frame[OFFER_ID])
-        return sp.csr_matrix((np.ones(len(frame)), (rows, columns)), shape=shape)
+        return sp.csr_matrix((weight, (rows, columns)), shape=shape)
 
-    events = count(dataset.events(dataset.positive_type() or CLICK))
-    shown = count(dataset.events(IMPRESSION))
+    taken = dataset.events(dataset.positive_type() or CLICK)
+    events = count(taken, np.ones(len(taken)))
+    impressions = dataset.events(IMPRESSION)
+    shown = count(impressions, looked_at(impressions, dataset.events(CLICK)))
     pairs = events.astype(bool)
     first = pd.concat([dataset.interactions[OCCURRED_AT], dataset.transactions[OCCURRED_AT]]).min()
     table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
@@ -271,6 +287,8 @@ def _chances(
         live=np.nan_to_num(live, nan=1.0),
         spend=spend,
         placed=np.diff(keys.offer_keys.indptr) > 0,
+        attributes=attributes,
+        family=np.array([name.partition(":")[0] for name in names.tolist()], dtype=np.str_),
     )
 
 

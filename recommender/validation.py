@@ -17,6 +17,7 @@ from data.schema import (
     OFFER_ID,
     REDEMPTION,
 )
+from recommender.examination import looked_at
 
 FOLDS = 2
 FEWEST_EVENTS, PLENTY = 20, 20_000  # redemptions for a moment to say something; to say enough
@@ -41,8 +42,8 @@ class Fold:
     taken : DataFrame
         Distinct pairs customer_id, offer_id redeemed (or clicked) after it.
     shown : DataFrame
-        The same pairs' and others' showings after it, with their number `n`; empty where showing is
-        not logged.
+        The same pairs' and others' showings after it, with their number `n`, each showing counted
+        as its place is looked at; empty where showing is not logged.
     logged : bool
         Whether what was redeemed after the moment had, for the most part, been shown before: then
         the chance of a redemption if shown can be learnt. Never true of clicks.
@@ -161,8 +162,9 @@ def _fold(
     pair = [CUSTOMER_ID, OFFER_ID]
     taken = _covered(dataset, events, moment, horizon)[pair].drop_duplicates()
     shown = dataset.events(IMPRESSION)
-    inside = (shown[OCCURRED_AT] >= moment) & (shown[OCCURRED_AT] < moment + horizon)
-    counts = shown[inside].groupby(pair).size().rename("n").reset_index()
+    shown = shown[(shown[OCCURRED_AT] >= moment) & (shown[OCCURRED_AT] < moment + horizon)]
+    weight = looked_at(shown, dataset.events(CLICK))
+    counts = shown[pair].assign(n=weight).groupby(pair)["n"].sum().reset_index()
     hit = pd.MultiIndex.from_frame(taken).isin(pd.MultiIndex.from_frame(counts[pair]))
     redeemed = bool((events[EVENT_TYPE] == REDEMPTION).all())
     logged = redeemed and float(hit.mean()) >= SHOWN_SHARE

@@ -1,20 +1,29 @@
-"""Everyone's rates: shrunk, and for a new offer what people spend on its items."""
+"""Everyone's rates: shrunk, and for a new offer what its items and its merchant let expect."""
 
 from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
 
-from recommender.popularity import Chances, estimate_rates
+from recommender.rates import Chances, estimate_rates
 
 
-def chances(events: np.ndarray, shown: np.ndarray | None, spend: np.ndarray) -> Chances:
+def chances(
+    events: np.ndarray,
+    shown: np.ndarray | None,
+    spend: np.ndarray,
+    merchant: np.ndarray | None = None,
+) -> Chances:
+    offers = events.shape[1]
+    of = np.zeros((offers, 0)) if merchant is None else np.eye(merchant.max() + 1)[merchant]
     return Chances(
         events=sp.csr_matrix(events),
         shown=None if shown is None else sp.csr_matrix(shown),
         live=np.ones(events.shape[1]),
         spend=sp.csr_matrix(spend),
         placed=np.ones(events.shape[1], dtype=bool),
+        attributes=sp.csr_matrix(of),
+        family=np.full(of.shape[1], "merchant", dtype=np.str_),
     )
 
 
@@ -45,3 +54,41 @@ def test_a_new_offer_is_expected_to_be_as_popular_as_what_it_is_for() -> None:
     found = chances(events, np.c_[np.ones((2000, 4)), np.zeros((2000, 2))], spend)
     rate = estimate_rates(found).log_rate
     assert rate[5] > rate[4] + 0.5
+
+
+def test_a_new_offer_is_expected_to_do_as_its_merchant_does() -> None:
+    random = np.random.default_rng(0)
+    merchant = np.repeat(np.arange(20), 4)
+    willing = np.arange(20) % 2 == 0
+    events = (random.random((2000, 80)) < 0.05 * willing[merchant]).astype(float)
+    shown = np.ones((2000, 80))
+    new = np.arange(80) % 4 == 3  # one of each merchant's is new
+    events[:, new], shown[:, new] = 0.0, 0.0
+    found = estimate_rates(chances(events, shown, np.zeros((2000, 80)), merchant))
+    rate = np.exp(found.log_rate)
+    assert rate[new & willing[merchant]].min() > 0.03
+    assert rate[new & ~willing[merchant]].max() < 0.003
+    assert np.ptp(found.effect) > 3
+
+
+def test_merchants_that_do_not_differ_add_nothing() -> None:
+    random = np.random.default_rng(1)
+    merchant = np.repeat(np.arange(20), 4)
+    events = (random.random((2000, 80)) < 0.05).astype(float)
+    found = estimate_rates(chances(events, np.ones((2000, 80)), np.zeros((2000, 80)), merchant))
+    assert np.abs(found.effect).max() < 0.15
+
+
+def test_nothing_redeemed_and_nothing_shown_still_give_rates() -> None:
+    nothing = np.zeros((10, 3))
+    for shown in (None, nothing, np.ones((10, 3))):
+        found = estimate_rates(chances(nothing, shown, nothing, np.array([0, 1, 1])))
+        assert np.isfinite(found.log_rate).all()
+        assert (found.effect == 0).all()
+
+
+def test_groups_are_not_compared_where_nobody_knows_who_was_shown_what() -> None:
+    events = np.zeros((100, 4))
+    events[:40, :2] = 1
+    found = estimate_rates(chances(events, None, np.zeros((100, 4)), np.array([0, 0, 1, 1])))
+    assert (found.effect == 0).all()

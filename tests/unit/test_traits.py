@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
 from recommender.lifts import PENALTIES, Kin, fit_traits
-from recommender.popularity import Chances
+from recommender.rates import Chances
 from recommender.traits import TraitRidge, Traits
 
 N, COLUMNS, OFFERS = 300, 4, 6
@@ -25,6 +25,8 @@ def chances_of(events: np.ndarray, shown: np.ndarray | None = None) -> Chances:
         live=np.ones(events.shape[1]),
         spend=sp.csr_matrix(events.shape),
         placed=np.ones(events.shape[1], dtype=bool),
+        attributes=sp.csr_matrix((events.shape[1], 0)),
+        family=np.empty(0, dtype=np.str_),
     )
 
 
