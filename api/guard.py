@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from random import getrandbits
 from time import perf_counter
+from urllib.parse import unquote_to_bytes
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -45,6 +46,7 @@ POLICY_HEADER = b"content-security-policy"
 HEADERS = (*_ALWAYS, (POLICY_HEADER, POLICY.encode()))
 DOCS_HEADERS = (*_ALWAYS, (POLICY_HEADER, DOCS_POLICY.encode()))
 NOT_KEPT = (b"cache-control", b"no-store")
+BROKEN = "\ufffd"  # what stands for bytes that are no text
 PORT = re.compile(r":\d*\Z")
 
 
@@ -162,6 +164,9 @@ class Guard:
         if self._hosts and keyring.is_open and _host(headers) not in self._hosts:
             detail = "This name is not one of this service's own."
             return Refusal(HTTPStatus.BAD_REQUEST, "BAD_HOST", detail), ""
+        if BROKEN in path and not _is_text(scope):
+            detail = "The path is not UTF-8."
+            return Refusal(HTTPStatus.BAD_REQUEST, "BAD_PATH", detail), ""
         owner = ""
         if not is_open_to_all(path):
             key = headers.get(b"x-api-key", b"").decode("latin-1")
@@ -180,6 +185,15 @@ class Guard:
         if length.isdigit() and int(length) > LARGEST_BODY:
             return _too_large(), owner
         return None, owner
+
+
+def _is_text(scope: Scope) -> bool:
+    """Tell whether a path is UTF-8 as it was sent: others would all become the same id."""
+    try:
+        unquote_to_bytes(scope.get("raw_path", b"")).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _request_id(headers: dict[bytes, bytes]) -> str:

@@ -11,7 +11,6 @@ import itertools
 import logging
 import threading
 from bisect import bisect_right
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -189,14 +188,13 @@ class House:
             self.shelf.clear()
         return receipt
 
-    def watch(self, on_look: Callable[[], None] = lambda: None) -> threading.Thread:
+    def watch(self) -> threading.Thread:
         """Start looking for another bundle in the model folder, until `close`."""
 
         def look() -> None:
             while not self._closing.wait(LOOK_SECONDS):
                 if self.look():
                     settle()
-                on_look()
 
         thread = threading.Thread(target=look, name="watch-models", daemon=True)
         thread.start()

@@ -88,7 +88,7 @@ function drawOffer(offer, { best, calibrated, change, onRedeem, open }) {
     el(
       "div",
       { class: "what" },
-      el("h3", {}, name, kind ? el("span", { class: `change ${kind}`, text: short, title: long, role: "img", "aria-label": long }) : null),
+      el("h3", { class: offer.title === null ? "named" : null }, name, kind ? el("span", { class: `change ${kind}`, text: short, title: long, role: "img", "aria-label": long }) : null),
       el("p", { class: "quiet small" }, [offer.category, offer.offer_id].filter((one) => one && one !== name).join(" · ")),
       el("ul", { class: "reasons" }, ...offer.reasons.map((text) => el("li", { text }))),
     ),

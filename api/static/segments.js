@@ -105,7 +105,6 @@ function describe(one) {
     el("h3", {}, el("span", { class: `swatch ${colourOf(one.id)}`, "aria-hidden": "true" }), one.name),
     el("dl", { class: "figures" }, ...figures),
     el("table", {}, el("caption", { text: "Average of its customers" }), el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...rows)),
-    el("p", { class: "quiet", text: one.description }),
   ];
 }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import string
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from api.app import create_app
 from api.house import House
 from data.dataset import Dataset
 from data.store import Store
+from evaluation.suites.serving.fuzz import odd_events
 from recommender.bundle import Bundle, load, save
 from recommender.service import Service
 
@@ -127,22 +127,6 @@ def test_every_example_in_the_document_runs(app: FastAPI) -> None:
     assert ran >= 12
 
 
-ODD = [
-    "", " ", "\x00", "../../etc/passwd", "'; DROP TABLE customers;--", "<script>", "a/b", "%00",
-    "\U0001d4b5" * 40, "\u202e", "x" * 129, "null", "NaN", "é" * 128,
-]  # fmt: skip
-
-
-def odd_value(chance: random.Random) -> Any:
-    return chance.choice(
-        [
-            None, True, -1, 0, 1e308, -1e308, float("nan"), float("inf"), 10**30, [], {}, [[]],
-            chance.choice(ODD), "2025-13-45", "9999-12-31T23:59:59Z", "0001-01-01", 1e9,
-            "".join(chance.choices(string.printable, k=chance.randint(0, 30))),
-        ]
-    )  # fmt: skip
-
-
 @pytest.mark.slow
 def test_ten_thousand_odd_events_are_judged_one_by_one(
     small_bundle: Bundle, small_dataset: Dataset, tmp_path: Path
@@ -153,22 +137,10 @@ def test_ten_thousand_odd_events_are_judged_one_by_one(
     before = store.counts()["interactions"]
     accepted = 0
     home = House(small_bundle, Service(small_bundle), store)
-    offers = [*small_bundle.offers["offer_id"][:5], "no such offer"]
+    offers = small_bundle.offers["offer_id"][:5].tolist()
     with TestClient(create_app(home), raise_server_exceptions=False) as client:
         for _ in range(100):
-            events = []
-            for _ in range(100):
-                event: dict[str, Any] = {
-                    "customer_id": chance.choice(["c1", "c2", *ODD]),
-                    "offer_id": chance.choice(offers),
-                    "event_type": chance.choice(["impression", "click", "redemption"]),
-                    "event_id": chance.choice([None, "e1", f"e{chance.random()}"]),
-                }
-                if chance.random() < 0.4:
-                    event[chance.choice([*event, "position", "value", "occurred_at", "odd"])] = (
-                        odd_value(chance)
-                    )
-                events.append(event)
+            events = odd_events(chance, offers, 100)
             answer = client.post(
                 "/events",
                 content=json.dumps({"events": events}),

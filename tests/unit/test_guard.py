@@ -155,6 +155,17 @@ def test_a_bug_says_nothing_of_what_it_is(client: TestClient) -> None:
     assert "secret" not in answer.text
 
 
+@pytest.mark.parametrize("path", ["%ff", "%fe%ff", "a%c3", "%ed%a0%80"])
+def test_a_path_that_is_no_text_is_refused(client: TestClient, path: str) -> None:
+    answer = client.get(f"/thing/{path}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "BAD_PATH")
+
+
+@pytest.mark.parametrize("name", ["\ufffd", "né", "\U0001d4b5"])
+def test_any_text_may_stand_in_a_path(client: TestClient, name: str) -> None:
+    assert client.get(f"/thing/{name}").json()["name"] == name
+
+
 def test_without_keys_only_own_names_are_answered() -> None:
     with service(limits=Limits(hosts=("localhost", "127.0.0.1", "[::1]"))) as client:
         for name in ("localhost", "localhost:8000", "127.0.0.1:1", "[::1]", "[::1]:8000"):
