@@ -9,7 +9,17 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender.base import Query, Source
-from recommender.parts import Cells, Mix, Part, Product, Says, Side, Table
+from recommender.parts import (
+    Cells,
+    Mix,
+    Part,
+    Product,
+    Says,
+    Side,
+    Table,
+    features_at,
+    rough_sum,
+)
 
 # What makes it: the names of its features, with what each counts before anything is learnt.
 PRIOR = {"factors": 0.3, "autoencoder": 0.6, "again": 1.0, "habit": 0.5}
@@ -162,17 +172,25 @@ class CollaborativeScorer:
         parts = tuple((weight, self.part(name, query)) for name, weight in weights if weight)
         return Mix(parts, says)
 
-    def can_say(self, query: Query) -> np.ndarray:
+    def can_say(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
         """Tell where there is both a history and an offer that others took."""
-        return self._says(query).table()
+        return self._says(query).of(columns)
 
     def _says(self, query: Query) -> Says:
         return Says(((np.diff(query.history.indptr) > 0, self.trained),))
 
-    def features(self, query: Query) -> np.ndarray:
-        """Return the features apart: shape (features, n, offers)."""
-        parts = np.stack([self.feature(name, query) for name in PRIOR])
+    def features(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
+        """Return the features apart: shape (features, n, offers), or of `columns`, (n, c)."""
+        if columns is None:
+            parts = np.stack([self.feature(name, query) for name in PRIOR])
+        else:
+            parts = features_at([self.part(name, query) for name in PRIOR], columns)
         return np.asarray(parts / self.scale[:, None, None])
+
+    def rough(self, query: Query, weight: np.ndarray) -> np.ndarray:
+        """Sum up features in single precision by weights, shape (features, n): (n, offers)."""
+        parts = [self.part(name, query) for name in PRIOR]
+        return rough_sum(parts, weight / self.scale[:, None], len(self.trained))
 
     def feature(self, name: str, query: Query) -> np.ndarray:
         """Return one feature, not scaled: shape (n, offers)."""

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from recommender.base import Query, Source
 from recommender.keys import ITEM, MERCHANT, TYPE, KeySpace
-from recommender.parts import Kinds, Mix, Part, Says, Table
+from recommender.parts import Kinds, Mix, Part, Says, Table, features_at, rough_sum
 
 ATTRIBUTES = ("category", "kind", "merchant")
 
@@ -82,9 +82,9 @@ class ContentScorer:
         )
         return Mix(parts, says)
 
-    def can_say(self, query: Query) -> np.ndarray:
+    def can_say(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
         """Tell where there is both something known of the customer and of the offer."""
-        return self._says(query).table()
+        return self._says(query).of(columns)
 
     def _says(self, query: Query) -> Says:
         bought = np.diff(query.purchases.indptr) > 0
@@ -93,9 +93,16 @@ class ContentScorer:
         has_attributes = np.diff(self.attributes.indptr) > 0
         return Says(((bought, has_keys), (took, has_attributes)))
 
-    def features(self, query: Query) -> np.ndarray:
-        """Return the features apart: shape (features, n, offers)."""
-        return np.stack([self.feature(name, query) for name in PRIOR])
+    def features(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
+        """Return the features apart: shape (features, n, offers), or of `columns`, (n, c)."""
+        if columns is None:
+            return np.stack([self.feature(name, query) for name in PRIOR])
+        return features_at([self.part(name, query) for name in PRIOR], columns)
+
+    def rough(self, query: Query, weight: np.ndarray) -> np.ndarray:
+        """Sum up features in single precision by weights, shape (features, n): (n, offers)."""
+        parts = [self.part(name, query) for name in PRIOR]
+        return rough_sum(parts, weight, self.attributes.shape[0])
 
     def feature(self, name: str, query: Query) -> np.ndarray:
         """Return one feature: shape (n, offers)."""

@@ -138,13 +138,19 @@ class Hybrid:
         """
         weight = self._shares(query)
         weight[-2:] *= 1.0 - novelty
+        return self.outline_of(readings, weight, self.intercept)
+
+    def outline_of(
+        self, readings: Sequence[Reading], weight: np.ndarray, intercept: float = 0.0
+    ) -> Outline:
+        """Prepare rough sums of the terms by weights, shape (sources + 1, n)."""
         count, offers = self._counts(readings, weight), np.arange(len(self.known))
         usual = readings[-1].at(np.zeros_like(offers), offers)
         usual = (usual - self.centre[-1]) / self.scale[-1]
         rates = np.array(
             [usual * self.known, usual * (1 - self.known), usual, np.ones(len(offers))]
         )
-        left = np.vstack([weight[-2:], count[-1], np.full(len(query), self.intercept)])
+        left = np.vstack([weight[-2:], count[-1], np.full(weight.shape[1], intercept)])
         parts = [
             (reading, own / scale, float(centre))
             for reading, own, centre, scale in zip(
@@ -166,10 +172,16 @@ class Hybrid:
         own[Source.DEMOGRAPHIC] = profile - told * speaks[Source.DEMOGRAPHIC]
         return np.array([own[name] for name in self.sources])
 
-    def terms(self, scores: np.ndarray) -> np.ndarray:
-        """Return what the weights multiply: shape (sources + 1, n, offers)."""
-        parts = self.standardise(scores)
-        return np.concatenate([parts[:-1], parts[-1:] * self.known, parts[-1:] * (1 - self.known)])
+    def terms(self, scores: np.ndarray, known: np.ndarray | None = None) -> np.ndarray:
+        """Return what the weights multiply: shape (sources + 1, n, offers).
+
+        Parameters
+        ----------
+        known : ndarray of float, optional
+            How known each offer is, where the scores are not of all offers in their order.
+        """
+        known, parts = self.known if known is None else known, self.standardise(scores)
+        return np.concatenate([parts[:-1], parts[-1:] * known, parts[-1:] * (1 - known)])
 
     def standardise(self, scores: np.ndarray) -> np.ndarray:
         """Put the sources on one scale; where one cannot say it stays at the average, zero.
@@ -219,6 +231,11 @@ class Outline:
         for reading, share, centre in self.parts:
             reading.add_to(total, rows, share[rows], centre, room[1:])
         return np.asarray(total)
+
+    def whole(self) -> np.ndarray:
+        """Score all offers for all customers: shape (n, offers)."""
+        n, offers = len(self.rates.left), self.rates.right.single.shape[1]
+        return self.make(slice(0, n), np.empty((3, n, offers), dtype=np.float32))
 
     def slip(self) -> np.ndarray:
         """Bound how far any score is off: shape (n,)."""

@@ -26,11 +26,14 @@ class Parted(Protocol):
     def weight(self) -> np.ndarray:
         """What each feature counts."""
 
-    def features(self, query: Query) -> np.ndarray:
-        """Return the features apart: shape (features, n, offers)."""
+    def features(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
+        """Return the features apart: shape (features, n, offers), or of `columns`, (n, c)."""
 
-    def can_say(self, query: Query) -> np.ndarray:
-        """Tell where it can score: shape (n, offers)."""
+    def can_say(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
+        """Tell where it can score: shape (n, offers), or of `columns`, (n, c)."""
+
+    def rough(self, query: Query, weight: np.ndarray) -> np.ndarray:
+        """Sum up features in single precision by weights, shape (features, n): (n, offers)."""
 
 
 ScorerOf = Callable[[Recommender], Parted]
@@ -71,14 +74,15 @@ def learn_features(fitted: Fitted, judged: list[Judged], scorer_of: ScorerOf) ->
     for part in judged:
         query, whole = _told(part.fitted, part.whole, scorer_of)
         each = np.repeat(unit[:, None], len(query), axis=1)
-        sums.append(pool(scorer_of(part.fitted.recommender).features, each, start, query, whole))
+        scorer = scorer_of(part.fitted.recommender)
+        sums.append(pool(scorer.features, scorer.rough, each, start, query, whole))
     return np.asarray(unit * polish(sums, start))
 
 
 def _lists(fitted: Fitted, part: Layout, scorer_of: ScorerOf) -> Lists:
     """Lay out the features of the lists that the scorer can say something of."""
     query, told = _told(fitted, part, scorer_of)
-    features = score_listed(scorer_of(fitted.recommender).features, query, told.columns)
+    features = score_listed(scorer_of(fitted.recommender).features, query, told)
     return plain_lists(features, told.taken.astype(np.float64), told.candidate)
 
 
@@ -86,12 +90,12 @@ def _told(fitted: Fitted, part: Layout, scorer_of: ScorerOf) -> tuple[Query, Lay
     """Leave out of lists what the scorer cannot say anything of."""
     scorer = scorer_of(fitted.recommender)
     query = fitted.query.take(part.rows)
-    says = score_listed(partial(_can_say, scorer), query, part.columns)[0]
+    says = score_listed(partial(_can_say, scorer), query, part)[0]
     speaks = np.flatnonzero(says.any(axis=1))
-    candidate = part.candidate[speaks] & says[speaks]
-    taken = part.taken[speaks] & candidate
-    return query.take(speaks), Layout(part.rows[speaks], part.columns[speaks], taken, candidate)
+    told = part.take(speaks)
+    candidate = told.candidate & says[speaks]
+    return query.take(speaks), replace(told, taken=told.taken & candidate, candidate=candidate)
 
 
-def _can_say(scorer: Parted, query: Query) -> np.ndarray:
-    return scorer.can_say(query)[None]
+def _can_say(scorer: Parted, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
+    return scorer.can_say(query, columns)[None]

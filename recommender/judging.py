@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -63,18 +64,17 @@ class Layout:
     taken: np.ndarray
     candidate: np.ndarray
 
-    def pick(self, scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Pick what belongs to the offers of some lists from scores of every offer.
+    @property
+    def alike(self) -> bool:
+        """Whether all lists are of the same offers."""
+        return self.columns.strides[0] == 0
 
-        Parameters
-        ----------
-        scores : ndarray of float, shape (parts, len(rows), offers)
-        rows : ndarray of int
-            The lists.
-        """
-        if self.columns.strides[0] == 0 and self.columns.shape[1] == scores.shape[2]:
-            return scores  # all offers in their order
-        return np.take_along_axis(scores, self.columns[None, rows], axis=2)
+    def take(self, rows: np.ndarray) -> Layout:
+        """Return some of the lists."""
+        columns = self.columns[rows]
+        if self.alike and len(rows):
+            columns = np.broadcast_to(columns[0], columns.shape)
+        return Layout(self.rows[rows], columns, self.taken[rows], self.candidate[rows])
 
 
 @dataclass(frozen=True)
@@ -188,26 +188,31 @@ def _first_time(columns: np.ndarray) -> np.ndarray:
     return found
 
 
-def score_listed(
-    score: Callable[[Query], np.ndarray], query: Query, columns: np.ndarray
-) -> np.ndarray:
-    """Score only the offers of lists, some customers at a time.
+class Score(Protocol):
+    """Scores in parts, such as the terms of a hybrid."""
 
-    Parameters
-    ----------
-    score : callable
-        Returns scores of every offer, shape (parts, n, offers).
-    columns : ndarray of int, shape (n, c)
+    def __call__(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
+        """Score every offer, or those of `columns`, shape (n, c): (parts, n, offers or c)."""
+
+
+def score_listed(score: Score, query: Query, part: Layout) -> np.ndarray:
+    """Score only the offers of lists, some customers at a time.
 
     Returns
     -------
     ndarray of float, shape (parts, n, c)
     """
-    parts = [
-        np.take_along_axis(score(query.take(rows)), columns[None, rows], axis=2)
-        for rows in in_chunks(query)
-    ]
+    parts = [_listed(score, query.take(rows), part.take(rows)) for rows in in_chunks(query)]
     return np.concatenate(parts, axis=1)
+
+
+def _listed(score: Score, query: Query, part: Layout) -> np.ndarray:
+    if not part.alike:
+        return score(query, part.columns)
+    found = score(query)
+    if part.columns.shape[1] == found.shape[2]:
+        return found  # all offers in their order
+    return np.take_along_axis(found, part.columns[None], axis=2)
 
 
 def in_chunks(query: Query) -> Iterator[np.ndarray]:

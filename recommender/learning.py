@@ -70,7 +70,7 @@ def _lists(model: Recommender, judged: Judged, fading: float, seed: int) -> list
     part = judged.lists
     return [
         Lists(
-            features=score_listed(model.terms, variant.query, part.columns),
+            features=score_listed(model.terms, variant.query, part),
             share=corner_shares(variant.query),
             taken=(part.taken & variant.candidate).astype(np.float64),
             candidate=variant.candidate,
@@ -88,6 +88,7 @@ def _sums(
     return [
         pool(
             model.terms,
+            model.rough,
             weight @ corner_shares(variant.query).T,
             np.ones(len(weight)),
             variant.query,

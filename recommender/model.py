@@ -12,6 +12,7 @@ from recommender.collaborative import CollaborativeScorer
 from recommender.content import ContentScorer
 from recommender.facts import Encoders
 from recommender.hybrid import Blend, Hybrid
+from recommender.parts import pairs_of
 from recommender.popularity import PopularityScorer
 from recommender.traits import TraitRidge, TraitScorer
 
@@ -54,9 +55,18 @@ class Recommender:
         """Ask every source: shape (sources, n, offers), NaN where it cannot say."""
         return np.stack([scorer.score(query) for scorer in self.scorers])
 
-    def terms(self, query: Query) -> np.ndarray:
-        """Return the terms of the hybrid: shape (sources + 1, n, offers)."""
-        return self.hybrid.terms(self.scores(query))
+    def terms(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
+        """Return the terms of the hybrid: (sources + 1, n, offers), or of `columns`, (n, c)."""
+        if columns is None:
+            return self.hybrid.terms(self.scores(query))
+        pairs = pairs_of(columns)
+        scores = np.stack([reading.at(*pairs) for reading in self.read(query)])
+        found = self.hybrid.terms(scores[:, :, None], self.hybrid.known[pairs[1], None])
+        return found.reshape(len(found), *columns.shape)
+
+    def rough(self, query: Query, weight: np.ndarray) -> np.ndarray:
+        """Sum up the terms in single precision by weights, shape (sources + 1, n): (n, offers)."""
+        return self.hybrid.outline_of(self.read(query), weight).whole()
 
     def blend(self, query: Query) -> Blend:
         """Blend the sources for every offer."""

@@ -7,6 +7,7 @@ double precision, adds all of them to totals in single precision, and bounds how
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -205,6 +206,12 @@ class Says:
         parts = [mask[rows] & other[columns] for mask, other in self.masks]
         return np.asarray(np.logical_or.reduce(parts))
 
+    def of(self, columns: np.ndarray | None) -> np.ndarray:
+        """Return it for every offer, or for lists of offers, shape (n, c)."""
+        if columns is None:
+            return self.table()
+        return self.at(*pairs_of(columns)).reshape(columns.shape)
+
     def silent(self, rows: slice) -> np.ndarray | None:
         """Return the offers of which nothing can be said to some customers, if they are alike."""
         masks = [columns for mask, columns in self.masks if mask[rows].any()]
@@ -266,3 +273,24 @@ class Mix:
         for weight, part in self.parts:
             most += abs(weight) * part.slip()
         return most
+
+
+def pairs_of(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return customer and offer of lists of offers, shape (n, c), row by row."""
+    return np.repeat(np.arange(len(columns)), columns.shape[1]), columns.ravel()
+
+
+def features_at(parts: Sequence[Part], columns: np.ndarray) -> np.ndarray:
+    """Return parts at lists of offers, shape (n, c): shape (parts, n, c)."""
+    pairs = pairs_of(columns)
+    return np.stack([part.at(*pairs) for part in parts]).reshape(len(parts), *columns.shape)
+
+
+def rough_sum(parts: Sequence[Part], weight: np.ndarray, offers: int) -> np.ndarray:
+    """Sum up parts in single precision by weights, shape (parts, n): shape (n, offers)."""
+    n = weight.shape[1]
+    total, room = np.zeros((2, n, offers), dtype=np.float32)
+    for part, own in zip(parts, weight, strict=True):
+        if own.any():
+            part.add_to(total, slice(0, n), own, room)
+    return np.asarray(total)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recommender.base import Query
-from recommender.judging import Layout, in_chunks
+from recommender.judging import MOST_CANDIDATES, Layout, Score, in_chunks, score_listed
 from recommender.ranking import top
 from recommender.yardstick import ndcg
 
@@ -44,7 +44,8 @@ class Sums:
 
 
 def pool(
-    score: Callable[[Query], np.ndarray],
+    score: Score,
+    rough: Callable[[Query, np.ndarray], np.ndarray],
     unit: np.ndarray,
     start: np.ndarray,
     query: Query,
@@ -56,7 +57,10 @@ def pool(
     Parameters
     ----------
     score : callable
-        Returns features of every offer, shape (f, n, offers).
+        Returns features of every offer, shape (f, n, offers), or of some.
+    rough : callable
+        Returns their sum by weights, shape (f, n), in single precision: which of very many offers
+        are likely needs no more.
     unit : ndarray of float, shape (f, n)
         What each feature of each list adds at scale one.
     start : ndarray of float, shape (f,)
@@ -69,15 +73,24 @@ def pool(
         How much each list counts.
     """
     width = POOL + int(part.taken.sum(axis=1).max(initial=0))
+    many = part.alike and part.columns.shape[1] > max(width, MOST_CANDIDATES)
     parts, taken, candidate = [], [], []
     for rows in in_chunks(query):
-        features = part.pick(score(query.take(rows)), rows) * unit[:, rows, None]
-        total = np.einsum("fno,f->no", features, start)
-        total[part.taken[rows]] = np.inf
-        kept = top(total, part.candidate[rows], width, np.arange(total.shape[1]))
-        parts.append(np.take_along_axis(features, kept[None], axis=2))
-        taken.append(np.take_along_axis(part.taken[rows], kept, axis=1))
-        candidate.append(np.take_along_axis(part.candidate[rows], kept, axis=1))
+        asked, lists = query.take(rows), part.take(rows)
+        if many:
+            total = rough(asked, unit[:, rows] * start[:, None])[:, part.columns[0]]
+        else:
+            features = score_listed(score, asked, lists) * unit[:, rows, None]
+            total = np.einsum("fno,f->no", features, start)
+        total[lists.taken] = np.inf
+        kept = top(total, lists.candidate, width, np.arange(total.shape[1]))
+        if many:
+            own = np.take_along_axis(lists.columns, kept, axis=1)
+            parts.append(score(asked, own) * unit[:, rows, None])
+        else:
+            parts.append(np.take_along_axis(features, kept[None], axis=2))
+        taken.append(np.take_along_axis(lists.taken, kept, axis=1))
+        candidate.append(np.take_along_axis(lists.candidate, kept, axis=1))
     return Sums(
         np.concatenate(parts, axis=1), np.concatenate(taken), np.concatenate(candidate), share
     )

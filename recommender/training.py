@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from threadpoolctl import threadpool_limits
 
 from data.dataset import Dataset
 from data.errors import DataError
@@ -72,13 +75,15 @@ def train(
             f"No customer is known before {at.isoformat()}.",
             "Bring a customers or transactions table, or choose a later --at.",
         )
-    on_step("features and segments")
+    on_step("features and anomalies")
     features = customer_features(dataset, at)
     notes = list(features.notes)
-    segmentation, problem = find_segments(features.values, None, seed, previous)
+    with _beside() as beside:
+        odd = beside.submit(find_anomalies, features, dataset, at, seed=seed)
+        on_step("segments")
+        segmentation, problem = find_segments(features.values, None, seed, previous)
+        anomalies = odd.result()
     notes += [f"No segments: {problem}"] if segmentation is None else segmentation.notes
-    on_step("anomalies")
-    anomalies = find_anomalies(features, dataset, at, seed=seed)
     recommender: Recommender | None = None
     query: Query | None = None
     if tries and not _cannot_recommend(dataset):
@@ -140,16 +145,30 @@ def _recommender(
     folds = make_folds(some_customers(dataset, seed=seed), at, seed)
     segments = None if segmentation is None else segmentation.model
     k = None if segments is None else segments.n_segments
-    judged = [judge(fold, k, seed, recipe, suspects) for fold in folds]
     if not folds:
         notes.append("Too little was redeemed to learn weights from: the prior's stand.")
     elif not folds[0].by_time:
         notes.append("Time gives no cut: validation held out interactions at random.")
-    on_step("sources")
-    fitted = fit_sources(dataset, at, features.values, segments, seed, recipe, suspects)
+    with _beside() as beside:
+        past = [beside.submit(judge, fold, k, seed, recipe, suspects) for fold in folds]
+        on_step("sources")
+        fitted = fit_sources(dataset, at, features.values, segments, seed, recipe, suspects)
+        judged = [one.result() for one in past]
     on_step("hybrid")
     query = replace(fitted.query, flagged=_flagged(anomalies, fitted.ids))
-    return learn(fitted, judged, seed, recipe), query
+    with threadpool_limits(1, "blas"):
+        return learn(fitted, judged, seed, recipe), query
+
+
+@contextmanager
+def _beside() -> Iterator[Executor]:
+    """Run one thing beside another on a second core; neither depends on it.
+
+    Products of matrices stay on the core they are called from: their threads would only wait for
+    those of the other, and their number would change the rounding.
+    """
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(1) as pool:
+        yield pool
 
 
 def _suspects(anomalies: pd.DataFrame) -> frozenset[str]:

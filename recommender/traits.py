@@ -142,10 +142,12 @@ class TraitRidge:
         """`cross` in multiples of the offers' rates."""
         return Side(self._own / self.rate[:, None])
 
-    def lift_at(self, counts: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """Expect it for pairs: of coefficients, shape (pairs, columns), and an offer each."""
+    def lift_at(self, counts: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Expect it for pairs: a row of coefficients, shape (n, columns), and an offer each."""
         low, high = self.bounds
-        rate = self.rate[columns] + np.einsum("pr,pr->p", counts, self._own[columns])
+        used = np.flatnonzero(counts.any(axis=0))
+        left, right = counts[:, used], self._own[:, used]
+        rate = self.rate[columns] + np.einsum("pr,pr->p", left[rows], right[columns])
         odds = _log_odds(np.clip(rate, low[columns], high[columns]))
         return np.asarray(odds - self._usual[columns])
 
@@ -280,8 +282,8 @@ class TraitReading:
         score = np.full(len(rows), np.nan)
         if self.traits is not None:
             here, place = self.speaking[rows], np.cumsum(self.speaking) - 1
-            counts = self._counts[place[rows[here]]]
-            score[here] = self.base[columns[here]] + self.ridge.lift_at(counts, columns[here])
+            lift = self.ridge.lift_at(self._counts, place[rows[here]], columns[here])
+            score[here] = self.base[columns[here]] + lift
         return score
 
     def add_to(

@@ -15,7 +15,7 @@ import pandas as pd
 
 from data.dataset import Dataset
 from recommender.base import Query
-from recommender.judging import Judged, judge, score_listed
+from recommender.judging import Judged, Score, judge, score_listed
 from recommender.learning import learn
 from recommender.model import Recommender
 from recommender.recipe import DEFAULT, Recipe
@@ -113,10 +113,14 @@ def _judge(judged: list[Judged], recipe: Recipe, seed: int) -> np.ndarray:
         others = [one for number, one in enumerate(judged) if number != row]
         model = learn(part.fitted, others, seed, recipe)
         query = part.fitted.query.take(part.whole.rows)
-        score = score_listed(_scores(model), query, part.whole.columns)[0]
+        score = score_listed(_scores(model), query, part.whole)[0]
         found.append(ndcg(score, part.whole.taken, part.whole.candidate))
     return np.concatenate(found) if found else np.empty(0)
 
 
-def _scores(model: Recommender) -> Callable[[Query], np.ndarray]:
-    return lambda query: model.blend(query).score[None]
+def _scores(model: Recommender) -> Score:
+    def score(query: Query, columns: np.ndarray | None = None) -> np.ndarray:
+        found = model.blend(query).score
+        return (found if columns is None else np.take_along_axis(found, columns, axis=1))[None]
+
+    return score
