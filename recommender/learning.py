@@ -45,9 +45,12 @@ def learn(
     ]
     prior = recommender.hybrid
     weight = fit_listwise(lists, prior.weight, recipe.strength)
+    # Where showing is logged, lists of all candidates are judged by what was shown next: polished
+    # weights would follow the old policy rather than what people want.
     sums = [
         one
         for part, model, share in zip(judged, past, fading, strict=True)
+        if part.showings is None
         for one in _sums(model, part, weight, share, seed)
     ]
     weight = weight * polish(sums, np.ones(len(weight)))[:, None]
