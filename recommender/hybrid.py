@@ -19,7 +19,8 @@ from recommender.parts import Product, Side
 CORNERS = ("nothing known", "history", "purchases", "both")
 NEW, KNOWN = "popularity of new offers", "popularity of known offers"
 # Weights believed before any data, per term: nothing known, history, purchases, both. Of a new
-# offer popularity is but a guess from what people buy, which content knows better.
+# offer popularity is but a guess from what people buy, which content knows better. Those of lifts
+# are shares of a log-odds, the others are per standard deviation.
 PRIOR: Mapping[str, tuple[float, float, float, float]] = {
     Source.COLLABORATIVE: (0.0, 0.5, 0.0, 0.4),
     Source.CONTENT: (0.0, 0.4, 1.0, 0.8),
@@ -29,6 +30,7 @@ PRIOR: Mapping[str, tuple[float, float, float, float]] = {
     KNOWN: (0.8, 0.6, 0.5, 0.4),
     NEW: (0.8, 0.6, 0.0, 0.0),
 }
+LIFTS = (Source.SEGMENT, Source.DEMOGRAPHIC, Source.SURVEY)
 HALF_KNOWN = 5.0  # redemptions after which an offer is as much known as new
 
 
@@ -277,11 +279,12 @@ def prior_hybrid(
     scale = {Source.COLLABORATIVE: _scale(collaborative), Source.CONTENT: _scale(content)}
     rates = _scale(log_rate)
     pairs = [scale.get(source, rates) for source in Source]
+    unit = [rates[1] if term in LIFTS else 1.0 for term in PRIOR]
     return Hybrid(
         sources=tuple(str(source) for source in Source),
         centre=np.array([centre for centre, _ in pairs]),
         scale=np.array([spread for _, spread in pairs]),
-        weight=np.array(list(PRIOR.values())),
+        weight=np.array(list(PRIOR.values())) * np.array(unit)[:, None],
         known=redemptions / (redemptions + HALF_KNOWN),
     )
 
