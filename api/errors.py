@@ -85,11 +85,6 @@ def add_error_handlers(app: FastAPI) -> None:
             RETRY,
         )
 
-    @app.exception_handler(Exception)
-    async def on_bug(_: Request, error: Exception) -> JSONResponse:
-        log.error("a bug: %s", type(error).__name__)
-        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "This is our mistake.")
-
 
 def _methods(request: Request) -> list[str]:
     """Name what may be done with a path; the router's own answer stops at its first route."""

@@ -9,9 +9,11 @@ import asyncio
 import logging
 import math
 import re
+import traceback
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from random import getrandbits
 from time import perf_counter
 from urllib.parse import unquote_to_bytes
@@ -47,6 +49,7 @@ HEADERS = (*_ALWAYS, (POLICY_HEADER, POLICY.encode()))
 DOCS_HEADERS = (*_ALWAYS, (POLICY_HEADER, DOCS_POLICY.encode()))
 NOT_KEPT = (b"cache-control", b"no-store")
 BROKEN = "\ufffd"  # what stands for bytes that are no text
+DEEPEST = 4  # places in the code that are told of an error
 PORT = re.compile(r":\d*\Z")
 
 
@@ -148,9 +151,14 @@ class Guard:
             detail = f"The answer took longer than {self._limits.seconds:g} s."
             late = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "TIMEOUT", detail, retry_after=1)
             await _refuse(late, scope, receive, reply)
-        except Exception:
-            status = status or HTTPStatus.INTERNAL_SERVER_ERROR
-            raise
+        except Exception as error:
+            # Not raised further: whoever runs the application would print what the error says.
+            log.error("a bug: %s at %s", type(error).__name__, _place_of(error))
+            if not status:
+                bug = Refusal(
+                    HTTPStatus.INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "This is our mistake."
+                )
+                await _refuse(bug, scope, receive, reply)
         finally:
             route = getattr(scope.get("route"), "path", telemetry.NO_ROUTE)
             taken = perf_counter() - begun
@@ -185,6 +193,14 @@ class Guard:
         if length.isdigit() and int(length) > LARGEST_BODY:
             return _too_large(), owner
         return None, owner
+
+
+def _place_of(error: BaseException) -> str:
+    """Tell where an error comes from; what it says may hold personal data."""
+    frames = traceback.extract_tb(error.__traceback__)[-DEEPEST:]
+    return " < ".join(
+        f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames)
+    )
 
 
 def _is_text(scope: Scope) -> bool:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from random import getrandbits
 
+import pandas as pd
 from fastapi.concurrency import run_in_threadpool
 from pydantic_core import to_json
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,8 +23,8 @@ from api.breaker import Resting
 from api.errors import ApiError
 from api.house import Behind, House, Model
 from api.lists import Made, make_lists
-from api.people import Wished, find_people, people_of
-from api.shelf import Ready
+from api.people import Wished, people_of, read_states
+from api.shelf import Ready, Stamp
 from data.states import CustomerState
 from recommender.service import Service
 
@@ -66,18 +67,22 @@ def answer_here(house: House, wished: Wished, request_id: str, *, at_once: bool 
     """
     try:
         house.breaker.check()
-        return _one(house, wished, request_id, at_once)
+        read = _read_one(house, wished, at_once=at_once)
     except (Resting, SQLAlchemyError) as error:
         return _alone(house, [wished], request_id, error)[0]
+    return _finished(house, [wished], read, request_id)[0]
 
 
 async def _answer_afar(house: House, wished: Wished, request_id: str) -> Answer:
     """Do as `answer` does where the database is distant: nothing of the service waits for it."""
     try:
         house.breaker.check()
-        return await house.afar.run(_one, house, wished, request_id, at_once=False)
+        read = await house.afar.run(_read_one, house, wished)
     except (Resting, SQLAlchemyError, TimeoutError) as error:
         return (await run_in_threadpool(_alone, house, [wished], request_id, error))[0]
+    if read.missing:
+        return (await run_in_threadpool(_finished, house, [wished], read, request_id))[0]
+    return _finished(house, [wished], read, request_id)[0]
 
 
 async def answers(house: House, wished: Sequence[Wished], request_id: str) -> list[Answer]:
@@ -96,53 +101,83 @@ async def answers(house: House, wished: Sequence[Wished], request_id: str) -> li
     try:
         house.breaker.check()
         if house.store.is_near:
-            return await run_in_threadpool(_many, house, wished, request_id)
-        return await house.afar.run(_many, house, wished, request_id)
+            read = await run_in_threadpool(_read_many, house, wished)
+        else:
+            read = await house.afar.run(_read_many, house, wished)
     except (Resting, SQLAlchemyError, TimeoutError) as error:
         return await run_in_threadpool(_alone, house, wished, request_id, error)
+    return await run_in_threadpool(_finished, house, wished, read, request_id, keep=False)
 
 
-def _one(house: House, wished: Wished, request_id: str, at_once: bool) -> Answer:
+@dataclass(frozen=True)
+class _Read:
+    """What the database said of wishes: lists that still hold, and states for those to be made.
+
+    Attributes
+    ----------
+    stamps : list of tuple
+        What each list depends on.
+    ready : list of Ready or None
+    missing : list of Wished
+        Those of which there is none.
+    states : list of (customer_id, CustomerState)
+        Of the missing.
+    """
+
+    model: Model
+    at: pd.Timestamp
+    stamps: list[Stamp]
+    ready: list[Ready | None]
+    missing: list[Wished]
+    states: list[tuple[str, CustomerState]]
+
+
+def _read_one(house: House, wished: Wished, *, at_once: bool = False) -> _Read:
     mine, everybody = house.store.revisions(wished.customer_id)
-    model = house.current(everybody, at_once=at_once)
-    service, at = serving(model), house.now()
-    key = (wished.customer_id, wished.asked)
-    stamp = (mine, model.number, model.epoch(at))
-    ready = house.shelf.get(key, stamp)
-    if ready is None:
-        people = find_people(model, service, house.store, [wished], at)
-        made = make_lists(model, service, people, [wished.asked], at)[0]
-        ready = Ready(stamp, _written(made), made["strategy"])
-        house.shelf.put(key, ready)
-    house.breaker.close()
-    return Answer(_stamped(ready.body, request_id), ready.strategy)
+    return _read(house, [wished], [mine], house.current(everybody, at_once=at_once))
 
 
-def _many(house: House, wished: Sequence[Wished], request_id: str) -> list[Answer]:
+def _read_many(house: House, wished: Sequence[Wished]) -> _Read:
     names = list(dict.fromkeys(one.customer_id for one in wished))
     mine, everybody = house.store.revisions_of_many(names)
     model = house.current(everybody)
-    service, at = serving(model), house.now()
+    return _read(house, wished, [mine[one.customer_id] for one in wished], model)
+
+
+def _read(house: House, wished: Sequence[Wished], revisions: list[int], model: Model) -> _Read:
+    at = house.now()
     rest = (model.number, model.epoch(at))
-    found = [
-        house.shelf.get((one.customer_id, one.asked), (mine[one.customer_id], *rest))
-        if one.told is None
-        else None
-        for one in wished
+    stamps: list[Stamp] = [(revision, *rest) for revision in revisions]
+    ready = [
+        house.shelf.get((one.customer_id, one.asked), stamp) if one.told is None else None
+        for one, stamp in zip(wished, stamps, strict=True)
     ]
-    missing = [one for one, ready in zip(wished, found, strict=True) if ready is None]
-    made: list[Made] = []
-    if missing:
-        people = find_people(model, service, house.store, missing, at)
-        made = make_lists(model, service, people, [one.asked for one in missing], at)
+    missing = [one for one, there in zip(wished, ready, strict=True) if there is None]
+    states = read_states(model, house.store, missing) if missing else []
     house.breaker.close()
-    fresh = iter(made)
-    return [
-        _answer(next(fresh), request_id)
-        if ready is None
-        else Answer(_stamped(ready.body, request_id), ready.strategy)
-        for ready in found
-    ]
+    return _Read(model, at, stamps, ready, missing, states)
+
+
+def _finished(
+    house: House, wished: Sequence[Wished], read: _Read, request_id: str, *, keep: bool = True
+) -> list[Answer]:
+    """Make what is missing, without the database, and keep it if it is worth that."""
+    service = serving(read.model)
+    made: list[Made] = []
+    if read.missing:
+        people = people_of(read.model, service, read.states, read.at)
+        asked = [one.asked for one in read.missing]
+        made = make_lists(read.model, service, people, asked, read.at)
+    fresh, found = iter(made), []
+    for one, stamp, there in zip(wished, read.stamps, read.ready, strict=True):
+        ready = there
+        if ready is None:
+            new = next(fresh)
+            ready = Ready(stamp, _written(new), new["strategy"])
+            if keep and one.told is None:
+                house.shelf.put((one.customer_id, one.asked), ready)
+        found.append(Answer(_stamped(ready.body, request_id), ready.strategy))
+    return found
 
 
 def serving(model: Model) -> Service:
@@ -165,11 +200,10 @@ def _alone(house: House, wished: Sequence[Wished], request_id: str, why: Excepti
     states = [(one.customer_id, one.told or NOTHING_TOLD) for one in wished]
     people = people_of(model, service, states, at)
     lists = make_lists(model, service, people, [one.asked for one in wished], at)
-    return [_answer({**made, "degraded": True}, request_id) for made in lists]
-
-
-def _answer(made: Made, request_id: str) -> Answer:
-    return Answer(_stamped(_written(made), request_id), made["strategy"], "degraded" in made)
+    return [
+        Answer(_stamped(_written({**made, "degraded": True}), request_id), made["strategy"], True)
+        for made in lists
+    ]
 
 
 def _written(made: Made) -> bytes:

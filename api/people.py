@@ -63,13 +63,14 @@ def find_person(
     SQLAlchemyError
         The database does not answer.
     """
-    return find_people(model, service, store, [Wished(customer_id, Asked())], at)
+    states = read_states(model, store, [Wished(customer_id, Asked())])
+    return people_of(model, service, states, at)
 
 
-def find_people(
-    model: Model, service: Service, store: Store, wished: Sequence[Wished], at: pd.Timestamp
-) -> People:
-    """Read customers' states, all at once, and build the queries.
+def read_states(
+    model: Model, store: Store, wished: Sequence[Wished]
+) -> list[tuple[str, CustomerState]]:
+    """Read customers' states, all at once.
 
     What the bundle was trained on is in its own rows; the database adds what was recorded since.
 
@@ -80,12 +81,7 @@ def find_people(
     """
     names, known = dict.fromkeys(one.customer_id for one in wished), model.bundle.customer_ids
     states = store.customer_states({name: model.since if name in known else None for name in names})
-    return people_of(
-        model,
-        service,
-        [(one.customer_id, _told(states[one.customer_id], one)) for one in wished],
-        at,
-    )
+    return [(one.customer_id, _told(states[one.customer_id], one)) for one in wished]
 
 
 def people_of(

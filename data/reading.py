@@ -87,6 +87,13 @@ def key_of(customer_id: str) -> str:
     return f"c:{customer_id}"
 
 
+class _Closed(sa.exc.InterfaceError):
+    """A connection was closed by whoever ended all of them."""
+
+    def __init__(self) -> None:
+        super().__init__("a read", None, ConnectionError("closed"))
+
+
 class Reader:
     """Runs the statements above.
 
@@ -104,7 +111,10 @@ class Reader:
         # The driver takes values by their places, as the text has them, or else by name.
         self._places = {name: one.positiontup for name, one in compiled.items()}
         self._mine = threading.local()
-        self._open: list[Any] = []
+        self._open: set[Any] = set()
+        self._busy: set[Any] = set()
+        self._lock = threading.Lock()
+        self._closings = 0
 
     def keep(self) -> None:
         """Let this thread have a connection of its own; with a file every thread has."""
@@ -131,17 +141,22 @@ class Reader:
             ]
 
     def close(self) -> None:
-        """Close the connections of all threads."""
-        while self._open:
-            self._open.pop().close()
+        """Close the connections of all threads; one that is being used, once it is not any more."""
+        with self._lock:
+            self._closings += 1
+            left, self._open = self._open - self._busy, set()
+        for connection in left:
+            connection.close()
         self._mine = threading.local()
 
     def _own_fetch(self, name: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         used = getattr(self._mine, "connection", None)
         try:
             return self._run(self._connect() if used is None else used, name, values)
-        except self._engine.dialect.loaded_dbapi.Error:
+        except _Closed:
             self._mine.connection = None
+        except self._engine.dialect.loaded_dbapi.Error:
+            self._drop()
             if used is None or self._near:
                 raise
         # A server that was started again knows nothing of older connections.
@@ -150,10 +165,22 @@ class Reader:
     def _run(self, connection: Any, name: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         places = self._places[name]
         bound = values if places is None else tuple(values[place] for place in places)
-        found: list[tuple[Any, ...]] = connection.execute(self._text[name], bound).fetchall()
+        with self._lock:
+            if connection not in self._open:
+                raise _Closed
+            self._busy.add(connection)
+        try:
+            found: list[tuple[Any, ...]] = connection.execute(self._text[name], bound).fetchall()
+        finally:
+            with self._lock:
+                self._busy.discard(connection)
+                closed_meanwhile = connection not in self._open
+            if closed_meanwhile:
+                connection.close()
         return found
 
     def _connect(self) -> Any:
+        closings = self._closings
         lent = self._engine.raw_connection()
         connection: Any = lent.driver_connection
         lent.detach()
@@ -162,6 +189,21 @@ class Reader:
             connection.execute(f"PRAGMA busy_timeout={LONGEST_WAIT}")
         else:
             connection.autocommit = True
+        with self._lock:
+            kept = closings == self._closings
+            if kept:
+                self._open.add(connection)
+        if not kept:  # it took longer than whoever asked for it was there
+            connection.close()
+            raise _Closed
         self._mine.connection = connection
-        self._open.append(connection)
         return connection
+
+    def _drop(self) -> None:
+        """Give up this thread's connection."""
+        connection = getattr(self._mine, "connection", None)
+        self._mine.connection = None
+        if connection is not None:
+            with self._lock:
+                self._open.discard(connection)
+            connection.close()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy.exc import SQLAlchemyError
 
 from data.dataset import Dataset
 from data.reading import MANY
@@ -49,3 +52,24 @@ def test_however_many_there_are(store: Store, count: int) -> None:
     mine, everybody = store.revisions_of_many(names)
     assert mine == {name: store.revisions(name)[0] for name in names}
     assert everybody == store.revisions("anybody")[1] == 1
+
+
+def test_closing_harms_nobody_who_is_reading(store: Store) -> None:
+    end = time.monotonic() + 1.0
+
+    def read() -> None:
+        store.keep_connection()
+        while time.monotonic() < end:
+            try:
+                store.customer_state("c0000004")
+            except SQLAlchemyError:
+                store.keep_connection()
+
+    with ThreadPoolExecutor(4) as readers:
+        reading = [readers.submit(read) for _ in range(4)]
+        while time.monotonic() < end:
+            store.close()
+            time.sleep(0.05)
+        for one in reading:
+            one.result()
+    assert store.customer_state("c0000004").known

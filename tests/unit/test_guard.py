@@ -149,10 +149,15 @@ def test_a_request_that_takes_too_long_ends(path: str) -> None:
     assert answer.headers["retry-after"] == "1"
 
 
-def test_a_bug_says_nothing_of_what_it_is(client: TestClient) -> None:
+def test_a_bug_says_nothing_of_what_it_is(
+    client: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
     answer = client.get("/broken")
     assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL_ERROR")
-    assert "secret" not in answer.text
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["x-request-id"]
+    assert "secret" not in answer.text + caplog.text
+    assert "RuntimeError at test_guard.py" in caplog.text
 
 
 @pytest.mark.parametrize("path", ["%ff", "%fe%ff", "a%c3", "%ed%a0%80"])
