@@ -240,8 +240,10 @@ class TraitScorer:
         }[self.source]
         speaking = np.diff(own.indptr) > 0
         speaks = np.flatnonzero(speaking)
+        if not len(speaks):
+            return TraitReading(self.base, self.ridge, None, speaking)
         asked = query if len(speaks) == len(query) else query.take(speaks)
-        traits = traits_of(asked, self.source, self.demographics) if len(speaks) else None
+        traits = traits_of(asked, self.source, self.demographics)
         return TraitReading(self.base, self.ridge, traits, speaking)
 
 
