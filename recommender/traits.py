@@ -110,9 +110,10 @@ class TraitRidge:
             here = np.flatnonzero(traits.known[row])
             if len(here):
                 people = np.flatnonzero(pattern == number)
-                left = self.gram[np.ix_(here, here)] + np.diag(self.penalty[here])
-                solved = np.linalg.solve(left, centred[np.ix_(people, here)].T)
-                counts[np.ix_(people, here)] = solved.T
+                left = self.gram[here[:, None], here]
+                left.flat[:: len(here) + 1] += self.penalty[here]
+                solved = np.linalg.solve(left, centred[people[:, None], here].T)
+                counts[people[:, None], here] = solved.T
         return counts
 
     def lift(self, traits: Traits) -> np.ndarray:
