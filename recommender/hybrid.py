@@ -9,7 +9,7 @@ step. Contributions add up to the score exactly.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -102,21 +102,26 @@ class Hybrid:
             for term, row in zip(PRIOR, self.weight, strict=True)
         }
 
+    def of(self, columns: np.ndarray) -> Hybrid:
+        """Return the hybrid of pairs, which scores the one offer of each: shape (pairs, 1)."""
+        return replace(self, known=self.known[columns, None])
+
     def blend(self, scores: np.ndarray, query: Query) -> Blend:
         """Blend the sources' scores, shape (sources, n, offers), NaN where one cannot say."""
-        return self._blend(scores, self._shares(query), self.known)
+        return self._blend(scores, self._shares(query))
 
     def blend_pairs(
         self, scores: np.ndarray, query: Query, rows: np.ndarray, columns: np.ndarray
     ) -> Blend:
         """Blend scores of pairs of customer and offer, shape (sources, pairs, 1)."""
-        return self._blend(scores, self._shares(query)[:, rows], self.known[columns, None])
+        return self.of(columns)._blend(scores, self._shares(query)[:, rows])
 
-    def _blend(self, scores: np.ndarray, weight: np.ndarray, known: np.ndarray) -> Blend:
+    def _blend(self, scores: np.ndarray, weight: np.ndarray) -> Blend:
         parts = self.standardise(scores)
         for part, share in zip(parts[:-1], weight, strict=False):
             part *= share[:, None]
-        parts[-1] *= weight[-2][:, None] * known + weight[-1][:, None] * (1 - known)
+        known, new = weight[-2:, :, None]
+        parts[-1] *= known * self.known + new * (1 - self.known)
         return Blend(
             score=self.intercept + parts.sum(axis=0),
             contributions=parts,
@@ -136,8 +141,8 @@ class Hybrid:
         novelty : float
             Share of popularity's contribution that is left out.
         """
-        weight = self._shares(query)
-        weight[-2:] *= 1.0 - novelty
+        weight, popular = self._shares(query), len(self.sources) - 1
+        weight[popular:] *= 1.0 - novelty
         return self.outline_of(readings, weight, self.intercept)
 
     def outline_of(
@@ -147,10 +152,9 @@ class Hybrid:
         count, offers = self._counts(readings, weight), np.arange(len(self.known))
         usual = readings[-1].at(np.zeros_like(offers), offers)
         usual = (usual - self.centre[-1]) / self.scale[-1]
-        rates = np.array(
-            [usual * self.known, usual * (1 - self.known), usual, np.ones(len(offers))]
-        )
-        left = np.vstack([weight[-2:], count[-1], np.full(weight.shape[1], intercept)])
+        rates = np.array([*self._popular(usual), usual, np.ones(len(offers))])
+        popular = weight[len(self.sources) - 1 :]
+        left = np.vstack([popular, count[-1], np.full(weight.shape[1], intercept)])
         parts = [
             (reading, own / scale, float(centre))
             for reading, own, centre, scale in zip(
@@ -172,16 +176,14 @@ class Hybrid:
         own[Source.DEMOGRAPHIC] = profile - told * speaks[Source.DEMOGRAPHIC]
         return np.array([own[name] for name in self.sources])
 
-    def terms(self, scores: np.ndarray, known: np.ndarray | None = None) -> np.ndarray:
-        """Return what the weights multiply: shape (sources + 1, n, offers).
+    def terms(self, scores: np.ndarray) -> np.ndarray:
+        """Return what the weights multiply: shape (sources + 1, n, offers)."""
+        parts = self.standardise(scores)
+        return np.stack([*parts[:-1], *self._popular(parts[-1])])
 
-        Parameters
-        ----------
-        known : ndarray of float, optional
-            How known each offer is, where the scores are not of all offers in their order.
-        """
-        known, parts = self.known if known is None else known, self.standardise(scores)
-        return np.concatenate([parts[:-1], parts[-1:] * known, parts[-1:] * (1 - known)])
+    def _popular(self, rate: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Split popularity, standardised, into its terms: of known offers and of new ones."""
+        return rate * self.known, rate * (1 - self.known)
 
     def standardise(self, scores: np.ndarray) -> np.ndarray:
         """Put the sources on one scale; where one cannot say it stays at the average, zero.

@@ -61,7 +61,7 @@ class Recommender:
             return self.hybrid.terms(self.scores(query))
         pairs = pairs_of(columns)
         scores = np.stack([reading.at(*pairs) for reading in self.read(query)])
-        found = self.hybrid.terms(scores[:, :, None], self.hybrid.known[pairs[1], None])
+        found = self.hybrid.of(pairs[1]).terms(scores[:, :, None])
         return found.reshape(len(found), *columns.shape)
 
     def rough(self, query: Query, weight: np.ndarray) -> np.ndarray:
