@@ -12,7 +12,8 @@ import scipy.sparse as sp
 
 from recommender.base import Query, Source
 from recommender.keys import ITEM, MERCHANT, TYPE, KeySpace
-from recommender.parts import Kinds, Mix, Part, Says, Table, features_at, rough_sum
+from recommender.mixing import Mix, Says
+from recommender.parts import Kinds, Part, Table, features_at, rough_sum
 
 ATTRIBUTES = ("category", "kind", "merchant")
 

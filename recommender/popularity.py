@@ -13,7 +13,8 @@ import scipy.sparse as sp
 from scipy.special import xlogy
 
 from recommender.base import Query, Source
-from recommender.parts import Mix, Says, Table
+from recommender.mixing import Mix, Says
+from recommender.parts import Table
 
 OFFER_STRENGTH = 2.0  # redemptions that the expectation of an offer counts for
 LEAST_SPEND = 0.01  # added to the mean spend, so that nothing bought is not minus infinity
