@@ -14,9 +14,10 @@ import numpy as np
 from scipy.special import expit
 
 from recommender.base import HYBRID, RANDOM, Query, Source
-from recommender.hybrid import Blend, Outline
+from recommender.hybrid import Blend
 from recommender.lists import Ranked, Wish
 from recommender.model import Recommender
+from recommender.outline import Outline, outline
 from recommender.ranking import leaders, spread, top
 
 POOL = 5  # times the length of a list: what diversity chooses from
@@ -63,8 +64,8 @@ class Chooser:
 
     def _of_leaders(self, query: Query, allowed: np.ndarray, wish: Wish) -> Ranked:
         hybrid, readings = self._model.hybrid, self._model.read(query)
-        outline = hybrid.outline(readings, query, wish.knobs.novelty)
-        rows, columns, limit = self._leaders(outline, allowed, wish.n + SPARE)
+        rough = outline(hybrid, readings, query, wish.knobs.novelty)
+        rows, columns, limit = self._leaders(rough, allowed, wish.n + SPARE)
         scores = np.stack([reading.at(rows, columns) for reading in readings])
         blend = hybrid.blend_pairs(scores[:, :, None], query, rows, columns)
         order = self._ordering(blend, wish)[:, 0]
@@ -85,7 +86,7 @@ class Chooser:
                 for name, value in (("rows", columns[best]), *parts.items())
             },
         )
-        doubtful = np.flatnonzero(limit + outline.slip() >= worst)
+        doubtful = np.flatnonzero(limit + rough.slip() >= worst)
         if len(doubtful):
             exact = self._of_all(query.take(doubtful), allowed[doubtful], wish)
             for name in ("rows", *parts):
@@ -93,14 +94,14 @@ class Chooser:
         return lists
 
     def _leaders(
-        self, outline: Outline, allowed: np.ndarray, n: int
+        self, rough: Outline, allowed: np.ndarray, n: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Find the best offers by rough scores, as many customers at a time as the cache holds."""
         found = []
         step = max(1, STRIP_CELLS // allowed.shape[1])
         for start in range(0, len(allowed), step):
             part = allowed[start : start + step]
-            score = outline.make(slice(start, start + len(part)), self._room(part.shape))
+            score = rough.make(slice(start, start + len(part)), self._room(part.shape))
             np.copyto(score, -np.inf, where=~part)
             rows, columns, limit = leaders(score, n)
             found.append((start + rows, columns, limit))

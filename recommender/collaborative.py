@@ -9,17 +9,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender.base import Query, Source
-from recommender.parts import (
-    Cells,
-    Mix,
-    Part,
-    Product,
-    Says,
-    Side,
-    Table,
-    features_at,
-    rough_sum,
-)
+from recommender.mixing import Mix, Says
+from recommender.parts import Cells, Part, Product, Side, Table, features_at, rough_sum
 
 # What makes it: the names of its features, with what each counts before anything is learnt.
 PRIOR = {"factors": 0.3, "autoencoder": 0.6, "again": 1.0, "habit": 0.5}

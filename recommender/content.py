@@ -12,7 +12,8 @@ import scipy.sparse as sp
 
 from recommender.base import Query, Source
 from recommender.keys import ITEM, MERCHANT, TYPE, KeySpace
-from recommender.parts import Kinds, Mix, Part, Says, Table, features_at, rough_sum
+from recommender.mixing import Mix, Says
+from recommender.parts import Kinds, Part, Table, features_at, rough_sum
 
 ATTRIBUTES = ("category", "kind", "merchant")
 
@@ -127,13 +128,13 @@ class ContentScorer:
         return self._liked(query) if name == "liked" else Table(self.feature(name, query))
 
     def _liked(self, query: Query) -> Kinds:
-        first, kind = self._kinds
-        alike = (query.history @ self.attributes).toarray() @ self.attributes[first].T
+        attributes, kind = self._kinds
+        alike = (query.history @ self.attributes).toarray() @ attributes
         return Kinds(np.log1p(alike), kind)
 
     @cached_property
-    def _kinds(self) -> tuple[np.ndarray, np.ndarray]:
-        """The first offer of each kind with its very attributes, and the kind of each offer."""
+    def _kinds(self) -> tuple[sp.csc_matrix, np.ndarray]:
+        """Attributes of each kind of offers with the very same ones, and the kind of each offer."""
         kinds: dict[bytes, int] = {}
         first: list[int] = []
         kind = np.empty(self.attributes.shape[0], dtype=np.int64)
@@ -142,7 +143,7 @@ class ContentScorer:
             kind[row] = kinds.setdefault(b"".join(part.tobytes() for part in own), len(kinds))
             if kind[row] == len(first):
                 first.append(row)
-        return np.array(first, dtype=np.int64), kind
+        return self.attributes[np.array(first, dtype=np.int64)].T, kind
 
     def _offers(self, name: str) -> sp.csr_matrix:
         level = {"baskets": TYPE, "recent": ITEM}.get(name, name)

@@ -8,13 +8,12 @@ step. Contributions add up to the score exactly.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from recommender.base import Query, Reading, Source
-from recommender.parts import Product, Side
+from recommender.base import Query, Source
 
 CORNERS = ("nothing known", "history", "purchases", "both")
 NEW, KNOWN = "popularity of new offers", "popularity of known offers"
@@ -104,21 +103,26 @@ class Hybrid:
             for term, row in zip(PRIOR, self.weight, strict=True)
         }
 
+    def of(self, columns: np.ndarray) -> Hybrid:
+        """Return the hybrid of pairs, which scores the one offer of each: shape (pairs, 1)."""
+        return replace(self, known=self.known[columns, None])
+
     def blend(self, scores: np.ndarray, query: Query) -> Blend:
         """Blend the sources' scores, shape (sources, n, offers), NaN where one cannot say."""
-        return self._blend(scores, self._shares(query), self.known)
+        return self._blend(scores, self.shares(query))
 
     def blend_pairs(
         self, scores: np.ndarray, query: Query, rows: np.ndarray, columns: np.ndarray
     ) -> Blend:
         """Blend scores of pairs of customer and offer, shape (sources, pairs, 1)."""
-        return self._blend(scores, self._shares(query)[:, rows], self.known[columns, None])
+        return self.of(columns)._blend(scores, self.shares(query)[:, rows])
 
-    def _blend(self, scores: np.ndarray, weight: np.ndarray, known: np.ndarray) -> Blend:
+    def _blend(self, scores: np.ndarray, weight: np.ndarray) -> Blend:
         parts = self.standardise(scores)
         for part, share in zip(parts[:-1], weight, strict=False):
             part *= share[:, None]
-        parts[-1] *= weight[-2][:, None] * known + weight[-1][:, None] * (1 - known)
+        known, new = weight[-2:, :, None]
+        parts[-1] *= known * self.known + new * (1 - self.known)
         return Blend(
             score=self.intercept + parts.sum(axis=0),
             contributions=parts,
@@ -126,64 +130,18 @@ class Hybrid:
             intercept=self.intercept,
         )
 
-    def _shares(self, query: Query) -> np.ndarray:
+    def shares(self, query: Query) -> np.ndarray:
         """Return what each term counts for each customer: shape (sources + 1, n)."""
         return np.asarray(self.slope * (self.weight @ corner_shares(query).T))
 
-    def outline(self, readings: Sequence[Reading], query: Query, novelty: float) -> Outline:
-        """Prepare rough scores of all offers.
+    def terms(self, scores: np.ndarray) -> np.ndarray:
+        """Return what the weights multiply: shape (sources + 1, n, offers)."""
+        parts = self.standardise(scores)
+        return np.stack([*parts[:-1], *self.popular(parts[-1])])
 
-        Parameters
-        ----------
-        novelty : float
-            Share of popularity's contribution that is left out.
-        """
-        weight = self._shares(query)
-        weight[-2:] *= 1.0 - novelty
-        return self.outline_of(readings, weight, self.intercept)
-
-    def outline_of(
-        self, readings: Sequence[Reading], weight: np.ndarray, intercept: float = 0.0
-    ) -> Outline:
-        """Prepare rough sums of the terms by weights, shape (sources + 1, n)."""
-        count, offers = self._counts(readings, weight), np.arange(len(self.known))
-        usual = readings[-1].at(np.zeros_like(offers), offers)
-        usual = (usual - self.centre[-1]) / self.scale[-1]
-        rates = np.array(
-            [usual * self.known, usual * (1 - self.known), usual, np.ones(len(offers))]
-        )
-        left = np.vstack([weight[-2:], count[-1], np.full(weight.shape[1], intercept)])
-        parts = [
-            (reading, own / scale, float(centre))
-            for reading, own, centre, scale in zip(
-                readings[:-1], count, self.centre, self.scale, strict=False
-            )
-            if own.any()
-        ]
-        return Outline(Product(left.T, Side(rates.T)), parts)
-
-    def _counts(self, readings: Sequence[Reading], weight: np.ndarray) -> np.ndarray:
-        """Return what each source's own score counts, `standardise` undone: shape (sources, n)."""
-        speaks = {name: one.speaking for name, one in zip(self.sources, readings, strict=True)}
-        own = {
-            name: share * speaks[name] for name, share in zip(self.sources, weight, strict=False)
-        }
-        profile, told = own[Source.DEMOGRAPHIC], own[Source.SURVEY]
-        own[Source.POPULARITY] = -(own[Source.SEGMENT] + profile)
-        own[Source.POPULARITY] -= told * ~speaks[Source.DEMOGRAPHIC]
-        own[Source.DEMOGRAPHIC] = profile - told * speaks[Source.DEMOGRAPHIC]
-        return np.array([own[name] for name in self.sources])
-
-    def terms(self, scores: np.ndarray, known: np.ndarray | None = None) -> np.ndarray:
-        """Return what the weights multiply: shape (sources + 1, n, offers).
-
-        Parameters
-        ----------
-        known : ndarray of float, optional
-            How known each offer is, where the scores are not of all offers in their order.
-        """
-        known, parts = self.known if known is None else known, self.standardise(scores)
-        return np.concatenate([parts[:-1], parts[-1:] * known, parts[-1:] * (1 - known)])
+    def popular(self, rate: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Split popularity, standardised, into its terms: of known offers and of new ones."""
+        return rate * self.known, rate * (1 - self.known)
 
     def standardise(self, scores: np.ndarray) -> np.ndarray:
         """Put the sources on one scale; where one cannot say it stays at the average, zero.
@@ -203,48 +161,6 @@ class Hybrid:
             z[self.sources.index(name)] -= popularity
         np.copyto(z, 0.0, where=np.isnan(z))
         return z
-
-
-@dataclass(frozen=True)
-class Outline:
-    """Scores of all offers in single precision, made some customers at a time.
-
-    Attributes
-    ----------
-    rates : Product
-        What is made of everyone's rates.
-    parts : list of (Reading, ndarray of float, shape (n,), float)
-        The other sources, what each counts for each customer, and where it is centred.
-    """
-
-    rates: Product
-    parts: list[tuple[Reading, np.ndarray, float]]
-
-    def make(self, rows: slice, room: np.ndarray) -> np.ndarray:
-        """Score all offers for some customers: shape (m, offers), in `room`.
-
-        Parameters
-        ----------
-        room : ndarray of float32, shape (3, m, offers)
-            To be written to.
-        """
-        total = room[0]
-        np.matmul(self.rates.left[rows].astype(np.float32), self.rates.right.single, out=total)
-        for reading, share, centre in self.parts:
-            reading.add_to(total, rows, share[rows], centre, room[1:])
-        return np.asarray(total)
-
-    def whole(self) -> np.ndarray:
-        """Score all offers for all customers: shape (n, offers)."""
-        n, offers = len(self.rates.left), self.rates.right.single.shape[1]
-        return self.make(slice(0, n), np.empty((3, n, offers), dtype=np.float32))
-
-    def slip(self) -> np.ndarray:
-        """Bound how far any score is off: shape (n,)."""
-        most = self.rates.slip()
-        for reading, share, centre in self.parts:
-            most += np.abs(share) * reading.slip(centre)
-        return np.asarray(most)
 
 
 def corner_shares(query: Query) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -16,8 +17,9 @@ from recommender.model import Recommender
 from recommender.polish import Sums, polish, pool
 from recommender.recipe import DEFAULT, Recipe
 from recommender.sources import Fitted, sample_of
-from recommender.variants import make_variants
+from recommender.variants import Variant, make_variants
 
+BESIDE = 2  # lists of customers of whom more or less is known, laid out at the same time
 EARLIER_WEIGHT = 0.5  # an earlier moment is less like the present
 
 
@@ -71,16 +73,18 @@ def learn(
 def _lists(model: Recommender, judged: Judged, fading: float, seed: int) -> list[Lists]:
     """Lay out the sources' scores of some lists, for all that may be known of the customers."""
     part = judged.lists
-    return [
-        Lists(
+
+    def lay_out(variant: Variant) -> Lists:
+        return Lists(
             features=score_listed(model.terms, variant.query, part),
             share=corner_shares(variant.query),
             taken=(part.taken & variant.candidate).astype(np.float64),
             candidate=variant.candidate,
             weight=fading * variant.weight,
         )
-        for variant in make_variants(judged.fitted, part, seed)
-    ]
+
+    with ThreadPoolExecutor(BESIDE) as pool:
+        return list(pool.map(lay_out, make_variants(judged.fitted, part, seed)))
 
 
 def _sums(
@@ -88,8 +92,9 @@ def _sums(
 ) -> list[Sums]:
     """Split the hybrid's scores of whole lists by term."""
     part = judged.whole
-    return [
-        pool(
+
+    def split(variant: Variant) -> Sums:
+        return pool(
             model.terms,
             model.rough,
             weight @ corner_shares(variant.query).T,
@@ -98,8 +103,9 @@ def _sums(
             replace(part, taken=part.taken & variant.candidate, candidate=variant.candidate),
             fading * variant.weight,
         )
-        for variant in make_variants(judged.fitted, part, seed)
-    ]
+
+    with ThreadPoolExecutor(BESIDE) as threads:
+        return list(threads.map(split, make_variants(judged.fitted, part, seed)))
 
 
 def _with_weights(

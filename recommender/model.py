@@ -12,9 +12,11 @@ from recommender.collaborative import CollaborativeScorer
 from recommender.content import ContentScorer
 from recommender.facts import Encoders
 from recommender.hybrid import Blend, Hybrid
+from recommender.outline import outline_of
 from recommender.parts import pairs_of
 from recommender.popularity import PopularityScorer
-from recommender.traits import TraitRidge, TraitScorer
+from recommender.trait_scorer import TraitScorer
+from recommender.traits import TraitRidge
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,12 @@ class Recommender:
             return self.hybrid.terms(self.scores(query))
         pairs = pairs_of(columns)
         scores = np.stack([reading.at(*pairs) for reading in self.read(query)])
-        found = self.hybrid.terms(scores[:, :, None], self.hybrid.known[pairs[1], None])
+        found = self.hybrid.of(pairs[1]).terms(scores[:, :, None])
         return found.reshape(len(found), *columns.shape)
 
     def rough(self, query: Query, weight: np.ndarray) -> np.ndarray:
         """Sum up the terms in single precision by weights, shape (sources + 1, n): (n, offers)."""
-        return self.hybrid.outline_of(self.read(query), weight).whole()
+        return outline_of(self.hybrid, self.read(query), weight).whole()
 
     def blend(self, query: Query) -> Blend:
         """Blend the sources for every offer."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from recommender.base import Query, Source
-from recommender.parts import Mix, Says, Table
+from recommender.mixing import Mix, Says
+from recommender.parts import Table
 
 LEAST_SPEND = 0.01  # added to the mean spend, so that nothing bought is not minus infinity
 

@@ -130,7 +130,8 @@ def behave_as_answers(
     offers = dataset.offers.set_index(OFFER_ID).reindex(dataset.offer_ids.ids)
     active = np.asarray((np.diff(history.indptr) > 0) | (np.diff(spend.indptr) > 0))
     answers = np.zeros((history.shape[0], survey.n_columns), dtype=bool)
-    liking = sp.csr_matrix(_shares(history) + _shares(spend))
+    # Columns are looked up one question after the other.
+    liking, taken = sp.csc_matrix(_shares(history) + _shares(spend)), sp.csc_matrix(history)
     for row, question in enumerate(survey.questions):
         if question.startswith(CATEGORY):
             inside = (offers["category"] == question.removeprefix(CATEGORY)).to_numpy()
@@ -138,7 +139,7 @@ def behave_as_answers(
             yes = share > share[active].mean() if active.any() else share > 0
         else:
             column = dataset.offer_ids.row(question.removeprefix(OFFER))
-            yes = np.asarray(history[:, [column]].todense()).ravel() > 0
+            yes = np.asarray(taken[:, [column]].todense()).ravel() > 0
         answers[:, 2 * row] = active & yes
         answers[:, 2 * row + 1] = active & ~yes
     return sp.csr_matrix(answers, dtype=np.float64)

@@ -1,0 +1,95 @@
+"""Long lists and many customers are cut short without changing what is said of what is left."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from data.dataset import Dataset
+from recommender import polish
+from recommender.base import Query
+from recommender.bundle import Bundle
+from recommender.inner import Parted
+from recommender.judging import Layout, score_listed
+from recommender.model import Recommender
+from recommender.polish import pool
+from recommender.validation import some_customers
+
+N = 30
+
+
+@pytest.fixture
+def model(small_bundle: Bundle) -> Recommender:
+    assert small_bundle.recommender is not None
+    return small_bundle.recommender
+
+
+@pytest.fixture
+def query(small_bundle: Bundle) -> Query:
+    assert small_bundle.customers.query is not None
+    return small_bundle.customers.query.take(np.arange(N))
+
+
+def test_terms_of_listed_offers_are_those_of_all(model: Recommender, query: Query) -> None:
+    columns = np.random.default_rng(0).integers(0, model.n_offers, (N, 7))
+    part = Layout(np.arange(N), columns, columns < 0, columns >= 0)
+    expected = np.take_along_axis(model.terms(query), columns[None], axis=2)
+    np.testing.assert_allclose(
+        score_listed(model.terms, query, part), expected, rtol=1e-11, atol=1e-11
+    )
+
+
+@pytest.mark.parametrize("name", ["collaborative", "content"])
+def test_features_of_listed_offers_are_those_of_all(
+    model: Recommender, query: Query, name: str
+) -> None:
+    scorer: Parted = getattr(model, name)
+    columns = np.random.default_rng(0).integers(0, model.n_offers, (N, 7))
+    whole = scorer.features(query)
+    np.testing.assert_allclose(
+        scorer.features(query, columns),
+        np.take_along_axis(whole, columns[None], axis=2),
+        rtol=1e-11,
+        atol=1e-11,
+    )
+    can = scorer.can_say(query)
+    np.testing.assert_array_equal(
+        scorer.can_say(query, columns), np.take_along_axis(can, columns, axis=1)
+    )
+    weight = np.random.default_rng(1).random((len(whole), N))
+    np.testing.assert_allclose(
+        scorer.rough(query, weight), np.einsum("fno,fn->no", whole, weight), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_a_pool_from_rough_scores_holds_what_one_from_exact_scores_holds(
+    model: Recommender, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offers = np.arange(model.n_offers)[4:]
+    shape = (N, len(offers))
+    random = np.random.default_rng(0)
+    part = Layout(
+        np.arange(N), np.broadcast_to(offers, shape), random.random(shape) < 0.05,
+        random.random(shape) < 0.8,
+    )  # fmt: skip
+    unit, start = random.random((len(model.hybrid.weight), N)), np.ones(len(model.hybrid.weight))
+    monkeypatch.setattr(polish, "POOL", 8)
+    exact = pool(model.terms, model.rough, unit, start, query, part)
+    monkeypatch.setattr(polish, "MOST_CANDIDATES", 8)
+    found = pool(model.terms, model.rough, unit, start, query, part)
+    np.testing.assert_allclose(found.parts, exact.parts, rtol=1e-9, atol=1e-9)
+    np.testing.assert_array_equal(found.taken, exact.taken)
+    np.testing.assert_array_equal(found.candidate, exact.candidate)
+
+
+def test_a_sample_of_customers_keeps_all_that_is_known_of_them(small_dataset: Dataset) -> None:
+    assert some_customers(small_dataset) is small_dataset
+    few = some_customers(small_dataset, most=20, seed=1)
+    assert len(few.customer_ids) == 20
+    chosen = set(few.customer_ids.ids)
+    assert chosen <= set(small_dataset.customer_ids.ids)
+    for name in ("transactions", "interactions"):
+        whole, part = getattr(small_dataset, name), getattr(few, name)
+        assert len(part) == whole["customer_id"].isin(chosen).sum()
+    assert len(few.offers) == len(small_dataset.offers)
+    assert set(some_customers(small_dataset, most=20, seed=1).customer_ids.ids) == chosen
