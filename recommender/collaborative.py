@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from recommender.base import Query, Source
 
 # What makes it: the names of its features, with what each counts before anything is learnt.
-PRIOR = {"factors": 0.3, "autoencoder": 0.6, "again": 1.0, "habit": 0.5}
+PRIOR = {"factors": 0.3, "autoencoder": 0.6, "again": 0.5, "lately": 0.5, "habit": 0.5}
 SCALED = ("factors", "autoencoder")  # counted in standard deviations within a customer
 DENSE = 0.15  # share of entries from which a matrix is held as a table; up to 6,700 offers, 180 MB
 
@@ -104,7 +104,8 @@ class CollaborativeScorer:
 
     - factors: the ALS;
     - autoencoder: the linear map;
-    - again: log(1 + times taken before, the older the less) of the offer itself;
+    - again: log(1 + times taken before) of the offer itself;
+    - lately: the same, the older the less;
     - habit: how often those who take the offer take it, where the customer has.
 
     Attributes
@@ -155,10 +156,18 @@ class CollaborativeScorer:
         """Return one feature, not scaled: shape (n, offers)."""
         if name == "factors":
             return self.factors.score(query.taken())
-        recent = query.history.copy()
-        recent.data = np.log1p(recent.data)
         if name == "autoencoder":
-            return self.autoencoder.score(recent)
-        if name == "habit":
-            return np.asarray((query.redeemed @ sp.diags_array(self.habit)).toarray())
-        return np.asarray(recent.toarray())
+            return self.autoencoder.score(_log1p(query.times()))
+        if name == "again":
+            return np.asarray(_log1p(query.redeemed).toarray())
+        if name == "lately":
+            return np.asarray(_log1p(query.history).toarray())
+        once = query.redeemed.copy()
+        once.data[:] = 1.0
+        return np.asarray((once @ sp.diags_array(self.habit)).toarray())
+
+
+def _log1p(counts: sp.csr_matrix) -> sp.csr_matrix:
+    found = counts.copy()
+    found.data = np.log1p(found.data)
+    return found
