@@ -13,7 +13,7 @@ from recommender.inner import learn_features
 from recommender.judging import CHUNK_CELLS, Judged, Showings, score_listed
 from recommender.listwise import Lists, fit_listwise
 from recommender.model import Recommender
-from recommender.polish import Sums, polish, pool
+from recommender.polish import Sums, lean, polish, pool
 from recommender.recipe import DEFAULT, Recipe
 from recommender.sources import Fitted, sample_of
 from recommender.variants import make_variants
@@ -50,7 +50,7 @@ def learn(
         for part, model, share in zip(judged, past, fading, strict=True)
         for one in _sums(model, part, weight, share, seed)
     ]
-    weight = weight * polish(sums, np.ones(len(weight)))[:, None]
+    weight = weight * lean(sums, polish(sums, np.ones(len(weight))))[:, None]
     trials = [
         _scored(
             replace(model, hybrid=replace(model.hybrid, weight=weight)),
