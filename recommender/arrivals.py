@@ -142,7 +142,11 @@ def _recommender(
         popularity=PopularityScorer(
             wider.offers.spread(popularity.base, np.array(expected)), expectation
         ),
-        hybrid=replace(model.hybrid, known=wider.offers.spread(model.hybrid.known)),
+        hybrid=replace(
+            model.hybrid,
+            known=wider.offers.spread(model.hybrid.known),
+            trend=wider.offers.spread(model.hybrid.trend),
+        ),
     )
 
 

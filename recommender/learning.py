@@ -8,7 +8,7 @@ import numpy as np
 
 from recommender.base import Query
 from recommender.calibration import Trials, fit_calibration
-from recommender.hybrid import Hybrid, corner_shares, prior_hybrid
+from recommender.hybrid import MOST, Hybrid, corner_shares, prior_hybrid
 from recommender.inner import learn_features
 from recommender.judging import CHUNK_CELLS, Judged, Showings, score_listed
 from recommender.listwise import Lists, fit_listwise
@@ -44,13 +44,14 @@ def learn(
         for one in _lists(model, part, share, seed)
     ]
     prior = recommender.hybrid
-    weight = fit_listwise(lists, prior.weight, recipe.strength)
+    weight = fit_listwise(lists, prior.weight, recipe.strength, MOST)
     sums = [
         one
         for part, model, share in zip(judged, past, fading, strict=True)
         for one in _sums(model, part, weight, share, seed)
     ]
-    weight = weight * lean(sums, polish(sums, np.ones(len(weight))))[:, None]
+    scale = lean(sums, polish(sums, np.ones(len(weight))))
+    weight = np.minimum(weight * scale[:, None], MOST)
     trials = [
         _scored(
             replace(model, hybrid=replace(model.hybrid, weight=weight)),
@@ -114,6 +115,7 @@ def _with_weights(
         model.collaborative.score(sample),
         model.content.score(sample),
         np.asarray(fitted.query.redeemed.sum(axis=0)).ravel(),
+        before.hybrid.trend,
     )
     return replace(model, hybrid=hybrid)
 
