@@ -148,7 +148,11 @@ def _recommender(
         segment=_ridge(model.segment, keys, wider, popularity.expectation),
         profile=_ridge(model.profile, keys, wider, popularity.expectation),
         popularity=PopularityScorer(wider.offers.spread(popularity.base, expected), expectation),
-        hybrid=replace(model.hybrid, known=wider.offers.spread(model.hybrid.known)),
+        hybrid=replace(
+            model.hybrid,
+            known=wider.offers.spread(model.hybrid.known),
+            trend=wider.offers.spread(model.hybrid.trend),
+        ),
     )
 
 

@@ -81,8 +81,17 @@ class Query:
 
     def taken(self) -> sp.csr_matrix:
         """Return one for offers redeemed and a little for those clicked: shape (n, offers)."""
-        done, seen = (matrix.copy() for matrix in (self.redeemed, self.history))
-        done.data[:], seen.data[:] = 1.0, CLICKED
+        done = self.redeemed.copy()
+        done.data[:] = 1.0
+        return self._with_clicks(done)
+
+    def times(self) -> sp.csr_matrix:
+        """Return how often offers were redeemed, a little for those but clicked: (n, offers)."""
+        return self._with_clicks(self.redeemed)
+
+    def _with_clicks(self, done: sp.csr_matrix) -> sp.csr_matrix:
+        seen = self.history.copy()
+        seen.data[:] = CLICKED
         return sp.csr_matrix(done.maximum(seen))
 
     def without_history(self) -> Query:

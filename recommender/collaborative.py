@@ -13,7 +13,7 @@ from recommender.mixing import Mix, Says
 from recommender.parts import Cells, Part, Product, Side, Table, features_at, rough_sum
 
 # What makes it: the names of its features, with what each counts before anything is learnt.
-PRIOR = {"factors": 0.3, "autoencoder": 0.6, "again": 1.0, "habit": 0.5}
+PRIOR = {"factors": 0.3, "autoencoder": 0.6, "again": 0.5, "lately": 0.5, "habit": 0.5}
 SCALED = ("factors", "autoencoder")  # counted in standard deviations within a customer
 DENSE = 0.15  # share of entries from which a matrix is held as a table; up to 6,700 offers, 180 MB
 
@@ -123,7 +123,8 @@ class CollaborativeScorer:
 
     - factors: the ALS;
     - autoencoder: the linear map;
-    - again: log(1 + times taken before, the older the less) of the offer itself;
+    - again: log(1 + times taken before) of the offer itself;
+    - lately: the same, the older the less;
     - habit: how often those who take the offer take it, where the customer has.
 
     Attributes
@@ -191,10 +192,18 @@ class CollaborativeScorer:
         """Prepare one feature, not scaled."""
         if name == "factors":
             return self.factors.read(query.taken())
-        recent = query.history.copy()
-        recent.data = np.log1p(recent.data)
         if name == "autoencoder":
-            return Table(self.autoencoder.score(recent))
-        if name == "habit":
-            return Cells(sp.csr_matrix(query.redeemed @ sp.diags_array(self.habit)))
-        return Cells(recent)
+            return Table(self.autoencoder.score(_log1p(query.times())))
+        if name == "again":
+            return Cells(_log1p(query.redeemed))
+        if name == "lately":
+            return Cells(_log1p(query.history))
+        once = query.redeemed.copy()
+        once.data[:] = 1.0
+        return Cells(sp.csr_matrix(once @ sp.diags_array(self.habit)))
+
+
+def _log1p(counts: sp.csr_matrix) -> sp.csr_matrix:
+    found = counts.copy()
+    found.data = np.log1p(found.data)
+    return found

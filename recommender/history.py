@@ -23,7 +23,7 @@ from segmentation.features import DAY
 
 # Who passes an offer by has hardly looked at it: an impression alone says nothing of liking.
 EVENT_WEIGHT = {IMPRESSION: 0.0, CLICK: CLICKED, REDEMPTION: 1.0}
-HALF_LIFE = 120 * DAY  # microseconds in which an event comes to count half
+HALF_LIFE = 30 * DAY  # microseconds in which an event comes to count half
 
 
 def history_of(

@@ -17,6 +17,7 @@ from recommender.base import Query, Source
 
 CORNERS = ("nothing known", "history", "purchases", "both")
 NEW, KNOWN = "popularity of new offers", "popularity of known offers"
+TREND = "popularity gained of late"
 # Weights believed before any data, per term: nothing known, history, purchases, both. Of a new
 # offer popularity is but a guess from what people buy, which content knows better. Those of lifts
 # are shares of a log-odds, the others are per standard deviation.
@@ -28,8 +29,12 @@ PRIOR: Mapping[str, tuple[float, float, float, float]] = {
     Source.SURVEY: (0.6, 0.4, 0.4, 0.3),
     KNOWN: (0.8, 0.6, 0.5, 0.4),
     NEW: (0.8, 0.6, 0.0, 0.0),
+    TREND: (0.0, 0.0, 0.0, 0.0),
 }
 LIFTS = (Source.SEGMENT, Source.DEMOGRAPHIC, Source.SURVEY)
+# Of trend at most what turns the rate of all the past into that of late. It is for those who come
+# back: a newcomer has not had yet what everybody takes.
+MOST = np.array([(0.0, 1.0) * 2 if term == TREND else (np.inf,) * 4 for term in PRIOR])
 HALF_KNOWN = 5.0  # redemptions after which an offer is as much known as new
 
 
@@ -76,11 +81,13 @@ class Hybrid:
         The sources, in the order of the arrays.
     centre, scale : ndarray of float, shape (sources,)
         A score s becomes (s - centre) / scale.
-    weight : ndarray of float, shape (sources + 1, 4)
+    weight : ndarray of float, shape (sources + 2, 4)
         Weights of the terms of `PRIOR` at the corners; none negative. The last source, popularity,
-        has two terms: one for known offers and one for new ones.
+        has three terms: one for known offers, one for new ones, and one for its trend.
     known : ndarray of float, shape (offers,)
         How known each offer is, from zero for a new one to one.
+    trend : ndarray of float, shape (offers,)
+        What its popularity gained of late (see `recommender.trend`), on the scale of popularity.
     slope, intercept : float
         From the relative score to the log-odds of redemption; 1 and 0 where not calibrated.
     calibrated : bool
@@ -92,6 +99,7 @@ class Hybrid:
     scale: np.ndarray
     weight: np.ndarray
     known: np.ndarray
+    trend: np.ndarray
     slope: float = 1.0
     intercept: float = 0.0
     calibrated: bool = False
@@ -105,7 +113,7 @@ class Hybrid:
 
     def of(self, columns: np.ndarray) -> Hybrid:
         """Return the hybrid of pairs, which scores the one offer of each: shape (pairs, 1)."""
-        return replace(self, known=self.known[columns, None])
+        return replace(self, known=self.known[columns, None], trend=self.trend[columns, None])
 
     def blend(self, scores: np.ndarray, query: Query) -> Blend:
         """Blend the sources' scores, shape (sources, n, offers), NaN where one cannot say."""
@@ -121,8 +129,10 @@ class Hybrid:
         parts = self.standardise(scores)
         for part, share in zip(parts[:-1], weight, strict=False):
             part *= share[:, None]
-        known, new = weight[-2:, :, None]
-        parts[-1] *= known * self.known + new * (1 - self.known)
+        parts[-1] = sum(
+            share[:, None] * term
+            for share, term in zip(weight[len(parts) - 1 :], self.popular(parts[-1]), strict=True)
+        )
         return Blend(
             score=self.intercept + parts.sum(axis=0),
             contributions=parts,
@@ -131,17 +141,21 @@ class Hybrid:
         )
 
     def shares(self, query: Query) -> np.ndarray:
-        """Return what each term counts for each customer: shape (sources + 1, n)."""
+        """Return what each term counts for each customer: shape (sources + 2, n)."""
         return np.asarray(self.slope * (self.weight @ corner_shares(query).T))
 
     def terms(self, scores: np.ndarray) -> np.ndarray:
-        """Return what the weights multiply: shape (sources + 1, n, offers)."""
+        """Return what the weights multiply: shape (sources + 2, n, offers)."""
         parts = self.standardise(scores)
         return np.stack([*parts[:-1], *self.popular(parts[-1])])
 
     def popular(self, rate: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Split popularity, standardised, into its terms: of known offers and of new ones."""
-        return rate * self.known, rate * (1 - self.known)
+        """Split popularity, standardised, into its terms: known offers, new ones, and trend."""
+        return (
+            rate * self.known,
+            rate * (1 - self.known),
+            np.broadcast_to(self.trend, rate.shape),
+        )
 
     def standardise(self, scores: np.ndarray) -> np.ndarray:
         """Put the sources on one scale; where one cannot say it stays at the average, zero.
@@ -177,7 +191,11 @@ def corner_shares(query: Query) -> np.ndarray:
 
 
 def prior_hybrid(
-    log_rate: np.ndarray, collaborative: np.ndarray, content: np.ndarray, redemptions: np.ndarray
+    log_rate: np.ndarray,
+    collaborative: np.ndarray,
+    content: np.ndarray,
+    redemptions: np.ndarray,
+    trend: np.ndarray,
 ) -> Hybrid:
     """Build the hybrid believed before any data.
 
@@ -191,6 +209,8 @@ def prior_hybrid(
         Scores of a sample of customers, for their scales.
     redemptions : ndarray of float, shape (offers,)
         Of all customers.
+    trend : ndarray of float, shape (offers,)
+        What the log rates gained of late.
     """
     scale = {Source.COLLABORATIVE: _scale(collaborative), Source.CONTENT: _scale(content)}
     rates = _scale(log_rate)
@@ -202,6 +222,7 @@ def prior_hybrid(
         scale=np.array([spread for _, spread in pairs]),
         weight=np.array(list(PRIOR.values())) * np.array(unit)[:, None],
         known=redemptions / (redemptions + HALF_KNOWN),
+        trend=trend / rates[1],
     )
 
 

@@ -140,8 +140,8 @@ def judge(
         gone = np.asarray(fitted.query.redeemed[people].todense() > 0) & ~repeatable
         return np.asarray(valid & ~gone)
 
-    positive = np.asarray(marks[rows].todense()) > 0
-    candidate = open_to(rows) | positive
+    candidate = open_to(rows)
+    positive = (np.asarray(marks[rows].todense()) > 0) & candidate
     shared = np.flatnonzero(candidate.any(axis=0))
     every = np.broadcast_to(shared, (len(rows), len(shared)))
     whole = lists = Layout(rows, every, positive[:, shared], candidate[:, shared])

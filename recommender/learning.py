@@ -9,12 +9,12 @@ import numpy as np
 
 from recommender.base import Query
 from recommender.calibration import Trials, fit_calibration
-from recommender.hybrid import Hybrid, corner_shares, prior_hybrid
+from recommender.hybrid import MOST, Hybrid, corner_shares, prior_hybrid
 from recommender.inner import learn_features
 from recommender.judging import CHUNK_CELLS, Judged, Showings, score_listed
 from recommender.listwise import Lists, fit_listwise
 from recommender.model import Recommender
-from recommender.polish import Sums, polish, pool
+from recommender.polish import Sums, lean, polish, pool
 from recommender.recipe import DEFAULT, Recipe
 from recommender.sources import Fitted, sample_of
 from recommender.variants import Variant, make_variants
@@ -46,7 +46,7 @@ def learn(
         for one in _lists(model, part, share, seed)
     ]
     prior = recommender.hybrid
-    weight = fit_listwise(lists, prior.weight, recipe.strength)
+    weight = fit_listwise(lists, prior.weight, recipe.strength, MOST)
     # Where showing is logged, lists of all candidates are judged by what was shown next: polished
     # weights would follow the old policy rather than what people want.
     sums = [
@@ -55,7 +55,8 @@ def learn(
         if part.showings is None
         for one in _sums(model, part, weight, share, seed)
     ]
-    weight = weight * polish(sums, np.ones(len(weight)))[:, None]
+    scale = lean(sums, polish(sums, np.ones(len(weight))))
+    weight = np.minimum(weight * scale[:, None], MOST)
     trials = [
         _scored(
             replace(model, hybrid=replace(model.hybrid, weight=weight)),
@@ -124,6 +125,7 @@ def _with_weights(
         model.collaborative.score(sample),
         model.content.score(sample),
         np.asarray(fitted.query.redeemed.sum(axis=0)).ravel(),
+        before.hybrid.trend,
     )
     return replace(model, hybrid=hybrid)
 

@@ -43,7 +43,9 @@ def plain_lists(features: np.ndarray, taken: np.ndarray, candidate: np.ndarray) 
     return Lists(features, np.ones((len(taken), 1)), taken, candidate)
 
 
-def fit_listwise(lists: list[Lists], prior: np.ndarray, strength: float) -> np.ndarray:
+def fit_listwise(
+    lists: list[Lists], prior: np.ndarray, strength: float, most: np.ndarray | float = np.inf
+) -> np.ndarray:
     """Fit non-negative weights, held to a prior by a quadratic penalty.
 
     Parameters
@@ -54,6 +56,8 @@ def fit_listwise(lists: list[Lists], prior: np.ndarray, strength: float) -> np.n
         Weights believed before any data.
     strength : float
         Penalty on the squared distance from the prior, in taken offers.
+    most : ndarray of float, shape (f, c), or float
+        What no weight may exceed.
 
     Returns
     -------
@@ -85,7 +89,7 @@ def fit_listwise(lists: list[Lists], prior: np.ndarray, strength: float) -> np.n
         np.maximum(prior, 0.0).ravel(),
         jac=True,
         method="L-BFGS-B",
-        bounds=[(0.0, None)] * prior.size,
+        bounds=[(0.0, bound) for bound in np.broadcast_to(most, prior.shape).ravel()],
     )
     return np.asarray(fitted.x).reshape(prior.shape)
 

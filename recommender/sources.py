@@ -28,6 +28,7 @@ from recommender.rates import Chances, estimate_rates
 from recommender.recipe import DEFAULT, Recipe
 from recommender.survey import Survey, behave_as_answers, build_survey
 from recommender.traits import TraitRidge, Traits, traits_of
+from recommender.trend import trend_of
 from segmentation.kmeans import Segmentation, segment_customers
 from segmentation.segments import SegmentModel
 
@@ -145,6 +146,7 @@ def fit_sources(
                 collaborative.score(sample),
                 content.score(sample),
                 np.asarray(learnt.redeemed.sum(axis=0)).ravel(),
+                trend_of(trusted, at),
             ),
         ),
         ids=ids,

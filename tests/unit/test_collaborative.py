@@ -90,6 +90,17 @@ def test_what_is_taken_again_and_again_comes_first() -> None:
     assert score.argsort()[::-1][:2].tolist() == [4, 7]
 
 
+def test_a_habit_counts_once_however_often_the_offer_was_taken() -> None:
+    often = taken().toarray()
+    often[:, 4] *= 3
+    scorer = fit_collaborative(query_of(sp.csr_matrix(often)), Recipe())
+    own = np.zeros((2, 30))
+    own[:, 4] = [1, 9]
+    habit = scorer.feature("habit", query_of(sp.csr_matrix(own)))
+    np.testing.assert_allclose(habit[:, 4], np.log(3))
+    assert not np.delete(habit, 4, axis=1).any()
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (5, 1), (1, 5), (3, 0)])
 def test_tiny_histories_fit(shape: tuple[int, int]) -> None:
     query = query_of(sp.csr_matrix(np.ones(shape)))

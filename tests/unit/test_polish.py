@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+import scipy.sparse as sp
 
-from recommender.polish import Sums, polish
+from recommender.base import Query
+from recommender.judging import Layout
+from recommender.polish import Sums, lean, polish, pool
+from recommender.yardstick import ndcg
 
 
 def sums(n: int = 400, offers: int = 30) -> Sums:
@@ -41,3 +46,39 @@ def test_a_handful_of_lists_is_chance() -> None:
     few = sums(n=12)
     start = np.array([1.0, 1.0, 0.1])
     np.testing.assert_array_equal(polish([few], start)[1:], start[1:])
+
+
+def test_equal_scores_do_not_betray_what_was_taken() -> None:
+    n, offers = 3, 500
+    taken = np.zeros((n, offers), dtype=bool)
+    taken[:, 20] = True
+    every = np.broadcast_to(np.arange(offers), (n, offers))
+    query = Query(*(sp.csr_matrix((n, offers)) for _ in range(10)))
+    found = pool(
+        lambda part: np.zeros((1, len(part), offers)),
+        np.ones((1, n)),
+        np.ones(1),
+        query,
+        Layout(np.arange(n), every, taken, np.ones((n, offers), dtype=bool)),
+    )
+    assert found.taken.sum(axis=1).tolist() == [1, 1, 1]
+    assert (ndcg(found.parts[0], found.taken, found.candidate) == 0).all()
+
+
+@pytest.mark.parametrize(("lists", "led"), [(20_000, 16.0), (40, 1.0)])
+def test_a_blend_that_is_no_better_leans_on_its_best_part(lists: int, led: float) -> None:
+    one = sums(lists)
+    noisy = Sums(one.parts[:2] * np.array([1.0, 3.0])[:, None, None], one.taken, one.candidate)
+    assert lean([noisy], np.ones(2)).tolist() == [led, 1.0]
+
+
+def test_a_blend_that_is_better_stays() -> None:
+    random = np.random.default_rng(1)
+    first, second = random.normal(size=(2, 20_000, 30))
+    taken = first + second + random.normal(size=first.shape) > 3
+    both = Sums(np.stack([first, second]), taken, np.ones(taken.shape, dtype=bool))
+    assert lean([both], np.ones(2)).tolist() == [1.0, 1.0]
+
+
+def test_without_lists_nothing_leans() -> None:
+    np.testing.assert_array_equal(lean([], np.array([0.3, 2.0])), [0.3, 2.0])
