@@ -26,6 +26,7 @@ from recommender.keys import ITEM, MERCHANT, STATED, KeySpace
 from recommender.model import Recommender
 from recommender.placing import Aim, aim_of, cross_of, log_rate_of, wider_keys, with_aims
 from recommender.popularity import Expectation, PopularityScorer
+from recommender.readiness import Readiness
 from recommender.traits import TraitRidge
 from recommender.widening import Places, with_lines
 
@@ -127,11 +128,14 @@ def _recommender(
 ) -> Recommender:
     keys, popularity = model.encoders.keys, model.popularity
     expected = [log_rate_of(aim, keys, popularity.expectation) for aim in wider.new]
+    readiness = popularity.expectation.readiness
     expectation = replace(
         popularity.expectation,
         key_money=wider.keys.spread(popularity.expectation.key_money, np.nan),
         item_money=wider.items.spread(popularity.expectation.item_money, np.nan),
+        readiness=Readiness(wider.keys.spread(readiness.used), wider.keys.spread(readiness.usual)),
     )
+    ready = expectation.readiness.of(wider.space.offer_keys[wider.offers.new])
     return replace(
         model,
         encoders=replace(model.encoders, offer_ids=wider.offers.names, keys=wider.space),
@@ -142,7 +146,11 @@ def _recommender(
         popularity=PopularityScorer(
             wider.offers.spread(popularity.base, np.array(expected)), expectation
         ),
-        hybrid=replace(model.hybrid, known=wider.offers.spread(model.hybrid.known)),
+        hybrid=replace(
+            model.hybrid,
+            known=wider.offers.spread(model.hybrid.known),
+            ready=wider.offers.spread(model.hybrid.ready, ready),
+        ),
     )
 
 

@@ -16,6 +16,7 @@ from recommender.model import Recommender
 from recommender.traits import traits_of
 
 MOST_REASONS = 3
+NEARLY_NEW = 0.5  # how known an offer is below which readiness speaks for it
 NOTHING_ELSE = "One of the offers that are open to everybody."
 
 
@@ -75,7 +76,13 @@ class _Customer:
             case Source.SURVEY:
                 return self._survey(row)
             case Source.POPULARITY:
-                return "Popular with all customers."
+                return self._popularity(row)
+
+    def _popularity(self, row: int) -> str:
+        hybrid = self._recommender.hybrid
+        if hybrid.ready[row] > 0 and hybrid.known[row] < NEARLY_NEW:
+            return "Coupons on goods like these are used often."
+        return "Popular with all customers."
 
     @cached_property
     def _times(self) -> dict[int, int]:

@@ -17,6 +17,7 @@ from recommender.base import Query, Source
 
 CORNERS = ("nothing known", "history", "purchases", "both")
 NEW, KNOWN = "popularity of new offers", "popularity of known offers"
+READY = "readiness of new offers"
 # Weights believed before any data, per term: nothing known, history, purchases, both. Of a new
 # offer popularity is but a guess from what people buy, which content knows better.
 PRIOR: Mapping[str, tuple[float, float, float, float]] = {
@@ -27,6 +28,7 @@ PRIOR: Mapping[str, tuple[float, float, float, float]] = {
     Source.SURVEY: (0.6, 0.4, 0.4, 0.3),
     KNOWN: (0.8, 0.6, 0.5, 0.4),
     NEW: (0.8, 0.6, 0.0, 0.0),
+    READY: (0.3, 0.3, 0.3, 0.3),
 }
 HALF_KNOWN = 5.0  # redemptions after which an offer is as much known as new
 
@@ -83,11 +85,13 @@ class Hybrid:
         The sources, in the order of the arrays.
     centre, scale : ndarray of float, shape (sources,)
         A score s becomes (s - centre) / scale.
-    weight : ndarray of float, shape (sources + 1, 4)
+    weight : ndarray of float, shape (sources + 2, 4)
         Weights of the terms of `PRIOR` at the corners; none negative. The last source, popularity,
-        has two terms: one for known offers and one for new ones.
+        has three terms: one for known offers and two for new ones.
     known : ndarray of float, shape (offers,)
         How known each offer is, from zero for a new one to one.
+    ready : ndarray of float, shape (offers,)
+        How readily what is behind each offer is bought with a coupon (see `recommender.readiness`).
     slope, intercept : float
         From the relative score to the log-odds of redemption; 1 and 0 where not calibrated.
     calibrated : bool
@@ -99,6 +103,7 @@ class Hybrid:
     scale: np.ndarray
     weight: np.ndarray
     known: np.ndarray
+    ready: np.ndarray
     slope: float = 1.0
     intercept: float = 0.0
     calibrated: bool = False
@@ -116,7 +121,9 @@ class Hybrid:
         weight = self.slope * (self.weight @ corner_shares(query).T)
         for part, share in zip(parts[:-1], weight, strict=False):
             part *= share[:, None]
-        parts[-1] *= np.outer(weight[-2], self.known) + np.outer(weight[-1], 1 - self.known)
+        known, new, ready = weight[-3:]
+        parts[-1] *= np.outer(known, self.known) + np.outer(new, 1 - self.known)
+        parts[-1] += np.outer(ready, self.ready * (1 - self.known))
         return Blend(
             score=self.intercept + parts.sum(axis=0),
             contributions=parts,
@@ -125,9 +132,10 @@ class Hybrid:
         )
 
     def terms(self, scores: np.ndarray) -> np.ndarray:
-        """Return what the weights multiply: shape (sources + 1, n, offers)."""
-        parts = self.standardise(scores)
-        return np.concatenate([parts[:-1], parts[-1:] * self.known, parts[-1:] * (1 - self.known)])
+        """Return what the weights multiply: shape (sources + 2, n, offers)."""
+        parts, new = self.standardise(scores), 1 - self.known
+        ready = np.broadcast_to(self.ready * new, parts[-1:].shape)
+        return np.concatenate([parts[:-1], parts[-1:] * self.known, parts[-1:] * new, ready])
 
     def standardise(self, scores: np.ndarray) -> np.ndarray:
         """Put the sources on one scale; where one cannot say it stays at the average, zero.
@@ -163,7 +171,11 @@ def corner_shares(query: Query) -> np.ndarray:
 
 
 def prior_hybrid(
-    log_rate: np.ndarray, collaborative: np.ndarray, content: np.ndarray, redemptions: np.ndarray
+    log_rate: np.ndarray,
+    collaborative: np.ndarray,
+    content: np.ndarray,
+    redemptions: np.ndarray,
+    ready: np.ndarray,
 ) -> Hybrid:
     """Build the hybrid believed before any data.
 
@@ -177,6 +189,8 @@ def prior_hybrid(
         Scores of a sample of customers, for their scales.
     redemptions : ndarray of float, shape (offers,)
         Of all customers.
+    ready : ndarray of float, shape (offers,)
+        The offers' readiness.
     """
     scale = {Source.COLLABORATIVE: _scale(collaborative), Source.CONTENT: _scale(content)}
     rates = _scale(log_rate)
@@ -187,6 +201,7 @@ def prior_hybrid(
         scale=np.array([spread for _, spread in pairs]),
         weight=np.array(list(PRIOR.values())),
         known=redemptions / (redemptions + HALF_KNOWN),
+        ready=ready,
     )
 
 

@@ -114,6 +114,7 @@ def _with_weights(
         model.collaborative.score(sample),
         model.content.score(sample),
         np.asarray(fitted.query.redeemed.sum(axis=0)).ravel(),
+        before.hybrid.ready,
     )
     return replace(model, hybrid=hybrid)
 

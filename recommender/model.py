@@ -51,7 +51,7 @@ class Recommender:
         return np.stack([scorer.score(query) for scorer in self.scorers])
 
     def terms(self, query: Query) -> np.ndarray:
-        """Return the terms of the hybrid: shape (sources + 1, n, offers)."""
+        """Return the terms of the hybrid: shape (sources + 2, n, offers)."""
         return self.hybrid.terms(self.scores(query))
 
     def blend(self, query: Query) -> Blend:

@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from scipy.special import xlogy
 
 from recommender.base import Query, Source
+from recommender.readiness import Readiness
 
 OFFER_STRENGTH = 2.0  # redemptions that the expectation of an offer counts for
 LEAST_SPEND = 0.01  # added to the mean spend, so that nothing bought is not minus infinity
@@ -32,6 +33,8 @@ class Expectation:
         Mean spend of a customer on each purchase key, in multiples of a typical amount.
     item_money : ndarray of float, shape (items,)
         The same on each item of the key space, with or without a key of its own.
+    readiness : Readiness
+        By purchase key.
     """
 
     level: float
@@ -39,6 +42,7 @@ class Expectation:
     unplaced: float
     key_money: np.ndarray
     item_money: np.ndarray
+    readiness: Readiness
 
     def log_rate(self, money: float | None) -> float:
         """Expect the log rate of an offer; `money` is what is spent behind it, None if unknown."""

@@ -23,6 +23,7 @@ from recommender.keys import KeySpace, build_keys
 from recommender.lifts import Kin, fit_traits
 from recommender.model import Recommender
 from recommender.popularity import Chances, Expectation, PopularityScorer, estimate_rates
+from recommender.readiness import find_readiness
 from recommender.recipe import DEFAULT, Recipe
 from recommender.survey import Survey, behave_as_answers, build_survey
 from recommender.traits import TraitRidge, Traits, traits_of
@@ -118,6 +119,7 @@ def fit_sources(
         seed,
     )
     collaborative = fit_collaborative(learnt, recipe, seed)
+    readiness = find_readiness(dataset, keys)
     sample = query.take(_sample(query, seed))
     return Fitted(
         recommender=Recommender(
@@ -129,7 +131,11 @@ def fit_sources(
             popularity=PopularityScorer(
                 rates.log_rate,
                 Expectation(
-                    rates.level, rates.slope, rates.unplaced, *_money(dataset, query, keys)
+                    rates.level,
+                    rates.slope,
+                    rates.unplaced,
+                    *_money(dataset, query, keys),
+                    readiness,
                 ),
             ),
             hybrid=prior_hybrid(
@@ -137,6 +143,7 @@ def fit_sources(
                 collaborative.score(sample),
                 content.score(sample),
                 np.asarray(learnt.redeemed.sum(axis=0)).ravel(),
+                readiness.of(keys.offer_keys),
             ),
         ),
         ids=ids,

@@ -31,15 +31,24 @@ def hybrid_of(
     weight: np.ndarray, slope: float = 1.0, intercept: float = 0.0, offers: int | None = None
 ) -> Hybrid:
     known = np.linspace(0, 1, 5 if offers is None else offers)
+    ready = np.linspace(1, 0, len(known))
     return Hybrid(
-        SOURCES, np.full(6, 0.1), np.full(6, 2.0), weight, known, slope, intercept, slope != 1.0
+        SOURCES,
+        np.full(6, 0.1),
+        np.full(6, 2.0),
+        weight,
+        known,
+        ready,
+        slope,
+        intercept,
+        slope != 1.0,
     )
 
 
 scores = hnp.arrays(
     np.float64, (6, 1, 5), elements=st.one_of(st.floats(-5, 5), st.just(float("nan")))
 )
-weights = hnp.arrays(np.float64, (7, CORNERS), elements=st.floats(0, 3))
+weights = hnp.arrays(np.float64, (8, CORNERS), elements=st.floats(0, 3))
 
 
 @settings(deadline=None)
@@ -71,7 +80,7 @@ def test_features_times_weights_are_the_uncalibrated_score(
 
 
 def test_a_silent_segment_leaves_the_list_to_popularity() -> None:
-    weight = np.zeros((7, CORNERS))
+    weight = np.zeros((8, CORNERS))
     weight[SEGMENT] = weight[POPULARITY] = weight[POPULARITY + 1] = 1.0
     score = np.full((6, 1, 3), np.nan)
     score[POPULARITY, 0] = [3.0, 1.0, 2.0]
