@@ -104,15 +104,21 @@ def test_an_offer_that_comes_later_is_as_ready_as_one_that_was_there(bundle: Bun
     assert model.hybrid.ready[rows["on lazy"]] == 0.0
 
 
-def test_it_is_said_in_words_and_adds_up(bundle: Bundle) -> None:
+def test_it_adds_up_and_is_said_in_words(bundle: Bundle) -> None:
     service = Service(bundle)
+    rows = service.recommender.encoders.offer_rows
     query = service.query("c0", Facts(), bundle.moment)
     listed = service.recommend(query, Wish(at=bundle.moment, n=3))[0].offers
-    first = listed[0]
-    assert first.row == service.recommender.encoders.offer_rows["on eager"]
-    assert sum(first.contributions.values()) == pytest.approx(first.score, abs=1e-9)
-    told = Explainer(bundle.offers, service.recommender).reasons(query, listed)
-    assert first.contributions[Source.POPULARITY] > listed[1].contributions[Source.POPULARITY]
-    assert "Coupons on goods like these are used often." in told[0] or (
-        first.contributions[Source.POPULARITY] <= 0
+    assert listed[0].row == rows["on eager"]
+    for one in listed:
+        assert sum(one.contributions.values()) == pytest.approx(one.score, abs=1e-9)
+    popular = [replace(one, contributions={Source.POPULARITY: 1.0}) for one in listed]
+    told = dict(
+        zip(
+            [one.row for one in listed],
+            Explainer(bundle.offers, service.recommender).reasons(query, popular),
+            strict=True,
+        )
     )
+    assert told[rows["on eager"]] == ["Coupons on goods like these are used often."]
+    assert told[rows["on lazy"]] == ["Popular with all customers."]
