@@ -3,7 +3,8 @@
 Each source has a weight at the four corners of what can be known of the customer (nothing, history
 only, purchases only, both), popularity one for new and one for known offers; in between the weights
 are interpolated, so that a cold customer becomes a warm one, and a new offer a known one, without a
-step. Contributions add up to the score exactly.
+step. To what is expected of a new offer its readiness is added, a part of popularity that has a
+weight of its own. Contributions add up to the score exactly.
 """
 
 from __future__ import annotations
