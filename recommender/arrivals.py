@@ -26,6 +26,7 @@ from recommender.keys import ITEM, MERCHANT, STATED, KeySpace
 from recommender.model import Recommender
 from recommender.placing import Aim, aim_of, cross_of, log_rate_of, wider_keys, with_aims
 from recommender.popularity import Expectation, PopularityScorer
+from recommender.readiness import Readiness
 from recommender.traits import TraitRidge
 from recommender.widening import Places, with_lines
 
@@ -134,12 +135,15 @@ def _recommender(
     effect = named.spread(popularity.expectation.effect)
     expected = np.array([log_rate_of(aim, keys, popularity.expectation) for aim in wider.new])
     expected += (content.attributes[wider.offers.new] > 0) @ effect
+    readiness = popularity.expectation.readiness
     expectation = replace(
         popularity.expectation,
         effect=effect,
         key_money=wider.keys.spread(popularity.expectation.key_money, np.nan),
         item_money=wider.items.spread(popularity.expectation.item_money, np.nan),
+        readiness=Readiness(wider.keys.spread(readiness.used), wider.keys.spread(readiness.usual)),
     )
+    ready = expectation.readiness.of(wider.space.offer_keys[wider.offers.new])
     return replace(
         model,
         encoders=replace(model.encoders, offer_ids=wider.offers.names, keys=wider.space),
@@ -152,6 +156,7 @@ def _recommender(
             model.hybrid,
             known=wider.offers.spread(model.hybrid.known),
             trend=wider.offers.spread(model.hybrid.trend),
+            ready=wider.offers.spread(model.hybrid.ready, ready),
         ),
     )
 

@@ -21,6 +21,7 @@ from recommender.traits import traits_of
 MOST_REASONS = 3
 SOURCES = tuple(Source)
 MANY = 100
+NEARLY_NEW = 0.5  # how known an offer is below which readiness speaks for it
 NOTHING_ELSE = "One of the offers that are open to everybody."
 
 
@@ -142,7 +143,13 @@ class _List:
             case Source.SURVEY:
                 return self._survey[place]
             case Source.POPULARITY:
-                return "Popular with all customers."
+                return self._popularity(row)
+
+    def _popularity(self, row: int) -> str:
+        hybrid = self._recommender.hybrid
+        if hybrid.ready[row] > 0 and hybrid.known[row] < NEARLY_NEW:
+            return "Coupons on goods like these are used often."
+        return "Popular with all customers."
 
     @cached_property
     def _times(self) -> dict[int, float]:

@@ -3,7 +3,8 @@
 Each source has a weight at the four corners of what can be known of the customer (nothing, history
 only, purchases only, both), popularity one for new and one for known offers; in between the weights
 are interpolated, so that a cold customer becomes a warm one, and a new offer a known one, without a
-step. Contributions add up to the score exactly.
+step. To what is expected of a new offer its readiness is added, a part of popularity that has a
+weight of its own. Contributions add up to the score exactly.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from recommender.base import Query, Source
 CORNERS = ("nothing known", "history", "purchases", "both")
 NEW, KNOWN = "popularity of new offers", "popularity of known offers"
 TREND = "popularity gained of late"
+READY = "readiness of new offers"
 # Weights believed before any data, per term: nothing known, history, purchases, both. Of a new
 # offer popularity is but a guess from what people buy, which content knows better. Those of lifts
 # are shares of a log-odds, the others are per standard deviation.
@@ -30,6 +32,7 @@ PRIOR: Mapping[str, tuple[float, float, float, float]] = {
     KNOWN: (0.8, 0.6, 0.5, 0.4),
     NEW: (0.8, 0.6, 0.0, 0.0),
     TREND: (0.0, 0.0, 0.0, 0.0),
+    READY: (0.3, 0.3, 0.3, 0.3),
 }
 LIFTS = (Source.SEGMENT, Source.DEMOGRAPHIC, Source.SURVEY)
 # Of trend at most what turns the rate of all the past into that of late. It is for those who come
@@ -81,13 +84,15 @@ class Hybrid:
         The sources, in the order of the arrays.
     centre, scale : ndarray of float, shape (sources,)
         A score s becomes (s - centre) / scale.
-    weight : ndarray of float, shape (sources + 2, 4)
+    weight : ndarray of float, shape (sources + 3, 4)
         Weights of the terms of `PRIOR` at the corners; none negative. The last source, popularity,
-        has three terms: one for known offers, one for new ones, and one for its trend.
+        has four terms: for known offers, for new ones, its trend, and readiness for new ones.
     known : ndarray of float, shape (offers,)
         How known each offer is, from zero for a new one to one.
     trend : ndarray of float, shape (offers,)
         What its popularity gained of late (see `recommender.trend`), on the scale of popularity.
+    ready : ndarray of float, shape (offers,)
+        How readily what is behind each offer is bought with a coupon (see `recommender.readiness`).
     slope, intercept : float
         From the relative score to the log-odds of redemption; 1 and 0 where not calibrated.
     calibrated : bool
@@ -100,6 +105,7 @@ class Hybrid:
     weight: np.ndarray
     known: np.ndarray
     trend: np.ndarray
+    ready: np.ndarray
     slope: float = 1.0
     intercept: float = 0.0
     calibrated: bool = False
@@ -113,7 +119,10 @@ class Hybrid:
 
     def of(self, columns: np.ndarray) -> Hybrid:
         """Return the hybrid of pairs, which scores the one offer of each: shape (pairs, 1)."""
-        return replace(self, known=self.known[columns, None], trend=self.trend[columns, None])
+        return replace(
+            self,
+            **{name: getattr(self, name)[columns, None] for name in ("known", "trend", "ready")},
+        )
 
     def blend(self, scores: np.ndarray, query: Query) -> Blend:
         """Blend the sources' scores, shape (sources, n, offers), NaN where one cannot say."""
@@ -141,20 +150,21 @@ class Hybrid:
         )
 
     def shares(self, query: Query) -> np.ndarray:
-        """Return what each term counts for each customer: shape (sources + 2, n)."""
+        """Return what each term counts for each customer: shape (sources + 3, n)."""
         return np.asarray(self.slope * (self.weight @ corner_shares(query).T))
 
     def terms(self, scores: np.ndarray) -> np.ndarray:
-        """Return what the weights multiply: shape (sources + 2, n, offers)."""
+        """Return what the weights multiply: shape (sources + 3, n, offers)."""
         parts = self.standardise(scores)
         return np.stack([*parts[:-1], *self.popular(parts[-1])])
 
     def popular(self, rate: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Split popularity, standardised, into its terms: known offers, new ones, and trend."""
+        """Split popularity, standardised, into its terms, in the order of `PRIOR`."""
         return (
             rate * self.known,
             rate * (1 - self.known),
             np.broadcast_to(self.trend, rate.shape),
+            np.broadcast_to(self.ready * (1 - self.known), rate.shape),
         )
 
     def standardise(self, scores: np.ndarray) -> np.ndarray:
@@ -196,6 +206,7 @@ def prior_hybrid(
     content: np.ndarray,
     redemptions: np.ndarray,
     trend: np.ndarray,
+    ready: np.ndarray,
 ) -> Hybrid:
     """Build the hybrid believed before any data.
 
@@ -211,6 +222,8 @@ def prior_hybrid(
         Of all customers.
     trend : ndarray of float, shape (offers,)
         What the log rates gained of late.
+    ready : ndarray of float, shape (offers,)
+        The offers' readiness.
     """
     scale = {Source.COLLABORATIVE: _scale(collaborative), Source.CONTENT: _scale(content)}
     rates = _scale(log_rate)
@@ -223,6 +236,7 @@ def prior_hybrid(
         weight=np.array(list(PRIOR.values())) * np.array(unit)[:, None],
         known=redemptions / (redemptions + HALF_KNOWN),
         trend=trend / rates[1],
+        ready=ready,
     )
 
 

@@ -126,6 +126,7 @@ def _with_weights(
         model.content.score(sample),
         np.asarray(fitted.query.redeemed.sum(axis=0)).ravel(),
         before.hybrid.trend,
+        before.hybrid.ready,
     )
     return replace(model, hybrid=hybrid)
 

@@ -58,7 +58,7 @@ class Recommender:
         return np.stack([scorer.score(query) for scorer in self.scorers])
 
     def terms(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
-        """Return the terms of the hybrid: (sources + 2, n, offers), or of `columns`, (n, c)."""
+        """Return the terms of the hybrid: (sources + 3, n, offers), or of `columns`, (n, c)."""
         if columns is None:
             return self.hybrid.terms(self.scores(query))
         pairs = pairs_of(columns)
@@ -67,7 +67,7 @@ class Recommender:
         return found.reshape(len(found), *columns.shape)
 
     def rough(self, query: Query, weight: np.ndarray) -> np.ndarray:
-        """Sum up the terms in single precision by weights, shape (sources + 2, n): (n, offers)."""
+        """Sum up the terms in single precision by weights, shape (sources + 3, n): (n, offers)."""
         return outline_of(self.hybrid, self.read(query), weight).whole()
 
     def blend(self, query: Query) -> Blend:

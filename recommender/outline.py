@@ -72,7 +72,7 @@ def outline(
 def outline_of(
     hybrid: Hybrid, readings: Sequence[Reading], weight: np.ndarray, intercept: float = 0.0
 ) -> Outline:
-    """Prepare rough sums of the terms by weights, shape (sources + 2, n)."""
+    """Prepare rough sums of the terms by weights, shape (sources + 3, n)."""
     count, offers = _counts(hybrid.sources, readings, weight), np.arange(len(hybrid.known))
     usual = readings[-1].at(np.zeros_like(offers), offers)
     usual = (usual - hybrid.centre[-1]) / hybrid.scale[-1]

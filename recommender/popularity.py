@@ -9,6 +9,7 @@ import numpy as np
 from recommender.base import Query, Source
 from recommender.mixing import Mix, Says
 from recommender.parts import Table
+from recommender.readiness import Readiness
 
 LEAST_SPEND = 0.01  # added to the mean spend, so that nothing bought is not minus infinity
 
@@ -31,6 +32,8 @@ class Expectation:
         Mean spend of a customer on each purchase key, in multiples of a typical amount.
     item_money : ndarray of float, shape (items,)
         The same on each item of the key space, with or without a key of its own.
+    readiness : Readiness
+        By purchase key.
     """
 
     level: float
@@ -39,6 +42,7 @@ class Expectation:
     effect: np.ndarray
     key_money: np.ndarray
     item_money: np.ndarray
+    readiness: Readiness
 
     def log_rate(self, money: float | None) -> float:
         """Expect a log rate, attributes apart, from what is spent behind the offer, if known."""

@@ -25,6 +25,7 @@ from recommender.lifts import Kin, fit_traits
 from recommender.model import Recommender
 from recommender.popularity import Expectation, PopularityScorer
 from recommender.rates import Chances, estimate_rates
+from recommender.readiness import find_readiness
 from recommender.recipe import DEFAULT, Recipe
 from recommender.survey import Survey, behave_as_answers, build_survey
 from recommender.traits import TraitRidge, Traits, traits_of
@@ -123,6 +124,7 @@ def fit_sources(
         seed,
     )
     collaborative = fit_collaborative(learnt, recipe, seed)
+    readiness = find_readiness(dataset, keys)
     sample = query.take(_sample(query, seed))
     return Fitted(
         recommender=Recommender(
@@ -139,6 +141,7 @@ def fit_sources(
                     rates.unplaced,
                     rates.effect,
                     *_money(dataset, query, keys),
+                    readiness,
                 ),
             ),
             hybrid=prior_hybrid(
@@ -147,6 +150,7 @@ def fit_sources(
                 content.score(sample),
                 np.asarray(learnt.redeemed.sum(axis=0)).ravel(),
                 trend_of(trusted, at),
+                readiness.of(keys.offer_keys),
             ),
         ),
         ids=ids,

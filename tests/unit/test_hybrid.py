@@ -31,15 +31,16 @@ def hybrid_of(
     weight: np.ndarray, slope: float = 1.0, intercept: float = 0.0, offers: int | None = None
 ) -> Hybrid:
     n = 5 if offers is None else offers
-    known, trend = np.linspace(0, 1, n), np.linspace(1, -1, n)
+    known, trend, ready = np.linspace(0, 1, n), np.linspace(1, -1, n), np.linspace(1, 0, n)
     centre, scale = np.full(6, 0.1), np.full(6, 2.0)
-    return Hybrid(SOURCES, centre, scale, weight, known, trend, slope, intercept, slope != 1.0)
+    calibrated = slope != 1.0
+    return Hybrid(SOURCES, centre, scale, weight, known, trend, ready, slope, intercept, calibrated)
 
 
 scores = hnp.arrays(
     np.float64, (6, 1, 5), elements=st.one_of(st.floats(-5, 5), st.just(float("nan")))
 )
-weights = hnp.arrays(np.float64, (8, CORNERS), elements=st.floats(0, 3))
+weights = hnp.arrays(np.float64, (9, CORNERS), elements=st.floats(0, 3))
 
 
 @settings(deadline=None)
@@ -71,7 +72,7 @@ def test_features_times_weights_are_the_uncalibrated_score(
 
 
 def test_a_silent_segment_leaves_the_list_to_popularity() -> None:
-    weight = np.zeros((8, CORNERS))
+    weight = np.zeros((9, CORNERS))
     weight[SEGMENT] = weight[POPULARITY] = weight[POPULARITY + 1] = 1.0
     score = np.full((6, 1, 3), np.nan)
     score[POPULARITY, 0] = [3.0, 1.0, 2.0]
@@ -85,13 +86,13 @@ def test_a_segment_that_is_as_everyone_adds_nothing() -> None:
     score = np.full((6, 1, 3), np.nan)
     score[POPULARITY, 0] = [3.0, 1.0, 2.0]
     score[SEGMENT, 0] = [3.0, 1.0, 4.0]
-    blend = hybrid_of(np.ones((8, CORNERS)), offers=3).blend(score, query_of(0, 0))
+    blend = hybrid_of(np.ones((9, CORNERS)), offers=3).blend(score, query_of(0, 0))
     np.testing.assert_allclose(blend.contributions[SEGMENT, 0], [0.0, 0.0, 1.0])
 
 
 def test_what_popularity_gained_of_late_is_a_contribution_of_popularity() -> None:
-    weight = np.zeros((8, CORNERS))
-    weight[-1] = 0.5
+    weight = np.zeros((9, CORNERS))
+    weight[-2] = 0.5
     blend = hybrid_of(weight, offers=3).blend(np.zeros((6, 1, 3)), query_of(0, 0))
     np.testing.assert_allclose(blend.contributions[POPULARITY, 0], [0.5, 0.0, -0.5])
     np.testing.assert_allclose(blend.score[0], [0.5, 0.0, -0.5])
