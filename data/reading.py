@@ -147,7 +147,6 @@ class Reader:
             left, self._open = self._open - self._busy, set()
         for connection in left:
             connection.close()
-        self._mine = threading.local()
 
     def _own_fetch(self, name: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         used = getattr(self._mine, "connection", None)
