@@ -163,8 +163,8 @@ class CollaborativeScorer:
         if name == "lately":
             return np.asarray(_log1p(query.history).toarray())
         once = query.redeemed.copy()
-        once.data[:] = 1.0
-        return np.asarray((once @ sp.diags_array(self.habit)).toarray())
+        once.data = self.habit[once.indices]
+        return np.asarray(once.toarray())
 
 
 def _log1p(counts: sp.csr_matrix) -> sp.csr_matrix:
