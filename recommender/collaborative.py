@@ -199,8 +199,8 @@ class CollaborativeScorer:
         if name == "lately":
             return Cells(_log1p(query.history))
         once = query.redeemed.copy()
-        once.data[:] = 1.0
-        return Cells(sp.csr_matrix(once @ sp.diags_array(self.habit)))
+        once.data = self.habit[once.indices]
+        return Cells(once)
 
 
 def _log1p(counts: sp.csr_matrix) -> sp.csr_matrix:

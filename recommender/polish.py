@@ -20,7 +20,8 @@ from recommender.yardstick import ndcg
 STEPS = (0.25, 0.5, 2.0)
 ROUNDS = 4
 SURE = 2.0  # standard errors by which a step must gain; many steps are tried
-LEANINGS, CERTAIN = (4.0, 16.0), 0.002  # the latter a standard error: from few lists none leans
+LEANINGS = (4.0, 16.0)
+MANY, CERTAIN = 1000.0, 0.002  # lists, and standard error of a gain, for a part to lead
 POOL = 300  # offers of a long list that may come first under other weights
 
 
@@ -155,7 +156,7 @@ def lean(sums: list[Sums], start: np.ndarray) -> np.ndarray:
     """
     share = _shares(sums)
     best, most = start, 0.0
-    if not share.sum():
+    if float((share**2).sum()) * MANY > 1.0 or not share.sum():
         return start.copy()
     value = _judge(sums, start)
     for row in np.flatnonzero(start):
