@@ -55,7 +55,10 @@ def test_equal_scores_do_not_betray_what_was_taken() -> None:
     every = np.broadcast_to(np.arange(offers), (n, offers))
     query = Query(*(sp.csr_matrix((n, offers)) for _ in range(10)))
     found = pool(
-        lambda part: np.zeros((1, len(part), offers)),
+        lambda part, columns=None: np.zeros(
+            (1, len(part), offers if columns is None else columns.shape[1])
+        ),
+        lambda part, weight: np.zeros((len(part), offers), dtype=np.float32),
         np.ones((1, n)),
         np.ones(1),
         query,
