@@ -34,6 +34,7 @@ PRIOR: Mapping[str, tuple[float, float, float, float]] = {
     TREND: (0.0, 0.0, 0.0, 0.0),
     READY: (0.3, 0.3, 0.3, 0.3),
 }
+OF_NEW = (NEW, READY)  # terms that tell new offers apart, the same for every customer
 LIFTS = (Source.SEGMENT, Source.DEMOGRAPHIC, Source.SURVEY)
 # Of trend at most what turns the rate of all the past into that of late. It is for those who come
 # back: a newcomer has not had yet what everybody takes.

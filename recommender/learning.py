@@ -9,7 +9,7 @@ import numpy as np
 
 from recommender.base import Query
 from recommender.calibration import Trials, fit_calibration
-from recommender.hybrid import MOST, Hybrid, corner_shares, prior_hybrid
+from recommender.hybrid import MOST, OF_NEW, PRIOR, Hybrid, corner_shares, prior_hybrid
 from recommender.inner import learn_features
 from recommender.judging import CHUNK_CELLS, Judged, Showings, score_listed
 from recommender.listwise import Lists, fit_listwise
@@ -46,7 +46,8 @@ def learn(
         for one in _lists(model, part, share, seed)
     ]
     prior = recommender.hybrid
-    weight = fit_listwise(lists, prior.weight, recipe.strength, MOST)
+    strength = recipe.strength * _repeats(judged)[:, None]
+    weight = fit_listwise(lists, prior.weight, strength, MOST)
     # Where showing is logged, lists of all candidates are judged by what was shown next: polished
     # weights would follow the old policy rather than what people want.
     sums = [
@@ -69,6 +70,26 @@ def learn(
     slope, intercept, calibrated = fit_calibration(trials)
     hybrid = replace(prior, weight=weight, slope=slope, intercept=intercept, calibrated=calibrated)
     return replace(recommender, hybrid=hybrid)
+
+
+def _repeats(judged: list[Judged]) -> np.ndarray:
+    """Say how many taken offers tell as much of each term as one does: shape (terms,).
+
+    What is expected of a new offer is the same for every customer, and offers differ for reasons of
+    their own: twenty who take one of them do not make that twenty times as sure of the others. It
+    is as many as a taken offer has takers, on average (Moulton 1986). Where showing is logged new
+    offers are told apart by how others of their merchant did, and the lists are to say what that is
+    worth.
+    """
+    taken = offers = 0.0
+    for part in judged:
+        if part.showings is None:
+            new = 1.0 - part.fitted.recommender.hybrid.known
+            count = np.bincount(part.whole.columns[part.whole.taken], minlength=len(new))
+            taken += float(new @ count**2)
+            offers += float(new @ count)
+    ratio = taken / offers if offers else 1.0
+    return np.array([ratio if term in OF_NEW else 1.0 for term in PRIOR])
 
 
 def _lists(model: Recommender, judged: Judged, fading: float, seed: int) -> list[Lists]:

@@ -44,7 +44,10 @@ def plain_lists(features: np.ndarray, taken: np.ndarray, candidate: np.ndarray) 
 
 
 def fit_listwise(
-    lists: list[Lists], prior: np.ndarray, strength: float, most: np.ndarray | float = np.inf
+    lists: list[Lists],
+    prior: np.ndarray,
+    strength: np.ndarray | float,
+    most: np.ndarray | float = np.inf,
 ) -> np.ndarray:
     """Fit non-negative weights, held to a prior by a quadratic penalty.
 
@@ -54,7 +57,7 @@ def fit_listwise(
         May be empty: then the prior is returned.
     prior : ndarray of float, shape (f, c)
         Weights believed before any data.
-    strength : float
+    strength : ndarray of float that spreads to shape (f, c), or float
         Penalty on the squared distance from the prior, in taken offers.
     most : ndarray of float, shape (f, c), or float
         What no weight may exceed.
@@ -69,7 +72,7 @@ def fit_listwise(
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
         weight = flat.reshape(prior.shape)
-        total = strength * float(((weight - prior) ** 2).sum()) / 2
+        total = float((strength * (weight - prior) ** 2).sum()) / 2
         gradient = strength * (weight - prior)
         for part in lists:
             score = np.einsum("fno,fn->no", part.features, weight @ part.share.T)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from recommender.listwise import Lists, fit_listwise, plain_lists
 
@@ -67,3 +68,17 @@ def test_situations_have_weights_of_their_own() -> None:
         strength=1.0,
     )
     np.testing.assert_allclose(found, [[1.0, 0.2]], atol=0.12)
+
+
+def test_a_feature_may_be_held_to_its_prior_more_than_others() -> None:
+    random = np.random.default_rng(5)
+    features = random.normal(size=(2, 400, 12))
+    score = features.sum(axis=0) + random.gumbel(size=(400, 12))
+    taken = (score == score.max(axis=1, keepdims=True)).astype(float)
+    lists = plain_lists(features, taken, np.ones((400, 12), dtype=bool))
+    prior = np.full((2, 1), 0.2)
+    alike = fit_listwise([lists], prior, 1.0)[:, 0]
+    held = fit_listwise([lists], prior, np.array([[1e6], [1.0]]))[:, 0]
+    assert (alike > 0.7).all()
+    assert held[0] == pytest.approx(0.2, abs=0.01)
+    assert held[1] > 0.6
