@@ -188,15 +188,17 @@ def _content(
     lines = sp.csr_matrix(
         (told.data, column[told.indices], told.indptr), shape=(len(changed), len(places))
     )
-    merchants = scorer.keys.rows_of(MERCHANT)
-    share = np.zeros(scorer.keys.n_keys)
-    share[merchants] = scorer.share
+    merchants, own = (
+        wider.keys.within(scorer.keys.rows_of(level), wider.space.rows_of(level))
+        for level in (MERCHANT, scorer.would.level)
+    )
     return replace(
         scorer,
         keys=wider.space,
         attributes=with_lines(wider.offers.lines(places.columns(scorer.attributes)), at, lines),
         attribute_names=places.names,
-        share=wider.keys.spread(share)[wider.space.rows_of(MERCHANT)],
+        share=merchants.spread(scorer.share),
+        would=replace(scorer.would, near=own.columns(own.lines(scorer.would.near))),
     )
 
 

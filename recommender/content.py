@@ -13,7 +13,8 @@ import scipy.sparse as sp
 from recommender.base import Query, Source
 from recommender.keys import ITEM, MERCHANT, TYPE, KeySpace
 from recommender.mixing import Mix, Says
-from recommender.parts import Kinds, Part, Table, features_at, rough_sum
+from recommender.parts import Cells, Kinds, Part, Table, features_at, rough_sum
+from recommender.would import Would
 
 ATTRIBUTES = ("category", "kind", "merchant")
 
@@ -27,7 +28,10 @@ PRIOR = {
     "merchant": 0.3,
     "category": 0.1,
     "liked": 0.3,
+    "would": 0.05,
 }
+# What was taken of lists that somebody chose speaks too well of what everybody could be offered.
+BOUND = np.array([0.1 if name == "would" else np.inf for name in PRIOR])
 LITTLE = 8.0  # typical amounts by which spend on a merchant is held to what is expected
 
 
@@ -41,7 +45,9 @@ class ContentScorer:
     - baskets: log(1 + transactions with the type), averaged likewise;
     - recent: how lately one of the items was bought;
     - merchant: log of the money on the merchant over what everyone's share of it lets expect;
-    - liked: what the offer's attributes share with offers the customer took.
+    - liked: what the offer's attributes share with offers the customer took;
+    - would: how much those who buy alike buy of its types what the customer has not bought (see
+      `recommender.would`).
 
     Attributes
     ----------
@@ -53,6 +59,8 @@ class ContentScorer:
         ``category:travel``, ``tag:summer``, sorted.
     share : ndarray of float, shape (merchants,)
         Everyone's share of money on each key of level merchant.
+    would : Would
+        What keys bought say of others.
     weight : ndarray of float, shape (features,)
         What each counts, in the order of `PRIOR`.
     """
@@ -61,6 +69,7 @@ class ContentScorer:
     attributes: sp.csr_matrix
     attribute_names: np.ndarray
     share: np.ndarray
+    would: Would
     weight: np.ndarray
 
     @property
@@ -79,9 +88,15 @@ class ContentScorer:
         parts = tuple(
             (weight, self.part(name, query))
             for name, weight in weights
-            if weight and (name == "liked" or self._offers(name).nnz)
+            if weight and self._may_say(name)
         )
         return Mix(parts, says)
+
+    def _may_say(self, name: str) -> bool:
+        """Tell whether a feature can be other than zero."""
+        if name == "would":
+            return not self.would.silent
+        return name == "liked" or self._offers(name).nnz > 0
 
     def can_say(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
         """Tell where there is both something known of the customer and of the offer."""
@@ -116,6 +131,8 @@ class ContentScorer:
             return self._recent(query)
         if name == "merchant":
             return self._merchant(query)
+        if name == "would":
+            return self._would(query).table()
         if name == "baskets":
             counts = sp.csr_matrix(query.baskets[:, self.keys.rows_of(TYPE)])
         else:
@@ -125,7 +142,14 @@ class ContentScorer:
 
     def part(self, name: str, query: Query) -> Part:
         """Prepare one feature."""
-        return self._liked(query) if name == "liked" else Table(self.feature(name, query))
+        if name == "liked":
+            return self._liked(query)
+        return self._would(query) if name == "would" else Table(self.feature(name, query))
+
+    def _would(self, query: Query) -> Part:
+        if self.would.silent:
+            return Cells(sp.csr_matrix((len(query), self.keys.offer_keys.shape[0])))
+        return Table(self.would.values(query, self.keys))
 
     def _liked(self, query: Query) -> Kinds:
         attributes, kind = self._kinds

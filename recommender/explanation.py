@@ -12,6 +12,7 @@ import pandas as pd
 
 from data.schema import OFFER_ID
 from recommender.base import Query, Source
+from recommender.content import PRIOR
 from recommender.keys import ITEM, LEVELS
 from recommender.lists import Listed
 from recommender.model import Recommender
@@ -135,7 +136,7 @@ class _List:
             case Source.COLLABORATIVE:
                 return self._collaborative(place, row)
             case Source.CONTENT:
-                return self._content(row)
+                return self._content(place, row)
             case Source.SEGMENT:
                 return self._segment
             case Source.DEMOGRAPHIC:
@@ -184,13 +185,28 @@ class _List:
         keys, money = entries(self._people.query.purchases, self._person)
         return dict(zip(keys.tolist(), money.tolist(), strict=True))
 
-    def _content(self, row: int) -> str:
-        keys, money = self._recommender.content.keys, self._money
+    @cached_property
+    def _foreseen(self) -> np.ndarray:
+        """Whether content goes most by what those who buy alike buy, for each listed offer."""
+        content = self._recommender.content
+        if content.would.silent:
+            return np.zeros(len(self._rows), dtype=bool)
+        query = self._people.query.one(self._person)
+        said = content.weight[:, None] * content.features(query, self._rows[None])[:, 0]
+        would = said[list(PRIOR).index("would")]
+        return np.asarray((would > 0) & (would >= said.max(axis=0)))
+
+    def _content(self, place: int, row: int) -> str:
+        content, money = self._recommender.content, self._money
+        keys = content.keys
         start, end = keys.offer_keys.indptr[row : row + 2]
         own = keys.offer_keys.indices[start:end]
         if len(own) > MANY:  # an offer may be on thousands of items, of which few were bought
             own = own[np.isin(own, entries(self._people.query.purchases, self._person)[0])]
         bought = [key for key in own.tolist() if money.get(key, 0.0) > 0]
+        coarse = keys.rows_of(content.would.level).stop  # where keys begin that many things share
+        if min(bought, default=coarse) >= coarse and self._foreseen[place]:
+            return "Customers who buy as you do buy this too."
         if not bought:
             known = entries(self._people.query.history, self._person)[0]
             return "Like offers you chose before." if len(known) else ""

@@ -8,10 +8,10 @@ from itertools import pairwise
 import numpy as np
 import scipy.sparse as sp
 from implicit.als import AlternatingLeastSquares
-from scipy.linalg import lapack
 from sklearn.utils.extmath import randomized_svd
 from threadpoolctl import threadpool_limits
 
+from recommender.autoencoder import placed, solve_autoencoder
 from recommender.base import Query
 from recommender.collaborative import PRIOR, SCALED, Autoencoder, CollaborativeScorer, Factors
 from recommender.recipe import Recipe
@@ -19,8 +19,6 @@ from recommender.recipe import Recipe
 ITERATIONS = 15
 MOST_DENSE = 10_000  # offers up to which a square matrix of them is solved: 400 MB, half a minute
 NEAR_DENSE, NEAR_LARGE = 1000, 200  # entries kept per offer
-DROPOUT = 0.33
-CUSTOMER_POWER = 0.5  # a customer of n offers counts n^-.5: the busy do not speak for everybody
 RANK, SPECTRAL_SHARE = 512, 0.3
 SCALE_SAMPLE = 300  # customers
 
@@ -52,7 +50,7 @@ def fit_collaborative(query: Query, recipe: Recipe, seed: int = 0) -> Collaborat
             _spread(factors, columns, len(trained)), recipe.regularization, recipe.alpha
         ),
         autoencoder=Autoencoder(
-            near=_placed(autoencoder.near, columns, len(trained)),
+            near=placed(autoencoder.near, columns, len(trained)),
             left=_spread(autoencoder.left, columns, len(trained)),
             right=_spread(autoencoder.right, columns, len(trained)),
         ),
@@ -99,35 +97,8 @@ def _fit_autoencoder(taken: sp.csr_matrix, penalty: float, seed: int) -> Autoenc
     offers = taken.shape[1]
     if offers <= MOST_DENSE:
         none = np.zeros((offers, 0), dtype=np.float32)
-        return Autoencoder(_fit_dense(taken, penalty), none, none)
+        return Autoencoder(solve_autoencoder(taken, penalty, NEAR_DENSE), none, none)
     return _fit_large(taken, seed)
-
-
-def _fit_dense(taken: sp.csr_matrix, penalty: float) -> sp.csr_matrix:
-    """Solve a weighted denoising linear autoencoder (Steck 2019 and 2020).
-
-    B = I - (G + Λ)⁻¹ Λ with G = XᵀWX and Λ = p / (1 - p) · diag(G) + λI; its diagonal is left out,
-    since an offer taken before has features of its own.
-    """
-    offers = taken.shape[1]
-    if not taken.nnz:
-        return sp.csr_matrix((offers, offers), dtype=np.float32)
-    width = np.diff(taken.indptr)
-    weight = sp.diags_array(np.maximum(width, 1) ** -CUSTOMER_POWER)
-    gram = np.asarray((taken.T @ (weight @ taken)).toarray(), dtype=np.float32, order="F")
-    diagonal = gram.diagonal().astype(np.float64)
-    penalties = DROPOUT / (1 - DROPOUT) * diagonal + penalty * diagonal.mean()
-    gram[np.diag_indices(offers)] += penalties.astype(np.float32)
-    triangle, failed = lapack.spotrf(gram, lower=1, overwrite_a=1)
-    inverse, broken = lapack.spotri(triangle, lower=1, overwrite_c=1)
-    if failed or broken:
-        raise FloatingPointError("The autoencoder's matrix is not positive definite.")
-    # Above the diagonal are zeros. Transposed, which the inverse does not notice: row r is then
-    # what speaks for offer r.
-    inverse = inverse + inverse.T
-    inverse *= -penalties.astype(np.float32)[:, None]
-    np.fill_diagonal(inverse, 0.0)
-    return sp.csr_matrix(_largest(inverse, NEAR_DENSE).T)
 
 
 def _fit_large(taken: sp.csr_matrix, seed: int) -> Autoencoder:
@@ -157,15 +128,6 @@ def _fit_large(taken: sp.csr_matrix, seed: int) -> Autoencoder:
     )
 
 
-def _largest(matrix: np.ndarray, most: int) -> sp.csr_matrix:
-    """Keep the largest entries of each row."""
-    if matrix.shape[1] > most:
-        size = np.abs(matrix)
-        least = np.partition(size, -most, axis=1)[:, -most]
-        matrix[size < least[:, None]] = 0.0
-    return sp.csr_matrix(matrix)
-
-
 def _largest_sparse(block: sp.csr_matrix, most: int, first: int) -> sp.csr_matrix:
     """Keep the largest entries of each row; row r is offer first + r, which leaves itself out."""
     kept = []
@@ -187,9 +149,3 @@ def _spread(part: np.ndarray, rows: np.ndarray, size: int) -> np.ndarray:
     whole = np.zeros((size, part.shape[1]), dtype=part.dtype)
     whole[rows] = part
     return whole
-
-
-def _placed(near: sp.csr_matrix, rows: np.ndarray, size: int) -> sp.csr_matrix:
-    """Put a matrix of some offers at its place among all."""
-    part = near.tocoo()
-    return sp.csr_matrix((part.data, (rows[part.row], rows[part.col])), shape=(size, size))

@@ -39,7 +39,12 @@ class Parted(Protocol):
 ScorerOf = Callable[[Recommender], Parted]
 
 
-def learn_features(fitted: Fitted, judged: list[Judged], scorer_of: ScorerOf) -> np.ndarray:
+def learn_features(
+    fitted: Fitted,
+    judged: list[Judged],
+    scorer_of: ScorerOf,
+    most: np.ndarray | float = np.inf,
+) -> np.ndarray:
     """Learn what each feature of a scorer counts.
 
     Parameters
@@ -50,6 +55,8 @@ def learn_features(fitted: Fitted, judged: list[Judged], scorer_of: ScorerOf) ->
         Past moments; with none, the prior stands.
     scorer_of : callable
         Finds the scorer in a recommender.
+    most : ndarray of float, shape (features,), or float
+        What no weight may exceed.
 
     Returns
     -------
@@ -68,7 +75,8 @@ def learn_features(fitted: Fitted, judged: list[Judged], scorer_of: ScorerOf) ->
     # The penalty is on what a feature moves, not on its unit.
     scale = np.sqrt(spread / counted) + 1e-9
     scaled = [replace(one, features=one.features / scale[:, None, None]) for one in lists]
-    learnt = fit_listwise(scaled, (prior * scale)[:, None], STRENGTH)[:, 0] / scale
+    bound = (most * scale)[:, None]
+    learnt = fit_listwise(scaled, (prior * scale)[:, None], STRENGTH, bound)[:, 0] / scale
     unit, start = np.where(learnt > 0, learnt, prior), (learnt > 0).astype(np.float64)
     sums = []
     for part in judged:
@@ -76,7 +84,7 @@ def learn_features(fitted: Fitted, judged: list[Judged], scorer_of: ScorerOf) ->
         each = np.repeat(unit[:, None], len(query), axis=1)
         scorer = scorer_of(part.fitted.recommender)
         sums.append(pool(scorer.features, scorer.rough, each, start, query, whole))
-    return np.asarray(unit * polish(sums, start))
+    return np.asarray(np.minimum(unit * polish(sums, start), most))
 
 
 def _lists(fitted: Fitted, part: Layout, scorer_of: ScorerOf) -> Lists:

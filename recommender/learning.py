@@ -9,6 +9,7 @@ import numpy as np
 
 from recommender.base import Query
 from recommender.calibration import Trials, fit_calibration
+from recommender.content import BOUND
 from recommender.hybrid import MOST, OF_NEW, PRIOR, Hybrid, corner_shares, prior_hybrid
 from recommender.inner import learn_features
 from recommender.judging import CHUNK_CELLS, Judged, Showings, score_listed
@@ -36,7 +37,7 @@ def learn(
         Past moments, oldest first; with none, the prior stands.
     """
     collaborative = learn_features(fitted, judged, lambda model: model.collaborative)
-    content = learn_features(fitted, judged, lambda model: model.content)
+    content = learn_features(fitted, judged, lambda model: model.content, BOUND)
     recommender = _with_weights(fitted, collaborative, content, seed)
     past = [_with_weights(part.fitted, collaborative, content, seed) for part in judged]
     fading = [EARLIER_WEIGHT**age for age in reversed(range(len(judged)))]

@@ -18,6 +18,7 @@ from recommender.demographics import build_demographics
 from recommender.examination import looked_at
 from recommender.facts import Encoders
 from recommender.fitting import fit_collaborative
+from recommender.foreseeing import fit_would
 from recommender.history import history_of
 from recommender.hybrid import prior_hybrid
 from recommender.keys import KeySpace, build_keys
@@ -113,6 +114,7 @@ def fit_sources(
         attributes,
         names,
         merchant_shares(query, keys),
+        fit_would(query, keys, recipe.penalty, seed),
         np.array(list(PRIOR.values())),
     )
     category, categories = _by_category(table["category"])

@@ -43,6 +43,11 @@ class Places:
         names[old], names[new] = before, fresh
         return cls(names, old, new)
 
+    def within(self, before: slice, after: slice) -> Places:
+        """Return the places within one stretch of the names, where that was and where it is."""
+        new = self.new[(self.new >= after.start) & (self.new < after.stop)]
+        return Places(self.names[after], self.old[before] - after.start, new - after.start)
+
     @cached_property
     def rows(self) -> dict[str, int]:
         """Place of each name."""

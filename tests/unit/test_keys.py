@@ -12,6 +12,7 @@ from data.dataset import Dataset
 from recommender.content import PRIOR, ContentScorer, offer_attributes
 from recommender.demographics import build_demographics
 from recommender.facts import Encoders, Facts, features_of
+from recommender.foreseeing import fit_would
 from recommender.keys import build_keys
 from recommender.purchases import HALF_LIFE, purchases_of
 from recommender.survey import Survey
@@ -134,18 +135,19 @@ def test_one_person_at_the_door_gets_what_the_table_gives() -> None:
 def test_content_ranks_what_the_customer_buys() -> None:
     dataset = example()
     encoders = encoders_of(dataset)
+    features = pd.DataFrame(
+        columns=["age", "annual_income", "spending_score", "number_of_transactions",
+                 "average_transaction_value", "transaction_frequency"], dtype="float64",
+    )  # fmt: skip
+    query = encoders.query_dataset(dataset, features, dataset.customer_ids)
     scorer = ContentScorer(
         encoders.keys,
         *offer_attributes(
             dataset.offers.set_index("offer_id").reindex(encoders.offer_ids).reset_index()
         ),
         np.zeros(0),
+        fit_would(query, encoders.keys, penalty=1.0),
         np.array(list(PRIOR.values())),
     )
-    features = pd.DataFrame(
-        columns=["age", "annual_income", "spending_score", "number_of_transactions",
-                 "average_transaction_value", "transaction_frequency"], dtype="float64",
-    )  # fmt: skip
-    query = encoders.query_dataset(dataset, features, dataset.customer_ids)
     best = np.nanargmax(scorer.score(query), axis=1)
     assert encoders.offer_ids[best].tolist() == ["tea", "shoes"]
