@@ -11,11 +11,11 @@ import scipy.sparse as sp
 from data.dataset import Dataset
 from data.errors import DataError
 from data.idmap import IdMap
-from data.schema import AMOUNT, CLICK, CUSTOMER_ID, IMPRESSION, ITEM_ID, OCCURRED_AT, OFFER_ID
+from data.schema import AMOUNT, CUSTOMER_ID, ITEM_ID, OFFER_ID
 from recommender.base import Query, Source
+from recommender.chances import collect_chances, spend_behind
 from recommender.content import PRIOR, ContentScorer, merchant_shares, offer_attributes
 from recommender.demographics import build_demographics
-from recommender.examination import looked_at
 from recommender.facts import Encoders
 from recommender.fitting import fit_collaborative
 from recommender.foreseeing import fit_would
@@ -34,7 +34,6 @@ from recommender.trend import trend_of
 from segmentation.kmeans import Segmentation, segment_customers
 from segmentation.segments import SegmentModel
 
-SHOWN_FIRST = 0.9  # share of redeemed pairs with an impression from which showing counts as logged
 SCALE_SAMPLE, SCALE_CELLS = 1000, 3_000_000  # customers, and customers times offers
 
 
@@ -103,10 +102,10 @@ def fit_sources(
     if suspects:
         history, redeemed = history_of(trusted, ids, offers, encoders.moment)
         learnt = replace(query, history=history, redeemed=redeemed)
-    spend = _spend_behind(query.purchases, keys)
+    spend = spend_behind(query.purchases, keys)
     table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
     attributes, names = offer_attributes(table.reset_index())
-    chances = _chances(trusted, ids, at, spend, keys, attributes, names)
+    chances = collect_chances(trusted, ids, at, spend, keys, attributes, names)
     rates = estimate_rates(chances)
     behaved = behave_as_answers(survey, dataset, learnt.taken(), spend)
     content = ContentScorer(
@@ -240,64 +239,6 @@ def _sample(query: Query, seed: int) -> np.ndarray:
     if n <= most:
         return np.arange(n)
     return np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
-
-
-def _spend_behind(purchases: sp.csr_matrix, keys: KeySpace) -> sp.csr_matrix:
-    """Sum the spend on what each offer is for, in units: shape (customers, offers).
-
-    That is its items; for an offer that names none, the first level that it does name.
-    """
-    total = sp.csr_matrix((purchases.shape[0], keys.offer_keys.shape[0]))
-    open_offers = np.ones(keys.offer_keys.shape[0], dtype=bool)
-    for level, offers in keys.offers_by_level.items():
-        here = open_offers & (np.asarray(offers.sum(axis=0)).ravel() > 0)
-        total = total + (purchases[:, keys.rows_of(level)] @ offers) @ sp.diags_array(
-            here / keys.unit
-        )
-        open_offers &= ~here
-    return sp.csr_matrix(total)
-
-
-def _chances(
-    dataset: Dataset,
-    ids: IdMap,
-    at: pd.Timestamp,
-    spend: sp.csr_matrix,
-    keys: KeySpace,
-    attributes: sp.csr_matrix,
-    names: np.ndarray,
-) -> Chances:
-    """Collect redemptions and the chances there were for them."""
-    offers = dataset.offer_ids
-    shape = (len(ids), len(offers))
-
-    def count(frame: pd.DataFrame, weight: np.ndarray) -> sp.csr_matrix:
-        rows, columns = ids.rows(frame[CUSTOMER_ID]), offers.rows(frame[OFFER_ID])
-        return sp.csr_matrix((weight, (rows, columns)), shape=shape)
-
-    taken = dataset.events(dataset.positive_type() or CLICK)
-    events = count(taken, np.ones(len(taken)))
-    impressions = dataset.events(IMPRESSION)
-    shown = count(impressions, looked_at(impressions, dataset.events(CLICK)))
-    pairs = events.astype(bool)
-    first = pd.concat([dataset.interactions[OCCURRED_AT], dataset.transactions[OCCURRED_AT]]).min()
-    table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
-    begin = table["valid_from"].fillna(first)
-    end = table["valid_until"].fillna(at)
-    span = max((at - first) / pd.Timedelta(days=1), 1.0) if pd.notna(first) else 1.0
-    begin, end = begin.where(begin > first, first), end.where(end < at, at)
-    days = (end - begin).dt.total_seconds().to_numpy(dtype=np.float64) / 86_400
-    live = np.maximum(days, 1.0) / span
-    logged = events.nnz > 0 and pairs.multiply(shown.astype(bool)).nnz >= SHOWN_FIRST * pairs.nnz
-    return Chances(
-        events=events,
-        shown=shown if logged else None,
-        live=np.nan_to_num(live, nan=1.0),
-        spend=spend,
-        placed=np.diff(keys.offer_keys.indptr) > 0,
-        attributes=attributes,
-        family=np.array([name.partition(":")[0] for name in names.tolist()], dtype=np.str_),
-    )
 
 
 def _prefer(given: sp.csr_matrix, behaved: sp.csr_matrix, survey: Survey) -> sp.csr_matrix:

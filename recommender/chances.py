@@ -1,0 +1,88 @@
+"""The chances that offers had: what was redeemed, what was shown, for how long, and to whom."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from data.dataset import Dataset
+from data.idmap import IdMap
+from data.schema import CLICK, CUSTOMER_ID, IMPRESSION, OCCURRED_AT, OFFER_ID
+from recommender.examination import looked_at
+from recommender.keys import KeySpace
+from recommender.rates import Chances
+
+SHOWN_FIRST = 0.9  # share of redeemed pairs with an impression from which showing counts as logged
+
+
+def collect_chances(
+    dataset: Dataset,
+    ids: IdMap,
+    at: pd.Timestamp,
+    spend: sp.csr_matrix,
+    keys: KeySpace,
+    attributes: sp.csr_matrix,
+    names: np.ndarray,
+) -> Chances:
+    """Collect redemptions and the chances there were for them.
+
+    Parameters
+    ----------
+    ids : IdMap
+        The customers.
+    at : Timestamp
+        The moment that offers still open are counted to.
+    spend : csr_matrix, shape (customers, offers)
+        Money spent on what each offer is for (`spend_behind`).
+    keys : KeySpace
+    attributes : csr_matrix, shape (offers, attributes)
+    names : ndarray of str, shape (attributes,)
+        ``merchant:name`` and the like.
+    """
+    offers = dataset.offer_ids
+    shape = (len(ids), len(offers))
+
+    def count(frame: pd.DataFrame, weight: np.ndarray) -> sp.csr_matrix:
+        rows, columns = ids.rows(frame[CUSTOMER_ID]), offers.rows(frame[OFFER_ID])
+        return sp.csr_matrix((weight, (rows, columns)), shape=shape)
+
+    taken = dataset.events(dataset.positive_type() or CLICK)
+    events = count(taken, np.ones(len(taken)))
+    impressions = dataset.events(IMPRESSION)
+    shown = count(impressions, looked_at(impressions, dataset.events(CLICK)))
+    pairs = events.astype(bool)
+    first = pd.concat([dataset.interactions[OCCURRED_AT], dataset.transactions[OCCURRED_AT]]).min()
+    table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
+    begin = table["valid_from"].fillna(first)
+    end = table["valid_until"].fillna(at)
+    span = max((at - first) / pd.Timedelta(days=1), 1.0) if pd.notna(first) else 1.0
+    begin, end = begin.where(begin > first, first), end.where(end < at, at)
+    days = (end - begin).dt.total_seconds().to_numpy(dtype=np.float64) / 86_400
+    live = np.maximum(days, 1.0) / span
+    logged = events.nnz > 0 and pairs.multiply(shown.astype(bool)).nnz >= SHOWN_FIRST * pairs.nnz
+    return Chances(
+        events=events,
+        shown=shown if logged else None,
+        live=np.nan_to_num(live, nan=1.0),
+        spend=spend,
+        placed=np.diff(keys.offer_keys.indptr) > 0,
+        attributes=attributes,
+        family=np.array([name.partition(":")[0] for name in names.tolist()], dtype=np.str_),
+    )
+
+
+def spend_behind(purchases: sp.csr_matrix, keys: KeySpace) -> sp.csr_matrix:
+    """Sum the spend on what each offer is for, in units: shape (customers, offers).
+
+    That is its items; for an offer that names none, the first level that it does name.
+    """
+    total = sp.csr_matrix((purchases.shape[0], keys.offer_keys.shape[0]))
+    open_offers = np.ones(keys.offer_keys.shape[0], dtype=bool)
+    for level, offers in keys.offers_by_level.items():
+        here = open_offers & (np.asarray(offers.sum(axis=0)).ravel() > 0)
+        total = total + (purchases[:, keys.rows_of(level)] @ offers) @ sp.diags_array(
+            here / keys.unit
+        )
+        open_offers &= ~here
+    return sp.csr_matrix(total)
