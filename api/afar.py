@@ -30,8 +30,8 @@ class Afar:
     """
 
     def __init__(self, store: Store, patience: float = PATIENCE) -> None:
-        self._threads = ThreadPoolExecutor(THREADS, "read-afar", lambda: store.keep_connection())
-        self._patience = patience
+        self._store, self._patience = store, patience
+        self._threads: ThreadPoolExecutor | None = None
 
     async def run(
         self, work: Callable[Given, Found], *args: Given.args, **kwargs: Given.kwargs
@@ -43,6 +43,9 @@ class Afar:
         TimeoutError
             It takes too long.
         """
+        if self._threads is None:  # the first read, or the first of an application started anew
+            begin = self._store.keep_connection
+            self._threads = ThreadPoolExecutor(THREADS, "read-afar", begin)
         done = asyncio.get_running_loop().run_in_executor(
             self._threads, lambda: work(*args, **kwargs)
         )
@@ -50,5 +53,7 @@ class Afar:
             return await done
 
     def close(self) -> None:
-        """End the threads that are not held."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """End the threads that are not held; a later read begins others."""
+        threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.shutdown(wait=False, cancel_futures=True)

@@ -40,7 +40,7 @@ def command(module: str, *words: object, cwd: Path) -> subprocess.CompletedProce
     environment["OMP_NUM_THREADS"] = "1"  # small tables; more threads wait for each other
     return subprocess.run(
         [sys.executable, "-m", module, *map(str, words)],
-        cwd=cwd, env=environment, capture_output=True, text=True, timeout=240, check=False,
+        cwd=cwd, env=environment, capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
 
 
