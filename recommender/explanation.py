@@ -22,6 +22,7 @@ from recommender.traits import traits_of
 MOST_REASONS = 3
 SOURCES = tuple(Source)
 MANY = 100
+WOULD, PLAINLY = list(PRIOR).index("would"), 1.0  # the latter in spreads within a customer
 NEARLY_NEW = 0.5  # how known an offer is below which readiness speaks for it
 NOTHING_ELSE = "One of the offers that are open to everybody."
 
@@ -98,6 +99,14 @@ class _People:
         """What each column counts where the answers do as well."""
         return self._counts(Source.SURVEY)
 
+    @cached_property
+    def foreseen(self) -> np.ndarray:
+        """Whether those who buy alike plainly buy what an offer is for: shape (n, offers)."""
+        content = self.model.recommender.content
+        if content.would.silent or not content.weight[WOULD]:
+            return np.zeros((len(self.query), len(content.keys.offer_keys.indptr) - 1), dtype=bool)
+        return np.asarray(content.would.values(self.query, content.keys) > PLAINLY)
+
     def _counts(self, source: Source) -> np.ndarray:
         recommender = self.model.recommender
         traits = traits_of(self.query, source, recommender.encoders.demographics)
@@ -136,7 +145,7 @@ class _List:
             case Source.COLLABORATIVE:
                 return self._collaborative(place, row)
             case Source.CONTENT:
-                return self._content(place, row)
+                return self._content(row)
             case Source.SEGMENT:
                 return self._segment
             case Source.DEMOGRAPHIC:
@@ -185,18 +194,7 @@ class _List:
         keys, money = entries(self._people.query.purchases, self._person)
         return dict(zip(keys.tolist(), money.tolist(), strict=True))
 
-    @cached_property
-    def _foreseen(self) -> np.ndarray:
-        """Whether content goes most by what those who buy alike buy, for each listed offer."""
-        content = self._recommender.content
-        if content.would.silent:
-            return np.zeros(len(self._rows), dtype=bool)
-        query = self._people.query.one(self._person)
-        said = content.weight[:, None] * content.features(query, self._rows[None])[:, 0]
-        would = said[list(PRIOR).index("would")]
-        return np.asarray((would > 0) & (would >= said.max(axis=0)))
-
-    def _content(self, place: int, row: int) -> str:
+    def _content(self, row: int) -> str:
         content, money = self._recommender.content, self._money
         keys = content.keys
         start, end = keys.offer_keys.indptr[row : row + 2]
@@ -205,7 +203,7 @@ class _List:
             own = own[np.isin(own, entries(self._people.query.purchases, self._person)[0])]
         bought = [key for key in own.tolist() if money.get(key, 0.0) > 0]
         coarse = keys.rows_of(content.would.level).stop  # where keys begin that many things share
-        if min(bought, default=coarse) >= coarse and self._foreseen[place]:
+        if min(bought, default=coarse) >= coarse and self._people.foreseen[self._person, row]:
             return "Customers who buy as you do buy this too."
         if not bought:
             known = entries(self._people.query.history, self._person)[0]
