@@ -188,6 +188,7 @@ def test_an_empty_or_damaged_database_trains_nothing(
     assert not (tmp_path / "model").exists()
 
 
+@pytest.mark.slow
 def test_rounds_train_what_is_there_then_and_survive_what_is_not(
     tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -211,6 +212,7 @@ def test_rounds_train_what_is_there_then_and_survive_what_is_not(
     assert load(model).version == current_version(model)
 
 
+@pytest.mark.slow
 def test_sigterm_ends_the_rounds_in_good_order(tiny_folder: Path, tmp_path: Path) -> None:
     model = tmp_path / "model"
     words = ("train", "--data", tiny_folder, "--model", model, "--every", "1d")

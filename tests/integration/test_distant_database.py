@@ -89,6 +89,7 @@ def until_well(client: TestClient) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_nothing_waits_for_a_slow_database(slow: House) -> None:
     store: Any = slow.store
     with TestClient(create_app(slow)) as client:

@@ -141,6 +141,7 @@ def test_a_damaged_model_ends_with_5(model: Path, tmp_path: Path) -> None:
     assert "Train again" in done.stderr
 
 
+@pytest.mark.slow
 def test_customers_only_train_segments_and_say_so(
     small_world: dict[str, pd.DataFrame], tmp_path: Path
 ) -> None:
