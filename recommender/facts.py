@@ -119,30 +119,17 @@ class Encoders:
             flagged=sp.csr_matrix((len(ids), len(KINDS))),
         )
 
-    def query_facts(self, facts: Facts, features: np.ndarray, base: Query | None) -> Query:
-        """Build the query of one person, on top of what a bundle knows already.
-
-        Parameters
-        ----------
-        facts : Facts
-            Profile and answers as they are now; interactions and purchases since `base`.
-        features : ndarray of float, shape (6,)
-            The six features, NaN where not known.
-        base : Query, optional
-            The person's row of the bundle.
-        """
-        known = self.nothing_known if base is None else base
-        return self.query_people([facts], features[None, :], known)
-
     def query_people(self, facts: Sequence[Facts], features: np.ndarray, base: Query) -> Query:
-        """Build the queries of some people, each as `query_facts` does, with one step for all.
+        """Build the queries of some people, on top of what a bundle knows already.
 
         Parameters
         ----------
         facts : sequence of n Facts
+            Profiles and answers as they are now; interactions and purchases since `base`.
         features : ndarray of float, shape (n, 6)
+            The six features, NaN where not known.
         base : Query
-            Of n rows, empty ones for strangers.
+            The people's rows of the bundle, empty ones for strangers.
         """
         told = replace(
             base,

@@ -18,9 +18,10 @@ from recommender.base import HYBRID, POLICIES, RANDOM, Query, Source
 from recommender.bundle import Bundle
 from recommender.choosing import Chooser
 from recommender.explanation import Explainer
-from recommender.facts import Facts, features_of
+from recommender.facts import Facts
 from recommender.lists import Listed, Listing, Ranked, Wish
 from recommender.model import Recommender
+from recommender.visitors import Visitor, queries
 from recommender.withholding import Rules, withheld, withhold
 
 MOST_CUSTOMERS, MOST_CELLS = 512, 1_280_000  # scored at once, so that memory is bounded
@@ -161,13 +162,8 @@ class Service:
         whole : bool
             The facts are all there are: the bundle's row is not added to them.
         """
-        bundle, encoders = self.bundle, self.recommender.encoders
-        row = None if whole else bundle.customer_ids.row(customer_id)
-        if row is None or bundle.customers.query is None:
-            return encoders.query_facts(facts, features_of(facts, at), None)
-        base = bundle.customers.query.one(row)
-        features = features_of(facts, at, bundle.customers.features[row], bundle.moment)
-        return encoders.query_facts(facts, features, base)
+        visitor = Visitor(customer_id, facts, whole)
+        return queries(self.bundle, self.recommender.encoders, [visitor], at)
 
     def recommend(self, query: Query, wish: Wish) -> list[Listing]:
         """Make one list per customer of a query.

@@ -37,7 +37,7 @@ class Visitor:
 def queries(
     bundle: Bundle, encoders: Encoders, visitors: Sequence[Visitor], at: pd.Timestamp
 ) -> Query:
-    """Build the queries of some people, a row each; `Service.query` says the same of one.
+    """Build the queries of some people, a row each.
 
     Parameters
     ----------
