@@ -25,7 +25,8 @@ def solve_autoencoder(rows: sp.csr_matrix, penalty: float, most: int) -> sp.csr_
     rows : csr_matrix, shape (customers, columns)
         What each customer has; every column has entries, unless there is none at all.
     penalty : float
-        λ, in multiples of the mean diagonal of G.
+        λ, in multiples of about how far an entry of G is off by chance: √(mean diagonal of G · mean
+        square of an entry), which is the square root of a count where all entries are one.
     most : int
         How many entries are kept for each column, the largest.
 
@@ -41,7 +42,8 @@ def solve_autoencoder(rows: sp.csr_matrix, penalty: float, most: int) -> sp.csr_
     weight = sp.diags_array(np.maximum(width, 1) ** -CUSTOMER_POWER)
     gram = np.asarray((rows.T @ (weight @ rows)).toarray(), dtype=np.float32, order="F")
     diagonal = gram.diagonal().astype(np.float64)
-    penalties = DROPOUT / (1 - DROPOUT) * diagonal + penalty * diagonal.mean()
+    chance = np.sqrt(diagonal.mean() * (rows.data.astype(np.float64) ** 2).mean())
+    penalties = DROPOUT / (1 - DROPOUT) * diagonal + penalty * chance
     gram[np.diag_indices(size)] += penalties.astype(np.float32)
     triangle, failed = lapack.spotrf(gram, lower=1, overwrite_a=1)
     inverse, broken = lapack.spotri(triangle, lower=1, overwrite_c=1)

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import scipy.sparse as sp
 from implicit.als import AlternatingLeastSquares
-from sklearn.utils.extmath import randomized_svd
 from threadpoolctl import threadpool_limits
 
 from recommender.autoencoder import placed, solve_autoencoder
 from recommender.base import Query
 from recommender.collaborative import PRIOR, SCALED, Autoencoder, CollaborativeScorer, Factors
+from recommender.neighbours import fit_neighbours
 from recommender.recipe import Recipe
 
 ITERATIONS = 15
 MOST_DENSE = 10_000  # offers up to which a square matrix of them is solved: 400 MB, half a minute
-NEAR_DENSE, NEAR_LARGE = 1000, 200  # entries kept per offer
-RANK, SPECTRAL_SHARE = 512, 0.3
+NEAR = 1000  # entries kept per offer
 SCALE_SAMPLE = 300  # customers
 
 
@@ -47,7 +45,7 @@ def fit_collaborative(query: Query, recipe: Recipe, seed: int = 0) -> Collaborat
     takers = np.asarray((query.redeemed > 0).sum(axis=0)).ravel()
     scorer = CollaborativeScorer(
         factors=Factors(
-            _spread(factors, columns, len(trained)), recipe.regularization, recipe.alpha
+            _spread(factors, columns, len(trained)), recipe.regularization, confidence(kept, recipe)
         ),
         autoencoder=Autoencoder(
             near=placed(autoencoder.near, columns, len(trained)),
@@ -60,6 +58,20 @@ def fit_collaborative(query: Query, recipe: Recipe, seed: int = 0) -> Collaborat
         weight=np.array(list(PRIOR.values())),
     )
     return replace(scorer, scale=_scale(scorer, query, seed))
+
+
+def confidence(taken: sp.csr_matrix, recipe: Recipe) -> float:
+    """Return the ALS's confidence in what was taken, beside that in what was not.
+
+    Of few pairs taken among many each has to tell more, or the others drown it.
+
+    Parameters
+    ----------
+    taken : csr_matrix, shape (customers, offers)
+        Of those who took something, and what was taken by anybody.
+    """
+    pairs = max(1, taken.shape[0] * taken.shape[1])
+    return float(recipe.alpha * (max(1, taken.nnz) / pairs) ** -0.5)
 
 
 def _scale(scorer: CollaborativeScorer, query: Query, seed: int) -> np.ndarray:
@@ -83,7 +95,7 @@ def _fit_factors(taken: sp.csr_matrix, recipe: Recipe, seed: int) -> np.ndarray:
     model = AlternatingLeastSquares(
         factors=size,
         regularization=recipe.regularization,
-        alpha=recipe.alpha,
+        alpha=confidence(taken, recipe),
         iterations=ITERATIONS,
         use_gpu=False,
         num_threads=0,  # each customer's factors are solved apart: their number changes nothing
@@ -97,51 +109,8 @@ def _fit_autoencoder(taken: sp.csr_matrix, penalty: float, seed: int) -> Autoenc
     offers = taken.shape[1]
     if offers <= MOST_DENSE:
         none = np.zeros((offers, 0), dtype=np.float32)
-        return Autoencoder(solve_autoencoder(taken, penalty, NEAR_DENSE), none, none)
-    return _fit_large(taken, seed)
-
-
-def _fit_large(taken: sp.csr_matrix, seed: int) -> Autoencoder:
-    """Filter a large catalogue without a square matrix of it.
-
-    Neighbours by the normalised Gram matrix, the largest of each, plus its leading singular space
-    (Shen et al. 2021, GF-CF), both seen from offers weighted by their popularity.
-    """
-    width = np.maximum(np.diff(taken.indptr), 1.0)
-    count = np.maximum(np.asarray(taken.sum(axis=0)).ravel(), 1e-9)
-    normal = sp.csr_matrix(
-        sp.diags_array(width**-0.5) @ taken @ sp.diags_array(count**-0.5), dtype=np.float32
-    )
-    rank = min(RANK, min(normal.shape) - 1)
-    _, _, space = randomized_svd(normal, rank, n_iter=4, random_state=seed)
-    inward, outward = (count**-0.5).astype(np.float32), (count**0.5).astype(np.float32)
-    transposed = sp.csr_matrix(normal.T)
-    blocks = []
-    for start in range(0, transposed.shape[0], 1000):
-        block = sp.csr_matrix(transposed[start : start + 1000] @ normal)
-        blocks.append(_largest_sparse(block, NEAR_LARGE, start))
-    near = sp.csr_matrix(sp.vstack(blocks)).T
-    return Autoencoder(
-        near=sp.csr_matrix(sp.diags_array(inward) @ near @ sp.diags_array(outward)),
-        left=inward[:, None] * space.T,
-        right=SPECTRAL_SHARE * outward[:, None] * space.T,
-    )
-
-
-def _largest_sparse(block: sp.csr_matrix, most: int, first: int) -> sp.csr_matrix:
-    """Keep the largest entries of each row; row r is offer first + r, which leaves itself out."""
-    kept = []
-    for row, (start, end) in enumerate(pairwise(block.indptr.tolist())):
-        value = np.where(block.indices[start:end] == first + row, 0.0, block.data[start:end])
-        if end - start > most:
-            kept.append(start + np.argpartition(-value, most - 1)[:most])
-        else:
-            kept.append(np.arange(start, end))
-    place = np.concatenate(kept) if kept else np.empty(0, dtype=np.int64)
-    rows = np.repeat(np.arange(len(kept)), [len(one) for one in kept])
-    columns, value = block.indices[place], block.data[place]
-    other = columns != rows + first
-    return sp.csr_matrix((value[other], (rows[other], columns[other])), shape=block.shape)
+        return Autoencoder(solve_autoencoder(taken, penalty, NEAR), none, none)
+    return fit_neighbours(taken, seed)
 
 
 def _spread(part: np.ndarray, rows: np.ndarray, size: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from recommender.base import Query
 from recommender.judging import Judged, Layout, score_listed
 from recommender.listwise import Lists, fit_listwise, plain_lists
 from recommender.model import Recommender
-from recommender.polish import polish, pool
+from recommender.polish import polish_from, pool
 from recommender.sources import Fitted
 
 STRENGTH = 100.0  # of the prior, in offers taken
@@ -84,7 +84,9 @@ def learn_features(
         each = np.repeat(unit[:, None], len(query), axis=1)
         scorer = scorer_of(part.fitted.recommender)
         sums.append(pool(scorer.features, scorer.rough, each, start, query, whole))
-    return np.asarray(np.minimum(unit * polish(sums, start), most))
+    # Likelihood may leave out what lists are much better with, and then steps do not find it.
+    scale = polish_from(sums, (start, prior / unit))
+    return np.asarray(np.minimum(unit * scale, most))
 
 
 def _lists(fitted: Fitted, part: Layout, scorer_of: ScorerOf) -> Lists:

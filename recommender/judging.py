@@ -17,8 +17,9 @@ from recommender.sources import Fitted, find_segments, fit_sources
 from recommender.validation import Fold
 from segmentation.features import customer_features
 
-MOST_LISTS = 1500
-MOST_CELLS = 4_000_000  # customers times offers that are scored at one past moment
+MOST_LISTS, PLENTY = 1500, 800  # of one past moment; with so many more teach little
+MOST_CELLS = 4_000_000  # customers times offers that are scored, unless that is no plenty of lists
+MOST_HELD = 200_000_000  # customers times offers that are held at all
 CHUNK_CELLS = 1_000_000  # of which so many at once
 MOST_CANDIDATES, SAMPLED = 500, 300  # beyond so many candidates, a list is taken and a sample
 
@@ -128,7 +129,7 @@ def judge(
     taken = fold.taken[known & ~fold.taken[CUSTOMER_ID].isin(suspects)]
     owner, offer = ids.rows(taken[CUSTOMER_ID]), offers.rows(taken[OFFER_ID])
     rows = np.unique(owner)
-    most = min(MOST_LISTS, max(1, MOST_CELLS // max(1, len(offers))))
+    most = _most_lists(len(offers))
     if len(rows) > most:
         rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
     marks = sp.csr_matrix((np.ones(len(owner)), (owner, offer)), shape=(len(ids), len(offers)))
@@ -153,6 +154,12 @@ def judge(
         whole=whole,
         showings=_showings(fold, fitted, marks, open_to, most, seed) if fold.logged else None,
     )
+
+
+def _most_lists(offers: int) -> int:
+    """Say how many lists of so many offers are looked at."""
+    width = max(1, offers)
+    return max(1, min(MOST_LISTS, max(PLENTY, MOST_CELLS // width), MOST_HELD // width))
 
 
 def _sampled(rows: np.ndarray, positive: np.ndarray, candidate: np.ndarray, seed: int) -> Layout:

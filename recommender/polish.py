@@ -7,7 +7,7 @@ the learnt weights are scaled source by source where past lists become better by
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -134,6 +134,24 @@ def polish(sums: list[Sums], start: np.ndarray) -> np.ndarray:
         if np.array_equal(scale, before):
             break
     return scale
+
+
+def polish_from(sums: list[Sums], starts: Sequence[np.ndarray]) -> np.ndarray:
+    """Polish from several starts, since small steps may not lead from one to the other.
+
+    Returns
+    -------
+    ndarray of float, shape (f,)
+        The first start, polished, unless another is better by more than a standard error.
+    """
+    share = _shares(sums)
+    best, *others = (polish(sums, start) for start in starts)
+    if share.sum():
+        for other in others:
+            gain, error = _gain(share, _judge(sums, other) - _judge(sums, best))
+            if gain > error:
+                best = other
+    return best
 
 
 def lean(sums: list[Sums], start: np.ndarray) -> np.ndarray:

@@ -14,10 +14,13 @@ class Recipe:
     ----------
     factors : int
         Factors of the ALS.
-    regularization, alpha : float
+    regularization : float
         Of the ALS; not relative to the size of the data.
+    alpha : float
+        Confidence of the ALS in what was taken, in multiples of the share of pairs taken to the
+        power of -.5: the fewer, the more one tells.
     penalty : float
-        Of the autoencoder, in multiples of the mean diagonal of its Gram matrix.
+        Of autoencoders, in multiples of the error of an entry (see `recommender.autoencoder`).
     strength : float
         How far the hybrid's weights are held to what is believed before, in offers taken.
     learn_from_suspects : bool
@@ -25,9 +28,9 @@ class Recipe:
     """
 
     factors: int = 32
-    regularization: float = 10.0
+    regularization: float = 20.0
     alpha: float = 1.0
-    penalty: float = 10.0
+    penalty: float = 20.0
     strength: float = 30.0
     learn_from_suspects: bool = False
 

@@ -24,9 +24,9 @@ from recommender.yardstick import compare, ndcg
 
 CHOICES: dict[str, tuple[float, ...]] = {
     "factors": (16, 32, 64, 128),
-    "regularization": (3.0, 10.0, 30.0),
-    "alpha": (1.0, 3.0, 10.0),
-    "penalty": (3.0, 10.0, 30.0),
+    "regularization": (5.0, 20.0, 80.0),
+    "alpha": (0.3, 1.0, 3.0),
+    "penalty": (7.0, 20.0, 60.0),
     "strength": (10.0, 30.0, 100.0, 300.0),
 }
 SURE = 0.05  # p-value below which a try replaces the default

@@ -16,6 +16,7 @@ from sklearn.ensemble import IsolationForest
 from data.dataset import Dataset
 from evaluation.benchmark import Row
 from recommender.batch import stream_batch
+from recommender.fitting import confidence
 from recommender.lists import Wish
 from recommender.recipe import DEFAULT
 from recommender.service import Service
@@ -49,7 +50,7 @@ def rows(on_step: Callable[[str], None]) -> list[Row]:
     model = AlternatingLeastSquares(
         factors=DEFAULT.factors,
         regularization=DEFAULT.regularization,
-        alpha=DEFAULT.alpha,
+        alpha=confidence(taken, DEFAULT),
         iterations=15,
         random_state=0,
         use_gpu=False,

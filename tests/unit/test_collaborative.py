@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from implicit.als import AlternatingLeastSquares
 from threadpoolctl import threadpool_limits
 
-from recommender import fitting
+from recommender import fitting, neighbours
 from recommender.base import Query
 from recommender.collaborative import Factors
 from recommender.fitting import fit_collaborative
@@ -44,7 +44,7 @@ def test_the_autoencoder_solves_its_equation() -> None:
     x = history.toarray()
     weight = np.diag(np.maximum(x.sum(axis=1), 1) ** -0.5)
     gram = x.T @ weight @ x
-    penalty = 0.33 / 0.67 * np.diag(gram) + 10 * np.diag(gram).mean()
+    penalty = 0.33 / 0.67 * np.diag(gram) + 10 * np.diag(gram).mean() ** 0.5
     expected = np.linalg.solve(gram + np.diag(penalty), gram)
     np.fill_diagonal(expected, 0.0)
     found = fit_collaborative(query_of(history), Recipe(penalty=10.0)).autoencoder
@@ -52,24 +52,37 @@ def test_the_autoencoder_solves_its_equation() -> None:
     np.testing.assert_allclose(found.score(history), x @ expected, atol=1e-5)
 
 
-def test_a_large_catalogue_is_filtered_without_a_square(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_catalogue_goes_by_neighbours_and_a_singular_space(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(fitting, "MOST_DENSE", 10)
-    monkeypatch.setattr(fitting, "RANK", 6)
+    monkeypatch.setattr(neighbours, "RANK", 6)
     history = taken(200, 40)
     code = fit_collaborative(query_of(history), Recipe()).autoencoder
     x = history.toarray()
-    normal = x / np.sqrt(np.maximum(x.sum(axis=1, keepdims=True), 1) * x.sum(axis=0))
-    space = np.linalg.svd(normal)[2][:6]
-    near = normal.T @ normal
+    length, count = np.maximum(x.sum(axis=1), 1), x.sum(axis=0)
+    near = (x * length[:, None] ** -0.3).T @ x * count[:, None] ** -0.8 * count**-0.2
     np.fill_diagonal(near, 0.0)
-    whole = near + 0.3 * space.T @ space
-    expected = (x / np.sqrt(x.sum(axis=0))) @ whole * np.sqrt(x.sum(axis=0))
-    correlation = np.corrcoef(code.score(history).ravel(), expected.ravel())[0, 1]
-    assert correlation > 0.99
+    np.testing.assert_allclose(code.near.toarray(), near, rtol=1e-5)
+    weighed = x * length[:, None] ** -0.25 * count**-0.35
+    space = code.left * count[:, None] ** 0.35
+    np.testing.assert_allclose(space.T @ space, np.eye(6), atol=1e-5)
+    best = (np.linalg.svd(weighed)[1][:6] ** 2).sum()
+    assert ((weighed @ space) ** 2).sum() > 0.95 * best
+    said = code.score(history) - x @ near
+    far = (x * count**-0.35) @ space @ space.T * count**0.35
+    assert np.corrcoef(said.ravel(), far.ravel())[0, 1] > 0.999
+    assert said.std(axis=1).mean() == pytest.approx(0.5 * (x @ near).std(axis=1).mean(), rel=0.01)
+
+
+def test_the_fewer_pairs_were_taken_the_more_each_tells() -> None:
+    few, many = sp.csr_matrix(np.eye(8)), sp.csr_matrix(np.ones((8, 8)))
+    assert fitting.confidence(few, Recipe()) == pytest.approx(8**0.5)
+    assert fitting.confidence(many, Recipe()) == pytest.approx(1.0)
 
 
 def test_neighbours_beyond_the_largest_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fitting, "NEAR_DENSE", 5)
+    monkeypatch.setattr(fitting, "NEAR", 5)
     near = fit_collaborative(query_of(taken()), Recipe()).autoencoder.near
     assert near.getnnz(axis=0).max() <= 5
 

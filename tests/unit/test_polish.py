@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from recommender.base import Query
 from recommender.judging import Layout
-from recommender.polish import Sums, lean, polish, pool
+from recommender.polish import Sums, lean, polish, polish_from, pool
 from recommender.yardstick import ndcg
 
 
@@ -85,3 +85,15 @@ def test_a_blend_that_is_better_stays() -> None:
 
 def test_without_lists_nothing_leans() -> None:
     np.testing.assert_array_equal(lean([], np.array([0.3, 2.0])), [0.3, 2.0])
+
+
+def test_another_start_counts_only_where_lists_are_better_with_it() -> None:
+    random = np.random.default_rng(0)
+    parts = random.normal(size=(2, 400, 30))
+    taken = parts[0] > np.sort(parts[0], axis=1)[:, [-3]]
+    lists = [Sums(parts, taken, np.ones_like(taken))]
+    good, bad = np.array([1.0, 0.02]), np.array([0.02, 1.0])
+    for starts in ((bad, good), (good, bad)):
+        assert (polish_from(lists, starts) @ [1, -1]) > 0.5
+    none = polish_from([], (bad, good))
+    np.testing.assert_array_equal(none, bad)
