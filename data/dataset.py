@@ -116,12 +116,14 @@ class Dataset:
         return digest.hexdigest()[:12]
 
     def before(self, at: pd.Timestamp) -> Dataset:
-        """Return the dataset as it was known just before a moment."""
-        return replace(
-            self,
-            transactions=self.transactions[self.transactions[OCCURRED_AT] < at],
-            interactions=self.interactions[self.interactions[OCCURRED_AT] < at],
-        )
+        """Return the dataset as it was known just before a moment; itself if that was all."""
+        earlier = {
+            name: (getattr(self, name)[OCCURRED_AT] < at).to_numpy(dtype=bool)
+            for name in ("transactions", "interactions")
+        }
+        if all(mask.all() for mask in earlier.values()):
+            return self
+        return replace(self, **{name: getattr(self, name)[mask] for name, mask in earlier.items()})
 
     def moment_after(self) -> pd.Timestamp:
         """Return the moment just after the last row, the default `at` of everything."""

@@ -184,7 +184,9 @@ def _gain(share: np.ndarray, gap: np.ndarray) -> tuple[float, float]:
 
 def _judge(sums: list[Sums], scale: np.ndarray) -> np.ndarray:
     """Return NDCG@10 of every list."""
-    return np.concatenate([ndcg(_total(one.parts, scale), one.taken, one.candidate) for one in sums])
+    return np.concatenate(
+        [ndcg(_total(one.parts, scale), one.taken, one.candidate) for one in sums]
+    )
 
 
 def _total(parts: np.ndarray, scale: np.ndarray) -> np.ndarray:
