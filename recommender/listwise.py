@@ -69,13 +69,16 @@ def fit_listwise(
     lists = [_telling(part) for part in lists]
     if not any(len(part.taken) for part in lists):
         return prior.copy()
+    # What nobody said anything of, such as purchases where there are none, stays at its prior.
+    said = np.flatnonzero(np.any([part.features.any(axis=(1, 2)) for part in lists], axis=0))
+    lists = [replace(part, features=part.features[said]) for part in lists]
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
         weight = flat.reshape(prior.shape)
         total = float((strength * (weight - prior) ** 2).sum()) / 2
         gradient = strength * (weight - prior)
         for part in lists:
-            score = np.einsum("fno,fn->no", part.features, weight @ part.share.T)
+            score = np.einsum("fno,fn->no", part.features, weight[said] @ part.share.T)
             score = np.where(part.candidate, score, -np.inf)
             score -= score.max(axis=1, keepdims=True)
             chance = np.exp(score)
@@ -84,7 +87,7 @@ def fit_listwise(
             log_chance = np.where(part.taken > 0, score - np.log(norm), 0.0)
             total -= part.weight * float((part.taken * log_chance).sum())
             residual = part.weight * (part.taken.sum(axis=1, keepdims=True) * chance - part.taken)
-            gradient += np.einsum("no,fno->fn", residual, part.features) @ part.share
+            gradient[said] += np.einsum("no,fno->fn", residual, part.features) @ part.share
         return total, gradient.ravel()
 
     fitted = minimize(

@@ -18,13 +18,13 @@ from data.idmap import IdMap
 from data.schema import CUSTOMER_ID, OFFER_ID
 from recommender.base import Query
 from recommender.bundle import Bundle, Customers
-from recommender.judging import judge
+from recommender.judging import Judged, judge
 from recommender.learning import learn
 from recommender.model import Recommender
 from recommender.recipe import DEFAULT, Recipe
 from recommender.sources import find_segments, fit_sources
 from recommender.tuning import tune
-from recommender.validation import make_folds, some_customers
+from recommender.validation import Fold, make_folds, some_customers
 from segmentation.anomaly import find_anomalies
 from segmentation.features import CustomerFeatures, customer_features
 from segmentation.kinds import FRAUD, KINDS
@@ -142,18 +142,22 @@ def _recommender(
         notes.append(
             f"{left_out} interactions of customers flagged as possible fraud are not learnt from."
         )
-    folds = make_folds(some_customers(dataset, seed=seed), at, seed)
     segments = None if segmentation is None else segmentation.model
     k = None if segments is None else segments.n_segments
+
+    def look_back() -> tuple[list[Fold], list[Judged]]:
+        folds = make_folds(some_customers(dataset, seed=seed), at, seed)
+        return folds, [judge(fold, k, seed, recipe, suspects) for fold in folds]
+
+    with _beside() as beside:
+        past = beside.submit(look_back)
+        on_step("sources")
+        fitted = fit_sources(dataset, at, features.values, segments, seed, recipe, suspects)
+        folds, judged = past.result()
     if not folds:
         notes.append("Too little was redeemed to learn weights from: the prior's stand.")
     elif not folds[0].by_time:
         notes.append("Time gives no cut: validation held out interactions at random.")
-    with _beside() as beside:
-        past = [beside.submit(judge, fold, k, seed, recipe, suspects) for fold in folds]
-        on_step("sources")
-        fitted = fit_sources(dataset, at, features.values, segments, seed, recipe, suspects)
-        judged = [one.result() for one in past]
     on_step("hybrid")
     query = replace(fitted.query, flagged=_flagged(anomalies, fitted.ids))
     with threadpool_limits(1, "blas"):
@@ -165,9 +169,13 @@ def _beside() -> Iterator[Executor]:
     """Run one thing beside another on a second core; neither depends on it.
 
     Products of matrices stay on the core they are called from: their threads would only wait for
-    those of the other, and their number would change the rounding.
+    those of the other, and their number would change the rounding. Other loops do so beside, where
+    the shorter task runs; the longer one may use the second core once that is free.
     """
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(1) as pool:
+    with (
+        threadpool_limits(1, "blas"),
+        ThreadPoolExecutor(1, initializer=threadpool_limits, initargs=(1, "openmp")) as pool,
+    ):
         yield pool
 
 
