@@ -63,7 +63,8 @@ class Chooser:
         return self._of_leaders(query, allowed, wish)
 
     def _of_leaders(self, query: Query, allowed: np.ndarray, wish: Wish) -> Ranked:
-        hybrid, readings = self._model.hybrid, self._model.read(query)
+        hybrid = self._model.hybrid
+        readings = self._model.read(query, hybrid.shares(query))
         rough = outline(hybrid, readings, query, wish.knobs.novelty)
         rows, columns, limit = self._leaders(rough, allowed, wish.n + SPARE)
         scores = np.stack([reading.at(rows, columns) for reading in readings])
@@ -117,7 +118,7 @@ class Chooser:
         return np.asarray(kept[:cells].reshape(3, *shape))
 
     def _of_all(self, query: Query, allowed: np.ndarray, wish: Wish) -> Ranked:
-        readings = self._model.read(query)
+        readings = self._model.read(query, self._model.hybrid.shares(query))
         blend = self._model.hybrid.blend(np.stack([one.table() for one in readings]), query)
         rows = self._best(blend, allowed, wish)
         return Ranked(

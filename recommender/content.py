@@ -83,7 +83,7 @@ class ContentScorer:
 
     def read(self, query: Query) -> Mix:
         """Prepare scores of offers."""
-        says = self._says(query)
+        says = self.says(query)
         weights = zip(PRIOR, self.weight.tolist(), strict=True) if says.rows.any() else ()
         parts = tuple(
             (weight, self.part(name, query))
@@ -100,9 +100,10 @@ class ContentScorer:
 
     def can_say(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
         """Tell where there is both something known of the customer and of the offer."""
-        return self._says(query).of(columns)
+        return self.says(query).of(columns)
 
-    def _says(self, query: Query) -> Says:
+    def says(self, query: Query) -> Says:
+        """Tell where it can score, and nothing more."""
         bought = np.diff(query.purchases.indptr) > 0
         took = np.diff(query.history.indptr) > 0
         has_keys = np.diff(self.keys.offer_keys.indptr) > 0

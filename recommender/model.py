@@ -12,6 +12,7 @@ from recommender.collaborative import CollaborativeScorer
 from recommender.content import ContentScorer
 from recommender.facts import Encoders
 from recommender.hybrid import Blend, Hybrid
+from recommender.mixing import Mix
 from recommender.outline import outline_of
 from recommender.parts import pairs_of
 from recommender.popularity import PopularityScorer
@@ -49,9 +50,27 @@ class Recommender:
         """How many offers there are."""
         return len(self.encoders.offer_ids)
 
-    def read(self, query: Query) -> tuple[Reading, ...]:
-        """Let every source prepare its scores."""
-        return tuple(scorer.read(query) for scorer in self.scorers)
+    def read(self, query: Query, share: np.ndarray | None = None) -> tuple[Reading, ...]:
+        """Let every source prepare its scores.
+
+        Parameters
+        ----------
+        share : ndarray of float, shape (sources + 3, n), optional
+            What the terms will count. Of a source that counts nothing for any of the customers it
+            is enough to know where it could say something: its scores are then zero.
+        """
+        return tuple(
+            self._quiet(scorer, query)
+            if share is not None and not share[place].any()
+            else scorer.read(query)
+            for place, scorer in enumerate(self.scorers)
+        )
+
+    def _quiet(self, scorer: Scorer, query: Query) -> Reading:
+        """Tell where a source could speak; sources by traits are what others are compared with."""
+        if isinstance(scorer, CollaborativeScorer | ContentScorer):
+            return Mix((), scorer.says(query))
+        return scorer.read(query)
 
     def scores(self, query: Query) -> np.ndarray:
         """Ask every source: shape (sources, n, offers), NaN where it cannot say."""
