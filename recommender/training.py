@@ -18,7 +18,7 @@ from data.idmap import IdMap
 from data.schema import CUSTOMER_ID, OFFER_ID
 from recommender.base import Query
 from recommender.bundle import Bundle, Customers
-from recommender.judging import Judged, judge
+from recommender.judging import judge
 from recommender.learning import learn
 from recommender.model import Recommender
 from recommender.recipe import DEFAULT, Recipe
@@ -78,24 +78,26 @@ def train(
     on_step("features and anomalies")
     features = customer_features(dataset, at)
     notes = list(features.notes)
+    reason = _cannot_recommend(dataset)
     with _beside() as beside:
         odd = beside.submit(find_anomalies, features, dataset, at, seed=seed)
+        past = None if reason else beside.submit(_look_back, dataset, at, seed)
         on_step("segments")
         segmentation, problem = find_segments(features.values, None, seed, previous)
-        anomalies = odd.result()
+        anomalies, folds = odd.result(), [] if past is None else past.result()
     notes += [f"No segments: {problem}"] if segmentation is None else segmentation.notes
     recommender: Recommender | None = None
     query: Query | None = None
-    if tries and not _cannot_recommend(dataset):
+    if tries and not reason:
         k = None if segmentation is None else segmentation.model.n_segments
         tuned = tune(dataset, at, k=k, tries=tries, seed=seed, on_step=on_step)
         recipe = tuned.recipe
         notes.append(tuned.told())
-    if reason := _cannot_recommend(dataset):
+    if reason:
         notes.append(reason)
     else:
         recommender, query = _recommender(
-            dataset, at, features, segmentation, anomalies, recipe, seed, notes, on_step
+            dataset, at, features, segmentation, anomalies, folds, recipe, seed, notes, on_step
         )
     return Bundle(
         at=at.isoformat(),
@@ -124,12 +126,17 @@ def _cannot_recommend(dataset: Dataset) -> str:
     return ""
 
 
+def _look_back(dataset: Dataset, at: pd.Timestamp, seed: int) -> list[Fold]:
+    return make_folds(some_customers(dataset, seed=seed), at, seed)
+
+
 def _recommender(
     dataset: Dataset,
     at: pd.Timestamp,
     features: CustomerFeatures,
     segmentation: Segmentation | None,
     anomalies: pd.DataFrame,
+    folds: list[Fold],
     recipe: Recipe,
     seed: int,
     notes: list[str],
@@ -144,20 +151,15 @@ def _recommender(
         )
     segments = None if segmentation is None else segmentation.model
     k = None if segments is None else segments.n_segments
-
-    def look_back() -> tuple[list[Fold], list[Judged]]:
-        folds = make_folds(some_customers(dataset, seed=seed), at, seed)
-        return folds, [judge(fold, k, seed, recipe, suspects) for fold in folds]
-
-    with _beside() as beside:
-        past = beside.submit(look_back)
-        on_step("sources")
-        fitted = fit_sources(dataset, at, features.values, segments, seed, recipe, suspects)
-        folds, judged = past.result()
     if not folds:
         notes.append("Too little was redeemed to learn weights from: the prior's stand.")
     elif not folds[0].by_time:
         notes.append("Time gives no cut: validation held out interactions at random.")
+    with _beside() as beside:
+        past = [beside.submit(judge, fold, k, seed, recipe, suspects) for fold in folds]
+        on_step("sources")
+        fitted = fit_sources(dataset, at, features.values, segments, seed, recipe, suspects)
+        judged = [one.result() for one in past]
     on_step("hybrid")
     query = replace(fitted.query, flagged=_flagged(anomalies, fitted.ids))
     with threadpool_limits(1, "blas"):
