@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -17,10 +16,10 @@ from recommender.listwise import Lists, fit_listwise
 from recommender.model import Recommender
 from recommender.polish import Sums, lean, polish, pool
 from recommender.recipe import DEFAULT, Recipe
+from recommender.sharing import share_out
 from recommender.sources import Fitted, sample_of
 from recommender.variants import Variant, make_variants
 
-BESIDE = 2  # lists of customers of whom more or less is known, laid out at the same time
 EARLIER_WEIGHT = 0.5  # an earlier moment is less like the present
 
 
@@ -106,8 +105,7 @@ def _lists(model: Recommender, judged: Judged, fading: float, seed: int) -> list
             weight=fading * variant.weight,
         )
 
-    with ThreadPoolExecutor(BESIDE) as pool:
-        return list(pool.map(lay_out, make_variants(judged.fitted, part, seed)))
+    return share_out(lay_out, make_variants(judged.fitted, part, seed))
 
 
 def _sums(
@@ -127,8 +125,7 @@ def _sums(
             fading * variant.weight,
         )
 
-    with ThreadPoolExecutor(BESIDE) as threads:
-        return list(threads.map(split, make_variants(judged.fitted, part, seed)))
+    return share_out(split, make_variants(judged.fitted, part, seed))
 
 
 def _with_weights(

@@ -15,6 +15,7 @@ import numpy as np
 from recommender.base import Query
 from recommender.judging import MOST_CANDIDATES, Layout, Score, in_chunks, score_listed
 from recommender.ranking import top
+from recommender.sharing import share_out
 from recommender.yardstick import ndcg
 
 STEPS = (0.25, 0.5, 2.0)
@@ -184,9 +185,11 @@ def _gain(share: np.ndarray, gap: np.ndarray) -> tuple[float, float]:
 
 def _judge(sums: list[Sums], scale: np.ndarray) -> np.ndarray:
     """Return NDCG@10 of every list."""
-    return np.concatenate(
-        [ndcg(_total(one.parts, scale), one.taken, one.candidate) for one in sums]
-    )
+
+    def judge(one: Sums) -> np.ndarray:
+        return ndcg(_total(one.parts, scale), one.taken, one.candidate)
+
+    return np.concatenate(share_out(judge, sums))
 
 
 def _total(parts: np.ndarray, scale: np.ndarray) -> np.ndarray:
