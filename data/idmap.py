@@ -11,6 +11,8 @@ import pandas as pd
 
 from data.errors import DataError
 
+MANY = 10_000  # ids from which each is looked up once, however often it comes
+
 
 class IdMap:
     """A frozen two-way map between external ids and row numbers 0 … n-1.
@@ -45,7 +47,7 @@ class IdMap:
 
     def known(self, external: pd.Series[str]) -> np.ndarray:
         """Boolean mask of the ids that have a row."""
-        return self._index.get_indexer(_index(external)) >= 0
+        return self._find(_index(external)) >= 0
 
     def rows(self, external: pd.Series[str] | Iterable[str]) -> np.ndarray:
         """Row numbers of ids that must all be known.
@@ -56,11 +58,18 @@ class IdMap:
             An id has no row; the message names the first one.
         """
         wanted = _index(external)
-        rows = self._index.get_indexer(wanted)
+        rows = self._find(wanted)
         if (rows < 0).any():
             unknown = wanted[rows < 0][0]
             raise DataError(f"The id {unknown!r} is not known here.", "Leave it out or add it.")
-        return np.asarray(rows, dtype=np.int64)
+        return rows
+
+    def _find(self, wanted: pd.Index[str]) -> np.ndarray:
+        """Return row numbers, -1 for an id that is not known."""
+        if len(wanted) < MANY:
+            return np.asarray(self._index.get_indexer(wanted), dtype=np.int64)
+        code, names = pd.factorize(wanted)
+        return np.append(self._index.get_indexer(names), -1)[code].astype(np.int64)
 
 
 def _index(values: Any) -> pd.Index[str]:

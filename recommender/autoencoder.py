@@ -40,7 +40,8 @@ def solve_autoencoder(rows: sp.csr_matrix, penalty: float, most: int) -> sp.csr_
         return sp.csr_matrix((size, size), dtype=np.float32)
     width = np.diff(rows.indptr)
     weight = sp.diags_array(np.maximum(width, 1) ** -CUSTOMER_POWER)
-    gram = np.asarray((rows.T @ (weight @ rows)).toarray(), dtype=np.float32, order="F")
+    products = sp.csr_matrix(rows.T @ (weight @ rows), dtype=np.float32)
+    gram = np.asarray(products.toarray(order="F"))
     diagonal = gram.diagonal().astype(np.float64)
     chance = np.sqrt(diagonal.mean() * (rows.data.astype(np.float64) ** 2).mean())
     penalties = DROPOUT / (1 - DROPOUT) * diagonal + penalty * chance
@@ -49,24 +50,47 @@ def solve_autoencoder(rows: sp.csr_matrix, penalty: float, most: int) -> sp.csr_
     inverse, broken = lapack.spotri(triangle, lower=1, overwrite_c=1)
     if failed or broken:
         raise FloatingPointError("The autoencoder's matrix is not positive definite.")
-    # Above the diagonal are zeros. Transposed, which the inverse does not notice: row r is then
-    # what speaks for column r.
+    # Above the diagonal are zeros.
     inverse = inverse + inverse.T
-    inverse *= -penalties.astype(np.float32)[:, None]
     np.fill_diagonal(inverse, 0.0)
-    return sp.csr_matrix(_largest(inverse, most).T)
+    return _largest(inverse, -penalties.astype(np.float32), most)
 
 
 def placed(near: sp.csr_matrix, rows: np.ndarray, size: int) -> sp.csr_matrix:
-    """Put a matrix of some columns with each other at its place among all."""
-    part = near.tocoo()
-    return sp.csr_matrix((part.data, (rows[part.row], rows[part.col])), shape=(size, size))
+    """Put a matrix of some columns with each other at its place among all.
+
+    Parameters
+    ----------
+    near : csr_matrix, shape (columns, columns)
+    rows : ndarray of int, shape (columns,)
+        Their places, ascending.
+    size : int
+        How many there are in all.
+    """
+    length = np.zeros(size + 1, dtype=near.indptr.dtype)
+    length[rows + 1] = np.diff(near.indptr)
+    columns = rows.astype(near.indices.dtype)[near.indices]
+    return sp.csr_matrix((near.data, columns, length.cumsum()), shape=(size, size))
 
 
-def _largest(matrix: np.ndarray, most: int) -> sp.csr_matrix:
-    """Keep the largest entries of each row."""
-    if matrix.shape[1] > most:
-        size = np.abs(matrix)
-        least = np.partition(size, -most, axis=1)[:, -most]
-        matrix[size < least[:, None]] = 0.0
-    return sp.csr_matrix(matrix)
+def _largest(symmetric: np.ndarray, factor: np.ndarray, most: int) -> sp.csr_matrix:
+    """Multiply each column by a factor and keep the largest entries of each.
+
+    Parameters
+    ----------
+    symmetric : ndarray of float32, shape (columns, columns)
+        Overwritten.
+    factor : ndarray of float32, shape (columns,)
+    """
+    size = len(symmetric)
+    least = np.zeros(size, dtype=np.float32)
+    if size > most:  # a row is quicker to look through than a column, and the same
+        least = np.partition(np.abs(symmetric), -most, axis=1)[:, -most] * np.abs(factor)
+    symmetric *= factor
+    kept = np.abs(symmetric) >= least
+    kept &= symmetric != 0.0
+    ends = np.concatenate([[0], np.count_nonzero(kept, axis=1).cumsum()])
+    place = np.flatnonzero(kept)
+    columns = (place - np.repeat(np.arange(size) * size, np.diff(ends))).astype(np.int32)
+    inside = symmetric.ravel()[place], columns, ends.astype(np.int32)
+    return sp.csr_matrix(inside, shape=(size, size))

@@ -15,7 +15,7 @@ from scipy.special import expit
 
 from recommender.base import HYBRID, RANDOM, Query, Source
 from recommender.hybrid import Blend
-from recommender.lists import Ranked, Wish
+from recommender.lists import Ranked, Wish, stacked
 from recommender.model import Recommender
 from recommender.outline import Outline, outline
 from recommender.ranking import leaders, spread, top
@@ -23,6 +23,7 @@ from recommender.ranking import leaders, spread, top
 POOL = 5  # times the length of a list: what diversity chooses from
 SPARE = 6  # offers beyond the length of a list that are scored exactly
 STRIP_CELLS = 320_000  # customers times offers that are scored roughly at once
+EXACT_CELLS = 1_280_000  # that are scored exactly at once
 FEW_CELLS = 2000  # customers times offers up to which exact scores of all are as quick
 
 
@@ -63,7 +64,8 @@ class Chooser:
         return self._of_leaders(query, allowed, wish)
 
     def _of_leaders(self, query: Query, allowed: np.ndarray, wish: Wish) -> Ranked:
-        hybrid, readings = self._model.hybrid, self._model.read(query)
+        hybrid = self._model.hybrid
+        readings = self._model.read(query, hybrid.shares(query))
         rough = outline(hybrid, readings, query, wish.knobs.novelty)
         rows, columns, limit = self._leaders(rough, allowed, wish.n + SPARE)
         scores = np.stack([reading.at(rows, columns) for reading in readings])
@@ -117,7 +119,19 @@ class Chooser:
         return np.asarray(kept[:cells].reshape(3, *shape))
 
     def _of_all(self, query: Query, allowed: np.ndarray, wish: Wish) -> Ranked:
-        readings = self._model.read(query)
+        """Make lists from exact scores of everything, so many at a time as memory should hold."""
+        step = max(1, EXACT_CELLS // max(1, allowed.shape[1]))
+        if len(query) <= step:
+            return self._of_some(query, allowed, wish)
+        return stacked(
+            [
+                self._of_some(query.span(start, start + step), allowed[start : start + step], wish)
+                for start in range(0, len(query), step)
+            ]
+        )
+
+    def _of_some(self, query: Query, allowed: np.ndarray, wish: Wish) -> Ranked:
+        readings = self._model.read(query, self._model.hybrid.shares(query))
         blend = self._model.hybrid.blend(np.stack([one.table() for one in readings]), query)
         rows = self._best(blend, allowed, wish)
         return Ranked(

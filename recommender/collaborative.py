@@ -159,16 +159,17 @@ class CollaborativeScorer:
 
     def read(self, query: Query) -> Mix:
         """Prepare scores of offers."""
-        says = self._says(query)
+        says = self.says(query)
         weights = zip(PRIOR, self.weight / self.scale, strict=True) if says.rows.any() else ()
         parts = tuple((weight, self.part(name, query)) for name, weight in weights if weight)
         return Mix(parts, says)
 
     def can_say(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
         """Tell where there is both a history and an offer that others took."""
-        return self._says(query).of(columns)
+        return self.says(query).of(columns)
 
-    def _says(self, query: Query) -> Says:
+    def says(self, query: Query) -> Says:
+        """Tell where it can score, and nothing more."""
         return Says(((np.diff(query.history.indptr) > 0, self.trained),))
 
     def features(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:

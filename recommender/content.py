@@ -83,26 +83,30 @@ class ContentScorer:
 
     def read(self, query: Query) -> Mix:
         """Prepare scores of offers."""
-        says = self._says(query)
+        says = self.says(query)
         weights = zip(PRIOR, self.weight.tolist(), strict=True) if says.rows.any() else ()
         parts = tuple(
             (weight, self.part(name, query))
             for name, weight in weights
-            if weight and self._may_say(name)
+            if weight and self._may_say(name, query)
         )
         return Mix(parts, says)
 
-    def _may_say(self, name: str) -> bool:
+    def _may_say(self, name: str, query: Query) -> bool:
         """Tell whether a feature can be other than zero."""
-        if name == "would":
-            return not self.would.silent
-        return name == "liked" or self._offers(name).nnz > 0
+        if name == "liked":
+            return True
+        bought = query.purchases, query.baskets, query.recent, query.spent
+        if not any(part.nnz for part in bought):
+            return False
+        return not self.would.silent if name == "would" else self._offers(name).nnz > 0
 
     def can_say(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
         """Tell where there is both something known of the customer and of the offer."""
-        return self._says(query).of(columns)
+        return self.says(query).of(columns)
 
-    def _says(self, query: Query) -> Says:
+    def says(self, query: Query) -> Says:
+        """Tell where it can score, and nothing more."""
         bought = np.diff(query.purchases.indptr) > 0
         took = np.diff(query.history.indptr) > 0
         has_keys = np.diff(self.keys.offer_keys.indptr) > 0

@@ -39,8 +39,8 @@ def fit_collaborative(query: Query, recipe: Recipe, seed: int = 0) -> Collaborat
     kept = sp.csr_matrix(kept[np.diff(kept.indptr) > 0])
     # Threads of BLAS inside other threads fight each other; one thread also fixes the rounding.
     with threadpool_limits(1, "blas"):
-        factors = _fit_factors(kept, recipe, seed)
         autoencoder = _fit_autoencoder(kept, recipe.penalty, seed)
+        factors = _fit_factors(kept, recipe, seed)  # the last: by then all cores may be free
     times = np.asarray(query.redeemed.sum(axis=0)).ravel()
     takers = np.asarray((query.redeemed > 0).sum(axis=0)).ravel()
     scorer = CollaborativeScorer(

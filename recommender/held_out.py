@@ -13,8 +13,8 @@ from data.schema import CUSTOMER_ID, OCCURRED_AT, OFFER_ID, REDEMPTION
 from recommender.base import HYBRID, Source
 from recommender.batch import query_customers
 from recommender.bundle import Bundle
-from recommender.judging import MOST_CELLS, MOST_LISTS
-from recommender.service import MOST_CUSTOMERS, Service
+from recommender.judging import MOST_CELLS, MOST_LISTS, in_chunks
+from recommender.service import Service
 from recommender.validation import Fold
 
 
@@ -91,14 +91,14 @@ def scores(bundle: Bundle, held: HeldOut, policy: str = HYBRID) -> np.ndarray:
     known = names.known(pd.Series(held.offers, dtype="str"))
     columns = names.rows(held.offers[known])
     found = np.empty(held.taken.shape)
-    for start in range(0, len(query), MOST_CUSTOMERS):
-        part = query.take(np.arange(start, min(start + MOST_CUSTOMERS, len(query))))
+    for rows in in_chunks(query):
+        part = query.take(rows)
         score = (
             recommender.popularity.score(part)
             if policy == Source.POPULARITY
             else recommender.blend(part).score
         )
-        found[start : start + len(part), known] = score[:, columns]
+        found[rows[:, None], known] = score[:, columns]
     least = found[:, known].min(initial=0.0)
     found[:, ~known] = least - 1.0
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
 from data.dataset import Dataset, microseconds
@@ -44,7 +45,8 @@ def history_of(
         Weights, and numbers of redemptions.
     """
     events = dataset.interactions
-    weight = events[EVENT_TYPE].map(EVENT_WEIGHT).to_numpy(dtype=np.float64)
+    code, names = pd.factorize(events[EVENT_TYPE])
+    weight = np.array([*(EVENT_WEIGHT.get(name, 0.0) for name in names), 0.0])[code]
     counted = events[weight > 0]
     rows, columns = customers.rows(counted[CUSTOMER_ID]), offers.rows(counted[OFFER_ID])
     when = microseconds(counted[OCCURRED_AT]).fillna(moment).to_numpy(dtype=np.float64)

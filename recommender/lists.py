@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import pandas as pd
@@ -101,6 +101,13 @@ class Ranked:
     source: np.ndarray
     contributions: np.ndarray
     speaking: np.ndarray
+
+
+def stacked(parts: Sequence[Ranked]) -> Ranked:
+    """Put lists of equal width on top of each other."""
+    return Ranked(
+        *(np.concatenate([getattr(part, name.name) for part in parts]) for name in fields(Ranked))
+    )
 
 
 @dataclass(frozen=True)

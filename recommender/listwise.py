@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import minimize
 
+from recommender.sharing import share_out
+
 
 @dataclass(frozen=True)
 class Lists:
@@ -69,22 +71,17 @@ def fit_listwise(
     lists = [_telling(part) for part in lists]
     if not any(len(part.taken) for part in lists):
         return prior.copy()
+    # What nobody said anything of, such as purchases where there are none, stays at its prior.
+    said = np.flatnonzero(np.any([part.features.any(axis=(1, 2)) for part in lists], axis=0))
+    lists = [replace(part, features=part.features[said]) for part in lists]
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
         weight = flat.reshape(prior.shape)
         total = float((strength * (weight - prior) ** 2).sum()) / 2
         gradient = strength * (weight - prior)
-        for part in lists:
-            score = np.einsum("fno,fn->no", part.features, weight @ part.share.T)
-            score = np.where(part.candidate, score, -np.inf)
-            score -= score.max(axis=1, keepdims=True)
-            chance = np.exp(score)
-            norm = chance.sum(axis=1, keepdims=True)
-            chance /= norm
-            log_chance = np.where(part.taken > 0, score - np.log(norm), 0.0)
-            total -= part.weight * float((part.taken * log_chance).sum())
-            residual = part.weight * (part.taken.sum(axis=1, keepdims=True) * chance - part.taken)
-            gradient += np.einsum("no,fno->fn", residual, part.features) @ part.share
+        for surprise, slope in share_out(lambda part: _surprise(part, weight[said]), lists):
+            total += surprise
+            gradient[said] += slope
         return total, gradient.ravel()
 
     fitted = minimize(
@@ -95,6 +92,22 @@ def fit_listwise(
         bounds=[(0.0, bound) for bound in np.broadcast_to(most, prior.shape).ravel()],
     )
     return np.asarray(fitted.x).reshape(prior.shape)
+
+
+def _surprise(lists: Lists, weight: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return how unlikely what was taken is by weights, and the derivative: shape (f, c)."""
+    score = np.einsum("fno,fn->no", lists.features, weight @ lists.share.T)
+    score = np.where(lists.candidate, score, -np.inf)
+    score -= score.max(axis=1, keepdims=True)
+    chance = np.exp(score)
+    norm = chance.sum(axis=1, keepdims=True)
+    chance /= norm
+    log_chance = np.where(lists.taken > 0, score - np.log(norm), 0.0)
+    residual = lists.weight * (lists.taken.sum(axis=1, keepdims=True) * chance - lists.taken)
+    return (
+        -lists.weight * float((lists.taken * log_chance).sum()),
+        np.einsum("no,fno->fn", residual, lists.features) @ lists.share,
+    )
 
 
 def _telling(lists: Lists) -> Lists:

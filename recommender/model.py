@@ -12,6 +12,7 @@ from recommender.collaborative import CollaborativeScorer
 from recommender.content import ContentScorer
 from recommender.facts import Encoders
 from recommender.hybrid import Blend, Hybrid
+from recommender.mixing import Mix
 from recommender.outline import outline_of
 from recommender.parts import pairs_of
 from recommender.popularity import PopularityScorer
@@ -49,26 +50,52 @@ class Recommender:
         """How many offers there are."""
         return len(self.encoders.offer_ids)
 
-    def read(self, query: Query) -> tuple[Reading, ...]:
-        """Let every source prepare its scores."""
-        return tuple(scorer.read(query) for scorer in self.scorers)
+    def read(self, query: Query, share: np.ndarray | None = None) -> tuple[Reading, ...]:
+        """Let every source prepare its scores.
+
+        Parameters
+        ----------
+        share : ndarray of float, shape (sources + 3, n), optional
+            What the terms will count. Of a source that counts nothing for any of the customers it
+            is enough to know where it could say something: its scores are then zero.
+        """
+        return tuple(
+            self._quiet(scorer, query)
+            if share is not None and not share[place].any()
+            else scorer.read(query)
+            for place, scorer in enumerate(self.scorers)
+        )
+
+    def _quiet(self, scorer: Scorer, query: Query) -> Reading:
+        """Tell where a source could speak; sources by traits are what others are compared with."""
+        if isinstance(scorer, CollaborativeScorer | ContentScorer):
+            return Mix((), scorer.says(query))
+        return scorer.read(query)
 
     def scores(self, query: Query) -> np.ndarray:
         """Ask every source: shape (sources, n, offers), NaN where it cannot say."""
         return np.stack([scorer.score(query) for scorer in self.scorers])
 
-    def terms(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
-        """Return the terms of the hybrid: (sources + 3, n, offers), or of `columns`, (n, c)."""
+    def terms(
+        self, query: Query, columns: np.ndarray | None = None, share: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return the terms of the hybrid: (sources + 3, n, offers), or of `columns`, (n, c).
+
+        Parameters
+        ----------
+        share : ndarray of float, shape (sources + 3, n), optional
+            As in `read`, where `columns` are given.
+        """
         if columns is None:
             return self.hybrid.terms(self.scores(query))
         pairs = pairs_of(columns)
-        scores = np.stack([reading.at(*pairs) for reading in self.read(query)])
+        scores = np.stack([reading.at(*pairs) for reading in self.read(query, share)])
         found = self.hybrid.of(pairs[1]).terms(scores[:, :, None])
         return found.reshape(len(found), *columns.shape)
 
     def rough(self, query: Query, weight: np.ndarray) -> np.ndarray:
         """Sum up the terms in single precision by weights, shape (sources + 3, n): (n, offers)."""
-        return outline_of(self.hybrid, self.read(query), weight).whole()
+        return outline_of(self.hybrid, self.read(query, weight), weight).whole()
 
     def blend(self, query: Query) -> Blend:
         """Blend the sources for every offer."""

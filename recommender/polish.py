@@ -15,6 +15,7 @@ import numpy as np
 from recommender.base import Query
 from recommender.judging import MOST_CANDIDATES, Layout, Score, in_chunks, score_listed
 from recommender.ranking import top
+from recommender.sharing import share_out
 from recommender.yardstick import ndcg
 
 STEPS = (0.25, 0.5, 2.0)
@@ -85,7 +86,7 @@ def pool(
             features = score_listed(score, asked, lists) * unit[:, rows, None]
             total = np.einsum("fno,f->no", features, start)
         total[lists.taken] = np.inf
-        kept = top(total, lists.candidate, width, np.arange(total.shape[1]))
+        kept = top(total, lists.candidate, width)
         kept.sort(axis=1)  # else what was taken would stand first wherever scores are equal
         if many:
             own = np.take_along_axis(lists.columns, kept, axis=1)
@@ -117,9 +118,10 @@ def polish(sums: list[Sums], start: np.ndarray) -> np.ndarray:
     if not share.sum():
         return start.copy()
     scale, value = start.copy(), _judge(sums, start)
+    telling = np.flatnonzero(np.any([one.parts.any(axis=(1, 2)) for one in sums], axis=0))
     for _ in range(ROUNDS):
         before = scale.copy()
-        for row in range(len(scale)):
+        for row in telling:
             steps = [scale[row] * step for step in STEPS] if scale[row] else [0.5, 1.0]
             tried = []
             for step in steps:
@@ -201,6 +203,16 @@ def _gain(share: np.ndarray, gap: np.ndarray) -> tuple[float, float]:
 
 def _judge(sums: list[Sums], scale: np.ndarray) -> np.ndarray:
     """Return NDCG@10 of every list."""
-    return np.concatenate(
-        [ndcg(np.einsum("f,fno->no", scale, one.parts), one.taken, one.candidate) for one in sums]
-    )
+
+    def judge(one: Sums) -> np.ndarray:
+        return ndcg(_total(one.parts, scale), one.taken, one.candidate)
+
+    return np.concatenate(share_out(judge, sums))
+
+
+def _total(parts: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Sum up parts, shape (f, n, offers), by their scales; most of them count nothing."""
+    total = np.zeros(parts.shape[1:])
+    for row in np.flatnonzero(scale):
+        total += scale[row] * parts[row]
+    return total

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 GROUPS = 8  # groups of offers for every offer wanted of their best ones
+CELLS = 1_000_000  # compared at once
+CROWD = 4  # times the offers wanted, that may be as good as the last of them
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,9 @@ class Knobs:
     diversity: float = 0.0
 
 
-def top(score: np.ndarray, allowed: np.ndarray, n: int, order: np.ndarray) -> np.ndarray:
+def top(
+    score: np.ndarray, allowed: np.ndarray, n: int, order: np.ndarray | None = None
+) -> np.ndarray:
     """Find the best offers of each customer.
 
     Parameters
@@ -36,26 +40,43 @@ def top(score: np.ndarray, allowed: np.ndarray, n: int, order: np.ndarray) -> np
         Offers that may be listed.
     n : int
         Length of a list.
-    order : ndarray of int, shape (offers,)
-        All offers in the order that settles equal scores: by popularity, then by id.
+    order : ndarray of int, shape (offers,), optional
+        All offers in the order that settles equal scores: by popularity, then by id. As they stand
+        if not given.
 
     Returns
     -------
     ndarray of int, shape (customers, at most n)
         Best first; what is not allowed stands behind all that is.
     """
-    cost = np.where(allowed, -score, np.inf)[:, order]
-    width = cost.shape[1]
-    if n >= width:
-        return np.asarray(order[np.argsort(cost, axis=1, kind="stable")])
-    place = np.argpartition(cost, n - 1, axis=1)[:, :n]
-    worst = np.take_along_axis(cost, place, axis=1).max(axis=1)
-    # A tie across the end of the list is settled by the whole row; there is hardly ever one.
-    tied = np.flatnonzero((cost <= worst[:, None]).sum(axis=1) > n)
-    place[tied] = np.argsort(cost[tied], axis=1, kind="stable")[:, :n]
-    place.sort(axis=1)
-    best = np.argsort(np.take_along_axis(cost, place, axis=1), axis=1, kind="stable")
-    return np.asarray(order[np.take_along_axis(place, best, axis=1)])
+    good = np.where(allowed, score, -np.inf)
+    if order is not None:
+        good = good[:, order]
+    place = _best_whole(good) if n >= good.shape[1] else _best_of_leaders(good, n)
+    return place if order is None else np.asarray(order[place])
+
+
+def _best_whole(good: np.ndarray) -> np.ndarray:
+    return np.argsort(-good, axis=1, kind="stable")
+
+
+def _best_of_leaders(good: np.ndarray, n: int) -> np.ndarray:
+    """Sort only those of which the best n are some."""
+    rows, columns, _ = leaders(good, n)
+    count = np.bincount(rows, minlength=len(good))
+    # Too few may be listed, or ever so many are equal: hardly ever, and then the row is sorted.
+    rare = (count < n) | (count > CROWD * n)
+    usual = ~rare[rows]
+    rows, columns = rows[usual], columns[usual]
+    count[rare] = 0
+    slot = np.arange(len(rows)) - np.repeat(np.cumsum(count) - count, count)
+    shape = len(good), max(n, int(count.max(initial=0)))
+    cost, own = np.full(shape, np.inf), np.zeros(shape, dtype=np.int64)
+    cost[rows, slot], own[rows, slot] = -good[rows, columns], columns
+    best = np.argsort(cost, axis=1, kind="stable")[:, :n]
+    place = np.take_along_axis(own, best, axis=1)
+    place[rare] = _best_whole(good[rare])[:, :n]
+    return place
 
 
 def leaders(score: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -75,18 +96,54 @@ def leaders(score: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarr
     limit : ndarray of float, shape (customers,)
         All other offers are below it; minus infinity where there are none.
     """
+    limit, sure = _reached(score, n)
+    found = score >= limit[:, None]
+    if (limit == -np.inf).any():
+        found &= score > -np.inf
+    rows, columns = np.divmod(np.flatnonzero(found), score.shape[1])
+    return rows, columns, np.where(sure, limit, -np.inf)
+
+
+def places(
+    score: np.ndarray, allowed: np.ndarray, rows: np.ndarray, columns: np.ndarray, n: int
+) -> np.ndarray:
+    """Find where some allowed offers stand in the lists of the n best: shape (pairs,).
+
+    Counted from zero; n for those that are not in the list. Of equal scores the earlier column is
+    ahead.
+
+    Parameters
+    ----------
+    score, allowed : ndarray, shape (customers, offers)
+        As in `top`.
+    rows, columns : ndarray of int, shape (pairs,)
+        Customer and offer.
+    """
+    good = np.where(allowed, score, -np.inf)
+    limit, _ = _reached(good, min(n, good.shape[1]))
+    place = np.full(len(rows), n)
+    near = np.flatnonzero(good[rows, columns] >= limit[rows])
+    width = max(1, good.shape[1])
+    for start in range(0, len(near), max(1, CELLS // width)):
+        part = near[start : start + max(1, CELLS // width)]
+        others, own = good[rows[part]], good[rows[part], columns[part]][:, None]
+        ahead = np.count_nonzero(others > own, axis=1)
+        equal = np.flatnonzero(np.count_nonzero(others == own, axis=1) > 1)
+        before = np.arange(width) < columns[part[equal], None]
+        ahead[equal] += np.count_nonzero((others[equal] == own[equal]) & before, axis=1)
+        place[part] = np.minimum(ahead, n)
+    return place
+
+
+def _reached(score: np.ndarray, n: int) -> tuple[np.ndarray, bool]:
+    """Find a limit that n offers of each customer reach, and whether all others are below it."""
     customers, offers = score.shape
     groups = min(GROUPS * n, offers)
     deep, rest = divmod(offers, groups)
     best = score[:, : deep * groups].reshape(customers, deep, groups).max(axis=1)
     np.maximum(best[:, :rest], score[:, deep * groups :], out=best[:, :rest])
     last = max(0, groups - n)
-    limit = np.partition(best, last, axis=1)[:, last]
-    found = score >= limit[:, None]
-    if not np.isfinite(limit).all():
-        found &= np.isfinite(score)
-    rows, columns = np.divmod(np.flatnonzero(found), offers)
-    return rows, columns, np.where(groups > n, limit, -np.inf)
+    return np.partition(best, last, axis=1)[:, last], groups > n
 
 
 def spread(

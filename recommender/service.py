@@ -24,7 +24,7 @@ from recommender.model import Recommender
 from recommender.visitors import Visitor, queries
 from recommender.withholding import Rules, withheld, withhold
 
-MOST_CUSTOMERS, MOST_CELLS = 512, 1_280_000  # scored at once, so that memory is bounded
+MOST_CUSTOMERS, MOST_CELLS = 1024, 5_120_000  # scored at once, so that memory is bounded
 
 
 class Service:

@@ -18,13 +18,13 @@ from data.idmap import IdMap
 from data.schema import CUSTOMER_ID, OFFER_ID
 from recommender.base import Query
 from recommender.bundle import Bundle, Customers
-from recommender.judging import judge
-from recommender.learning import learn
+from recommender.judging import Judged, judge
+from recommender.learning import Within, learn, learn_within
 from recommender.model import Recommender
 from recommender.recipe import DEFAULT, Recipe
 from recommender.sources import find_segments, fit_sources
 from recommender.tuning import tune
-from recommender.validation import make_folds, some_customers
+from recommender.validation import Fold, make_folds, some_customers
 from segmentation.anomaly import find_anomalies
 from segmentation.features import CustomerFeatures, customer_features
 from segmentation.kinds import FRAUD, KINDS
@@ -78,24 +78,26 @@ def train(
     on_step("features and anomalies")
     features = customer_features(dataset, at)
     notes = list(features.notes)
+    reason = _cannot_recommend(dataset)
     with _beside() as beside:
         odd = beside.submit(find_anomalies, features, dataset, at, seed=seed)
+        past = None if reason else beside.submit(_look_back, dataset, at, seed)
         on_step("segments")
         segmentation, problem = find_segments(features.values, None, seed, previous)
-        anomalies = odd.result()
+        anomalies, folds = odd.result(), [] if past is None else past.result()
     notes += [f"No segments: {problem}"] if segmentation is None else segmentation.notes
     recommender: Recommender | None = None
     query: Query | None = None
-    if tries and not _cannot_recommend(dataset):
+    if tries and not reason:
         k = None if segmentation is None else segmentation.model.n_segments
         tuned = tune(dataset, at, k=k, tries=tries, seed=seed, on_step=on_step)
         recipe = tuned.recipe
         notes.append(tuned.told())
-    if reason := _cannot_recommend(dataset):
+    if reason:
         notes.append(reason)
     else:
         recommender, query = _recommender(
-            dataset, at, features, segmentation, anomalies, recipe, seed, notes, on_step
+            dataset, at, features, segmentation, anomalies, folds, recipe, seed, notes, on_step
         )
     return Bundle(
         at=at.isoformat(),
@@ -124,12 +126,17 @@ def _cannot_recommend(dataset: Dataset) -> str:
     return ""
 
 
+def _look_back(dataset: Dataset, at: pd.Timestamp, seed: int) -> list[Fold]:
+    return make_folds(some_customers(dataset, seed=seed), at, seed)
+
+
 def _recommender(
     dataset: Dataset,
     at: pd.Timestamp,
     features: CustomerFeatures,
     segmentation: Segmentation | None,
     anomalies: pd.DataFrame,
+    folds: list[Fold],
     recipe: Recipe,
     seed: int,
     notes: list[str],
@@ -142,7 +149,6 @@ def _recommender(
         notes.append(
             f"{left_out} interactions of customers flagged as possible fraud are not learnt from."
         )
-    folds = make_folds(some_customers(dataset, seed=seed), at, seed)
     segments = None if segmentation is None else segmentation.model
     k = None if segments is None else segments.n_segments
     if not folds:
@@ -150,14 +156,21 @@ def _recommender(
     elif not folds[0].by_time:
         notes.append("Time gives no cut: validation held out interactions at random.")
     with _beside() as beside:
-        past = [beside.submit(judge, fold, k, seed, recipe, suspects) for fold in folds]
+        past = beside.submit(_learn_from, folds, k, seed, recipe, suspects)
         on_step("sources")
         fitted = fit_sources(dataset, at, features.values, segments, seed, recipe, suspects)
-        judged = [one.result() for one in past]
+        judged, within = past.result()
     on_step("hybrid")
     query = replace(fitted.query, flagged=_flagged(anomalies, fitted.ids))
     with threadpool_limits(1, "blas"):
-        return learn(fitted, judged, seed, recipe), query
+        return learn(fitted, judged, within, seed, recipe), query
+
+
+def _learn_from(
+    folds: list[Fold], k: int | None, seed: int, recipe: Recipe, suspects: frozenset[str]
+) -> tuple[list[Judged], Within]:
+    judged = [judge(fold, k, seed, recipe, suspects) for fold in folds]
+    return judged, learn_within(judged)
 
 
 @contextmanager
@@ -165,9 +178,13 @@ def _beside() -> Iterator[Executor]:
     """Run one thing beside another on a second core; neither depends on it.
 
     Products of matrices stay on the core they are called from: their threads would only wait for
-    those of the other, and their number would change the rounding.
+    those of the other, and their number would change the rounding. Other loops do so beside, where
+    the shorter task runs; the longer one may use the second core once that is free.
     """
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(1) as pool:
+    with (
+        threadpool_limits(1, "blas"),
+        ThreadPoolExecutor(1, initializer=threadpool_limits, initargs=(1, "openmp")) as pool,
+    ):
         yield pool
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from data.dataset import Dataset
+from data.dataset import Dataset, valid_at
 from data.schema import (
     CLICK,
     CUSTOMER_ID,
@@ -61,13 +61,15 @@ class Fold:
 
 def some_customers(dataset: Dataset, most: int = MOST_CUSTOMERS, seed: int = 0) -> Dataset:
     """Keep what is known of a random sample of the customers where there are very many."""
-    ids = dataset.customer_ids.ids
+    ids = dataset.customer_ids
     if len(ids) <= most:
         return dataset
-    chosen = pd.Index(np.random.default_rng(seed).choice(ids, most, replace=False), dtype="str")
+    chosen = np.zeros(len(ids), dtype=bool)
+    chosen[np.random.default_rng(seed).choice(len(ids), most, replace=False)] = True
 
     def of_chosen(frame: pd.DataFrame) -> pd.DataFrame:
-        return frame[frame[CUSTOMER_ID].isin(chosen)]
+        kept: pd.DataFrame = frame[chosen[ids.rows(frame[CUSTOMER_ID])]]
+        return kept
 
     return replace(
         dataset,
@@ -102,9 +104,7 @@ def make_folds(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
     first = pd.concat([dataset.interactions[OCCURRED_AT], dataset.transactions[OCCURRED_AT]]).min()
     span = at - first
     horizon = min(max(span / 6, SHORTEST), LONGEST)
-    moments = _moments(dataset, first, at, horizon)
-    coverage = [len(_covered(dataset, events, moment, horizon)) for moment in moments]
-    covered = dict(zip(moments, coverage, strict=True))
+    covered = _coverage(dataset, events, _moments(dataset, first, at, horizon), horizon)
     chosen: list[pd.Timestamp] = []
     while covered and len(chosen) < FOLDS and max(covered.values()) >= FEWEST_EVENTS:
         enough = NEARLY * max(covered.values())
@@ -143,16 +143,28 @@ def _moments(
     return sorted({moment for moment in (*grid, *starts) if begin <= moment <= end}, reverse=True)
 
 
+def _coverage(
+    dataset: Dataset, events: pd.DataFrame, moments: list[pd.Timestamp], horizon: pd.Timedelta
+) -> dict[pd.Timestamp, int]:
+    """Count what each moment can be judged by."""
+    offer = pd.Index(dataset.offers[OFFER_ID]).get_indexer(pd.Index(events[OFFER_ID]))
+    # Nanoseconds; a missing time is before all moments.
+    when = events[OCCURRED_AT].dt.tz_localize(None).to_numpy("datetime64[ns]").astype(np.int64)
+    order = when.argsort(kind="stable")
+    order = order[offer[order] >= 0]
+    offer, when = offer[order], when[order]
+    found = {}
+    for moment in moments:
+        first, last = np.searchsorted(when, [moment.value, (moment + horizon).value])
+        found[moment] = int(valid_at(dataset.offers, moment)[offer[first:last]].sum())
+    return found
+
+
 def _covered(
     dataset: Dataset, events: pd.DataFrame, moment: pd.Timestamp, horizon: pd.Timedelta
 ) -> pd.DataFrame:
     inside = (events[OCCURRED_AT] >= moment) & (events[OCCURRED_AT] < moment + horizon)
-    offers = dataset.offers
-    valid = offers.loc[
-        (offers["valid_from"].isna() | (offers["valid_from"] <= moment))
-        & (offers["valid_until"].isna() | (offers["valid_until"] > moment)),
-        OFFER_ID,
-    ]
+    valid = dataset.offers.loc[valid_at(dataset.offers, moment), OFFER_ID]
     return events[inside & events[OFFER_ID].isin(valid)]
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recommender.ranking import top
+from recommender.ranking import places
 
 RESAMPLES = 1000
 LEVEL = 0.95
@@ -51,12 +51,14 @@ def ndcg(score: np.ndarray, taken: np.ndarray, candidate: np.ndarray, k: int = 1
     ndarray of float, shape (n,)
         Zero for a customer of whom nothing is relevant.
     """
-    rows = top(score, candidate, k, np.arange(score.shape[1]))
-    hit = np.take_along_axis(taken & candidate, rows, axis=1)
+    rows, columns = (taken & candidate).nonzero()
+    place = places(score, candidate, rows, columns, k)
+    hit = np.zeros((len(score), k), dtype=bool)
+    hit[rows[place < k], place[place < k]] = True
     discount = 1.0 / np.log2(np.arange(2, k + 2))
     reachable = np.minimum(taken.sum(axis=1), k)
     ideal = np.concatenate([[1.0], discount.cumsum()])[reachable]
-    return np.asarray((hit * discount[: hit.shape[1]]).sum(axis=1) / ideal)
+    return np.asarray((hit * discount).sum(axis=1) / ideal)
 
 
 def compare(ours: np.ndarray, theirs: np.ndarray, seed: int = 0) -> Difference:

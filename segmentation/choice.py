@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from sklearn.cluster import KMeans
 from sklearn.metrics import (
-    adjusted_rand_score,
     calinski_harabasz_score,
     davies_bouldin_score,
+    pairwise_distances,
     silhouette_score,
 )
 
@@ -54,8 +54,11 @@ def choose_k(z: np.ndarray, seed: int = 0) -> pd.DataFrame:
     if len(z) > SAMPLE:
         z = z[np.sort(random.choice(len(z), SAMPLE, replace=False))]
     largest = min(LARGEST_K, len(z) // FEWEST_PER_SEGMENT, count_distinct(z))
-    samples = [z[random.integers(0, len(z), len(z))] for _ in range(BOOTSTRAPS)]
+    samples = _bootstraps(z, random)
     halves = [random.permutation(len(z)) % 2 == 0 for _ in range(HALVES)]
+    splits = [(z[half], z[~half]) for half in halves]
+    kinds = [min(count_distinct(train), count_distinct(test)) for train, test in splits]
+    apart = pairwise_distances(z)
     rows = []
     for k in range(2, largest + 1):
         labels, centroids = fit_kmeans(z, k, seed)
@@ -63,10 +66,12 @@ def choose_k(z: np.ndarray, seed: int = 0) -> pd.DataFrame:
             {
                 "k": k,
                 "inertia": float(((z - centroids[labels]) ** 2).sum()),
-                "silhouette": silhouette_score(z, labels),
+                "silhouette": silhouette_score(apart, labels, metric="precomputed"),
                 "davies_bouldin": davies_bouldin_score(z, labels),
                 "calinski_harabasz": calinski_harabasz_score(z, labels),
-                "prediction_strength": _prediction_strength(z, k, halves, seed),
+                "prediction_strength": _prediction_strength(
+                    [split for split, most in zip(splits, kinds, strict=True) if most >= k], k, seed
+                ),
                 "bootstrap_ari": _agreement(z, labels, k, samples, seed),
             }
         )
@@ -97,7 +102,7 @@ def bootstrap_agreement(z: np.ndarray, k: int, seed: int = 0) -> float:
     random = np.random.default_rng(seed)
     if len(z) > SAMPLE:
         z = z[np.sort(random.choice(len(z), SAMPLE, replace=False))]
-    samples = [z[random.integers(0, len(z), len(z))] for _ in range(BOOTSTRAPS)]
+    samples = _bootstraps(z, random)
     return _agreement(z, fit_kmeans(z, k, seed)[0], k, samples, seed)
 
 
@@ -140,32 +145,56 @@ def count_distinct(z: np.ndarray) -> int:
     return len(np.unique(z, axis=0))
 
 
+def _bootstraps(z: np.ndarray, random: np.random.Generator) -> list[tuple[np.ndarray, int]]:
+    """Draw samples, each with the number of its different rows."""
+    samples = [z[random.integers(0, len(z), len(z))] for _ in range(BOOTSTRAPS)]
+    return [(sample, count_distinct(sample)) for sample in samples]
+
+
 def _agreement(
-    z: np.ndarray, labels: np.ndarray, k: int, samples: list[np.ndarray], seed: int
+    z: np.ndarray, labels: np.ndarray, k: int, samples: list[tuple[np.ndarray, int]], seed: int
 ) -> float:
     found = [
-        adjusted_rand_score(labels, KMeans(k, n_init=2, random_state=seed).fit(sample).predict(z))
-        for sample in samples
+        _adjusted_rand(labels, _placed(KMeans(k, n_init=2, random_state=seed).fit(sample), z), k)
+        for sample, distinct in samples
         # A sample of few distinct rows has no k clusters to find.
-        if count_distinct(sample) >= k
+        if distinct >= k
     ]
     return float(np.mean(found)) if found else 0.0
 
 
-def _prediction_strength(z: np.ndarray, k: int, halves: list[np.ndarray], seed: int) -> float:
+def _prediction_strength(splits: list[tuple[np.ndarray, np.ndarray]], k: int, seed: int) -> float:
     """Average over splits the worst segment's share of pairs that the other half also joins."""
     found = []
-    for half in halves:
-        train, test = z[half], z[~half]
-        if min(count_distinct(train), count_distinct(test)) < k:
-            continue
+    for train, test in splits:
         here = KMeans(k, n_init=3, random_state=seed).fit(test).labels_
-        there = KMeans(k, n_init=3, random_state=seed).fit(train).predict(test)
-        counts = np.zeros((k, k))
-        np.add.at(counts, (here, there), 1)
+        there = _placed(KMeans(k, n_init=3, random_state=seed).fit(train), test)
+        counts = _crossed(here, there, k)
         size = counts.sum(axis=1)
         pairs = size * (size - 1)
         together = (counts * (counts - 1)).sum(axis=1)
         # A segment of one has no pair that could be torn apart.
         found.append(np.divide(together, pairs, out=np.ones(k), where=pairs > 0).min())
     return float(np.mean(found)) if found else 0.0
+
+
+def _placed(fitted: KMeans, z: np.ndarray) -> np.ndarray:
+    """Return the nearest centroid of each row, without the checks that cost more than that."""
+    centroids = fitted.cluster_centers_
+    return np.asarray(((centroids**2).sum(axis=1) - 2 * z @ centroids.T).argmin(axis=1))
+
+
+def _crossed(here: np.ndarray, there: np.ndarray, k: int) -> np.ndarray:
+    """Count the rows in each pair of labels: shape (k, k)."""
+    return np.bincount(here * k + there, minlength=k * k).reshape(k, k)
+
+
+def _adjusted_rand(here: np.ndarray, there: np.ndarray, k: int) -> float:
+    """Compute the adjusted Rand index (Hubert and Arabie, 1985) of labels from 0 to k - 1."""
+    counts = _crossed(here, there, k)
+    both, one, other, every = (
+        float((part * (part - 1)).sum())
+        for part in (counts, counts.sum(axis=1), counts.sum(axis=0), counts.sum())
+    )
+    usual = one * other / every
+    return 1.0 if one == other == both else (both - usual) / ((one + other) / 2 - usual)

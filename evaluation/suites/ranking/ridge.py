@@ -82,7 +82,7 @@ def _expect(known: np.ndarray, marks: np.ndarray, wanted: np.ndarray, penalty: f
 
 def mean_ndcg(score: np.ndarray, marks: np.ndarray, ranked: np.ndarray, k: int) -> float:
     """Score predictions for customers whose `marks` are known; 0 where none took what is ranked."""
-    rows = top(score, np.broadcast_to(ranked, score.shape), k, np.arange(len(ranked)))
+    rows = top(score, np.broadcast_to(ranked, score.shape), k)
     marks = marks * ranked
     relevant = marks.sum(axis=1).astype(np.int64)
     some = np.flatnonzero(relevant)
