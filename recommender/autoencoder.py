@@ -25,8 +25,7 @@ def solve_autoencoder(rows: sp.csr_matrix, penalty: float, most: int) -> sp.csr_
     rows : csr_matrix, shape (customers, columns)
         What each customer has; every column has entries, unless there is none at all.
     penalty : float
-        λ, in multiples of about how far an entry of G is off by chance: √(mean diagonal of G · mean
-        square of an entry), which is the square root of a count where all entries are one.
+        λ.
     most : int
         How many entries are kept for each column, the largest.
 
@@ -38,13 +37,10 @@ def solve_autoencoder(rows: sp.csr_matrix, penalty: float, most: int) -> sp.csr_
     size = rows.shape[1]
     if not rows.nnz:
         return sp.csr_matrix((size, size), dtype=np.float32)
-    width = np.diff(rows.indptr)
-    weight = sp.diags_array(np.maximum(width, 1) ** -CUSTOMER_POWER)
-    products = sp.csr_matrix(rows.T @ (weight @ rows), dtype=np.float32)
+    products = sp.csr_matrix(rows.T @ (_weights(rows) @ rows), dtype=np.float32)
     gram = np.asarray(products.toarray(order="F"))
     diagonal = gram.diagonal().astype(np.float64)
-    chance = np.sqrt(diagonal.mean() * (rows.data.astype(np.float64) ** 2).mean())
-    penalties = DROPOUT / (1 - DROPOUT) * diagonal + penalty * chance
+    penalties = DROPOUT / (1 - DROPOUT) * diagonal + penalty
     gram[np.diag_indices(size)] += penalties.astype(np.float32)
     triangle, failed = lapack.spotrf(gram, lower=1, overwrite_a=1)
     inverse, broken = lapack.spotri(triangle, lower=1, overwrite_c=1)
@@ -54,6 +50,24 @@ def solve_autoencoder(rows: sp.csr_matrix, penalty: float, most: int) -> sp.csr_
     inverse = inverse + inverse.T
     np.fill_diagonal(inverse, 0.0)
     return _largest(inverse, -penalties.astype(np.float32), most)
+
+
+def mean_diagonal(rows: sp.csr_matrix) -> float:
+    """Return the mean diagonal of G: about how much is known of a column."""
+    squares = sp.csr_matrix(rows.astype(np.float64).power(2))
+    return float((_weights(rows) @ squares).sum()) / max(1, rows.shape[1])
+
+
+def error_by_chance(rows: sp.csr_matrix) -> float:
+    """Say about how far an entry of G is off by chance, as the root of a count is."""
+    if not rows.nnz:
+        return 0.0
+    return float(np.sqrt(mean_diagonal(rows) * (rows.data.astype(np.float64) ** 2).mean()))
+
+
+def _weights(rows: sp.csr_matrix) -> sp.dia_array:
+    width = np.diff(rows.indptr)
+    return sp.diags_array(np.maximum(width, 1) ** -CUSTOMER_POWER)
 
 
 def placed(near: sp.csr_matrix, rows: np.ndarray, size: int) -> sp.csr_matrix:

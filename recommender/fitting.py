@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from implicit.als import AlternatingLeastSquares
 from threadpoolctl import threadpool_limits
 
-from recommender.autoencoder import placed, solve_autoencoder
+from recommender.autoencoder import error_by_chance, placed, solve_autoencoder
 from recommender.base import Query
 from recommender.collaborative import PRIOR, SCALED, Autoencoder, CollaborativeScorer, Factors
 from recommender.neighbours import fit_neighbours
@@ -109,7 +109,8 @@ def _fit_autoencoder(taken: sp.csr_matrix, penalty: float, seed: int) -> Autoenc
     offers = taken.shape[1]
     if offers <= MOST_DENSE:
         none = np.zeros((offers, 0), dtype=np.float32)
-        return Autoencoder(solve_autoencoder(taken, penalty, NEAR), none, none)
+        near = solve_autoencoder(taken, penalty * error_by_chance(taken), NEAR)
+        return Autoencoder(near, none, none)
     return fit_neighbours(taken, seed)
 
 

@@ -8,25 +8,24 @@ import numpy as np
 import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
-from recommender.autoencoder import placed, solve_autoencoder
+from recommender.autoencoder import mean_diagonal, placed, solve_autoencoder
 from recommender.base import Query
 from recommender.keys import LEVELS, TYPE, KeySpace
 from recommender.would import Would, bought_at
 
 MOST_KEYS = 3000  # of a level, of which a square matrix is solved: 36 MB, a second
 NEAR = 100  # entries kept per key
+PENALTY = 10.0  # in multiples of the mean diagonal: what is bought is bought by many, and together
 SCALE_SAMPLE = 300  # customers
 
 
-def fit_would(query: Query, keys: KeySpace, penalty: float, seed: int = 0) -> Would:
+def fit_would(query: Query, keys: KeySpace, seed: int = 0) -> Would:
     """Fit what purchases of some keys say of others.
 
     Parameters
     ----------
     query : Query
         Everybody's.
-    penalty : float
-        See `recommender.autoencoder`.
     seed : int
         Of the sample that the scale is taken from.
     """
@@ -34,7 +33,8 @@ def fit_would(query: Query, keys: KeySpace, penalty: float, seed: int = 0) -> Wo
     bought = bought_at(query, keys, level)
     columns = np.flatnonzero(np.asarray(bought.sum(axis=0)).ravel())
     with threadpool_limits(1, "blas"):  # fixes the rounding
-        near = solve_autoencoder(sp.csr_matrix(bought[:, columns]), penalty, NEAR)
+        rows = sp.csr_matrix(bought[:, columns])
+        near = solve_autoencoder(rows, PENALTY * mean_diagonal(rows), NEAR)
     would = Would(level, placed(near, columns, bought.shape[1]), 1.0)
     if would.silent:
         return would

@@ -46,10 +46,21 @@ class Says:
 
 @dataclass(frozen=True)
 class Mix:
-    """A weighted sum of parts, said where something can be said: a source's reading of a query."""
+    """A weighted sum of parts, said where something can be said: a source's reading of a query.
+
+    Attributes
+    ----------
+    parts : tuple of (float, Part)
+        The parts with their weights.
+    says : Says
+        Where something can be said.
+    bent : bool
+        Whether large sums are bent to their logarithm (the inverse hyperbolic sine).
+    """
 
     parts: tuple[tuple[float, Part], ...]
     says: Says
+    bent: bool = False
 
     @property
     def speaking(self) -> np.ndarray:
@@ -63,14 +74,17 @@ class Mix:
         for weight, part in self.parts:
             # A weight of double precision: a plain one would keep the sum in single precision.
             total += np.float64(weight) * part.table()
-        return np.where(can, total, np.nan)
+        return np.where(can, self._bend(total), np.nan)
 
     def at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Return the scores of some pairs, NaN where nothing can be said."""
         total = np.zeros(len(rows))
         for weight, part in self.parts:
             total += weight * part.at(rows, columns)
-        return np.where(self.says.at(rows, columns), total, np.nan)
+        return np.where(self.says.at(rows, columns), self._bend(total), np.nan)
+
+    def _bend(self, total: np.ndarray) -> np.ndarray:
+        return np.arcsinh(total) if self.bent else total
 
     def add_to(
         self, total: np.ndarray, rows: slice, share: np.ndarray, centre: float, room: np.ndarray
@@ -80,18 +94,33 @@ class Mix:
         if not share.any():
             return
         silent = self.says.silent(rows)
-        if silent is None:
-            own = room[0]
-            own[:] = 0.0
-        else:
-            own, before = total, total[:, silent]
-        own -= (centre * share).astype(np.float32)[:, None]
+        if self.bent or silent is None:
+            self._add_apart(total, rows, share, centre, room)
+            return
+        before = total[:, silent]
+        total -= (centre * share).astype(np.float32)[:, None]
         for weight, part in self.parts:
-            part.add_to(own, rows, weight * share, room[1])
+            part.add_to(total, rows, weight * share, room[1])
+        total[:, silent] = before
+
+    def _add_apart(
+        self, total: np.ndarray, rows: slice, share: np.ndarray, centre: float, room: np.ndarray
+    ) -> None:
+        """Sum up in an array of its own, which bending or leaving out needs."""
+        own = room[0]
+        own[:] = 0.0
+        for weight, part in self.parts:
+            part.add_to(own, rows, np.full_like(share, weight), room[1])
+        if self.bent:
+            np.arcsinh(own, out=own)
+        own -= np.float32(centre)
+        own *= share.astype(np.float32)[:, None]
+        silent = self.says.silent(rows)
         if silent is None:
             np.add(total, own, out=total, where=self.says.table(rows))
         else:
-            total[:, silent] = before
+            own[:, silent] = 0.0
+            total += own
 
     def slip(self, centre: float) -> np.ndarray:
         """Bound the error of what is added, for a share of one: shape (n,)."""

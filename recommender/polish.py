@@ -144,14 +144,14 @@ def polish_from(sums: list[Sums], starts: Sequence[np.ndarray]) -> np.ndarray:
     Returns
     -------
     ndarray of float, shape (f,)
-        The first start, polished, unless another is better by more than a standard error.
+        The first start, polished, unless another is better by more than chance.
     """
     share = _shares(sums)
     best, *others = (polish(sums, start) for start in starts)
     if share.sum():
         for other in others:
             gain, error = _gain(share, _judge(sums, other) - _judge(sums, best))
-            if gain > error:
+            if gain > SURE * error:
                 best = other
     return best
 

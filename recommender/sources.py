@@ -113,7 +113,7 @@ def fit_sources(
         attributes,
         names,
         merchant_shares(query, keys),
-        fit_would(query, keys, recipe.penalty, seed),
+        fit_would(query, keys, seed),
         np.array(list(PRIOR.values())),
     )
     category, categories = _by_category(table["category"])

@@ -146,7 +146,7 @@ def test_content_ranks_what_the_customer_buys() -> None:
             dataset.offers.set_index("offer_id").reindex(encoders.offer_ids).reset_index()
         ),
         np.zeros(0),
-        fit_would(query, encoders.keys, penalty=1.0),
+        fit_would(query, encoders.keys),
         np.array(list(PRIOR.values())),
     )
     best = np.nanargmax(scorer.score(query), axis=1)

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from data.dataset import Dataset
 from recommender.arrivals import with_arrivals
-from recommender.autoencoder import CUSTOMER_POWER, DROPOUT, solve_autoencoder
+from recommender.autoencoder import CUSTOMER_POWER, DROPOUT, mean_diagonal, solve_autoencoder
 from recommender.base import Query, Source
 from recommender.bundle import Bundle, load, save
 from recommender.content import BOUND, PRIOR, ContentScorer
@@ -112,8 +112,8 @@ def test_it_is_the_published_autoencoder() -> None:
     found = solve_autoencoder(sp.csr_matrix(rows), 0.5, 8).toarray()
     gram = rows.T @ (np.maximum((rows > 0).sum(axis=1), 1)[:, None] ** -CUSTOMER_POWER * rows)
     own = np.diag(gram)
-    error = np.sqrt(own.mean() * (rows[rows > 0] ** 2).mean())
-    penalty = np.diag(DROPOUT / (1 - DROPOUT) * own + 0.5 * error)
+    penalty = np.diag(DROPOUT / (1 - DROPOUT) * own + 0.5)
+    assert mean_diagonal(sp.csr_matrix(rows)) == pytest.approx(own.mean())
     expected = np.eye(8) - np.linalg.solve(gram + penalty, penalty)
     np.fill_diagonal(expected, 0.0)
     np.testing.assert_allclose(found, expected, atol=1e-5)
