@@ -93,18 +93,18 @@ class Dataset:
     def customer_ids(self) -> IdMap:
         """Everybody who is in any table."""
         sources = (self.customers, self.transactions, self.interactions, self.survey_answers)
-        return IdMap(pd.concat([frame[CUSTOMER_ID] for frame in sources]).unique())
+        return IdMap(_different(pd.concat([frame[CUSTOMER_ID] for frame in sources])))
 
     @cached_property
     def offer_ids(self) -> IdMap:
         """The offers of the offers table."""
-        return IdMap(self.offers[OFFER_ID])
+        return IdMap(_different(self.offers[OFFER_ID]))
 
     @cached_property
     def item_ids(self) -> IdMap:
         """Every item that is in any table."""
         sources = (self.items, self.offer_items, self.transactions)
-        return IdMap(pd.concat([frame[ITEM_ID] for frame in sources]).dropna().unique())
+        return IdMap(_different(pd.concat([frame[ITEM_ID] for frame in sources]).dropna()))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -148,6 +148,11 @@ class Dataset:
     def has_impressions(self) -> bool:
         """Tell whether what was shown was logged."""
         return bool((self.interactions[EVENT_TYPE] == IMPRESSION).any())
+
+
+def _different(ids: pd.Series[str]) -> np.ndarray:
+    """Return different ids as plain objects: to go through those of a series takes far longer."""
+    return np.asarray(pd.Series(ids.unique()).to_numpy(dtype=object))
 
 
 def transaction_numbers(transactions: pd.DataFrame) -> np.ndarray:

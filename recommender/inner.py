@@ -40,8 +40,8 @@ ScorerOf = Callable[[Recommender], Parted]
 
 
 def learn_features(
-    fitted: Fitted,
     judged: list[Judged],
+    prior: np.ndarray,
     scorer_of: ScorerOf,
     most: np.ndarray | float = np.inf,
 ) -> np.ndarray:
@@ -49,10 +49,10 @@ def learn_features(
 
     Parameters
     ----------
-    fitted : Fitted
-        The sources at the model's moment; their weights are the prior.
     judged : list of Judged
         Past moments; with none, the prior stands.
+    prior : ndarray of float, shape (features,)
+        Weights believed before any data.
     scorer_of : callable
         Finds the scorer in a recommender.
     most : ndarray of float, shape (features,), or float
@@ -62,7 +62,6 @@ def learn_features(
     -------
     ndarray of float, shape (features,)
     """
-    prior = scorer_of(fitted.recommender).weight
     lists = [_lists(part.fitted, part.lists, scorer_of) for part in judged]
     counted = sum(len(one.taken) for one in lists)
     if not counted:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from recommender.base import Query
 from recommender.calibration import Trials, fit_calibration
+from recommender.collaborative import PRIOR as TAKEN
 from recommender.content import BOUND
+from recommender.content import PRIOR as BOUGHT
 from recommender.hybrid import MOST, OF_NEW, PRIOR, Hybrid, corner_shares, prior_hybrid
 from recommender.inner import learn_features
 from recommender.judging import CHUNK_CELLS, Judged, Showings, score_listed
@@ -23,8 +27,32 @@ from recommender.variants import Variant, make_variants
 EARLIER_WEIGHT = 0.5  # an earlier moment is less like the present
 
 
+@dataclass(frozen=True)
+class Within:
+    """What the features of the sources that have several are worth: a weight each."""
+
+    collaborative: np.ndarray
+    content: np.ndarray
+
+
+def learn_within(judged: list[Judged]) -> Within:
+    """Learn what past moments say of the sources each by itself; with none, the priors stand."""
+    return Within(
+        learn_features(judged, _prior(TAKEN), lambda model: model.collaborative),
+        learn_features(judged, _prior(BOUGHT), lambda model: model.content, BOUND),
+    )
+
+
+def _prior(weights: Mapping[str, float]) -> np.ndarray:
+    return np.array(list(weights.values()))
+
+
 def learn(
-    fitted: Fitted, judged: list[Judged], seed: int = 0, recipe: Recipe = DEFAULT
+    fitted: Fitted,
+    judged: list[Judged],
+    within: Within,
+    seed: int = 0,
+    recipe: Recipe = DEFAULT,
 ) -> Recommender:
     """Give fitted sources the weights that past moments speak for.
 
@@ -34,11 +62,11 @@ def learn(
         The sources at the model's moment.
     judged : list of Judged
         Past moments, oldest first; with none, the prior stands.
+    within : Within
+        What these say of each source by itself.
     """
-    collaborative = learn_features(fitted, judged, lambda model: model.collaborative)
-    content = learn_features(fitted, judged, lambda model: model.content, BOUND)
-    recommender = _with_weights(fitted, collaborative, content, seed)
-    past = [_with_weights(part.fitted, collaborative, content, seed) for part in judged]
+    recommender = _with_weights(fitted, within, seed)
+    past = [_with_weights(part.fitted, within, seed) for part in judged]
     fading = [EARLIER_WEIGHT**age for age in reversed(range(len(judged)))]
     lists = [
         one
@@ -115,10 +143,11 @@ def _sums(
     part = judged.whole
 
     def split(variant: Variant) -> Sums:
+        share = weight @ corner_shares(variant.query).T
         return pool(
-            model.terms,
+            partial(model.terms, share=share),
             model.rough,
-            weight @ corner_shares(variant.query).T,
+            share,
             np.ones(len(weight)),
             variant.query,
             replace(part, taken=part.taken & variant.candidate, candidate=variant.candidate),
@@ -128,15 +157,13 @@ def _sums(
     return share_out(split, make_variants(judged.fitted, part, seed))
 
 
-def _with_weights(
-    fitted: Fitted, collaborative: np.ndarray, content: np.ndarray, seed: int
-) -> Recommender:
+def _with_weights(fitted: Fitted, within: Within, seed: int) -> Recommender:
     """Replace the weights within sources and take the hybrid's scales anew."""
     before = fitted.recommender
     model = replace(
         before,
-        collaborative=replace(before.collaborative, weight=collaborative),
-        content=replace(before.content, weight=content),
+        collaborative=replace(before.collaborative, weight=within.collaborative),
+        content=replace(before.content, weight=within.content),
     )
     sample = sample_of(fitted, seed)
     hybrid: Hybrid = prior_hybrid(

@@ -76,18 +76,26 @@ class Recommender:
         """Ask every source: shape (sources, n, offers), NaN where it cannot say."""
         return np.stack([scorer.score(query) for scorer in self.scorers])
 
-    def terms(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
-        """Return the terms of the hybrid: (sources + 3, n, offers), or of `columns`, (n, c)."""
+    def terms(
+        self, query: Query, columns: np.ndarray | None = None, share: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return the terms of the hybrid: (sources + 3, n, offers), or of `columns`, (n, c).
+
+        Parameters
+        ----------
+        share : ndarray of float, shape (sources + 3, n), optional
+            As in `read`, where `columns` are given.
+        """
         if columns is None:
             return self.hybrid.terms(self.scores(query))
         pairs = pairs_of(columns)
-        scores = np.stack([reading.at(*pairs) for reading in self.read(query)])
+        scores = np.stack([reading.at(*pairs) for reading in self.read(query, share)])
         found = self.hybrid.of(pairs[1]).terms(scores[:, :, None])
         return found.reshape(len(found), *columns.shape)
 
     def rough(self, query: Query, weight: np.ndarray) -> np.ndarray:
         """Sum up the terms in single precision by weights, shape (sources + 3, n): (n, offers)."""
-        return outline_of(self.hybrid, self.read(query), weight).whole()
+        return outline_of(self.hybrid, self.read(query, weight), weight).whole()
 
     def blend(self, query: Query) -> Blend:
         """Blend the sources for every offer."""

@@ -18,8 +18,8 @@ from data.idmap import IdMap
 from data.schema import CUSTOMER_ID, OFFER_ID
 from recommender.base import Query
 from recommender.bundle import Bundle, Customers
-from recommender.judging import judge
-from recommender.learning import learn
+from recommender.judging import Judged, judge
+from recommender.learning import Within, learn, learn_within
 from recommender.model import Recommender
 from recommender.recipe import DEFAULT, Recipe
 from recommender.sources import find_segments, fit_sources
@@ -156,14 +156,21 @@ def _recommender(
     elif not folds[0].by_time:
         notes.append("Time gives no cut: validation held out interactions at random.")
     with _beside() as beside:
-        past = [beside.submit(judge, fold, k, seed, recipe, suspects) for fold in folds]
+        past = beside.submit(_learn_from, folds, k, seed, recipe, suspects)
         on_step("sources")
         fitted = fit_sources(dataset, at, features.values, segments, seed, recipe, suspects)
-        judged = [one.result() for one in past]
+        judged, within = past.result()
     on_step("hybrid")
     query = replace(fitted.query, flagged=_flagged(anomalies, fitted.ids))
     with threadpool_limits(1, "blas"):
-        return learn(fitted, judged, seed, recipe), query
+        return learn(fitted, judged, within, seed, recipe), query
+
+
+def _learn_from(
+    folds: list[Fold], k: int | None, seed: int, recipe: Recipe, suspects: frozenset[str]
+) -> tuple[list[Judged], Within]:
+    judged = [judge(fold, k, seed, recipe, suspects) for fold in folds]
+    return judged, learn_within(judged)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import pandas as pd
 from data.dataset import Dataset
 from recommender.base import Query
 from recommender.judging import Judged, Score, judge, score_listed
-from recommender.learning import learn
+from recommender.learning import learn, learn_within
 from recommender.model import Recommender
 from recommender.recipe import DEFAULT, Recipe
 from recommender.validation import make_folds
@@ -111,7 +111,7 @@ def _judge(judged: list[Judged], recipe: Recipe, seed: int) -> np.ndarray:
     found = []
     for row, part in enumerate(judged):
         others = [one for number, one in enumerate(judged) if number != row]
-        model = learn(part.fitted, others, seed, recipe)
+        model = learn(part.fitted, others, learn_within(others), seed, recipe)
         query = part.fitted.query.take(part.whole.rows)
         score = score_listed(_scores(model), query, part.whole)[0]
         found.append(ndcg(score, part.whole.taken, part.whole.candidate))
