@@ -81,6 +81,45 @@ def test_the_short_way_leads_to_the_same_lists(small_bundle: Bundle, seed: int) 
     assert_same(lists_of(small_bundle, query, allowed, wish, few=0, strip=strip), exact)
 
 
+def test_sources_that_count_nothing_are_not_scored(
+    small_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = small_bundle.recommender
+    assert model is not None
+    weight = model.hybrid.weight.copy()
+    weight[:2] = 0.0
+    silent = replace(model, hybrid=replace(model.hybrid, weight=weight))
+    query = drawn(small_bundle, np.random.default_rng(1))
+    allowed = np.ones((30, model.n_offers), dtype=bool)
+    wish = Wish(at=small_bundle.moment)
+    bundle = replace(small_bundle, recommender=silent)
+    exact = silent.blend(query)
+    for name in (type(model.collaborative), type(model.content)):
+        monkeypatch.setattr(name, "read", None)
+    for few in (0, 10**9):
+        found = lists_of(bundle, query, allowed, wish, few=few)
+        for person, rows in enumerate(found.rows):
+            np.testing.assert_allclose(
+                found.contributions[person, :, :-1].T,
+                exact.contributions[:, person, rows],
+                rtol=1e-11,
+                atol=1e-11,
+            )
+            leading = exact.leading(np.full(len(rows), person), rows)
+            assert found.source[person].tolist() == leading.tolist()
+
+
+def test_exact_lists_made_some_at_a_time_are_the_same(
+    small_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = drawn(small_bundle, np.random.default_rng(2))
+    allowed = np.random.default_rng(2).random((30, len(small_bundle.offers))) < 0.5
+    wish = Wish(at=small_bundle.moment, knobs=Knobs(0.0, 0.5))
+    whole = lists_of(small_bundle, query, allowed, wish, few=0)
+    monkeypatch.setattr(choosing, "EXACT_CELLS", 7 * allowed.shape[1])
+    assert_same(lists_of(small_bundle, query, allowed, wish, few=0), whole)
+
+
 def test_offers_alike_to_the_last_bit_stand_in_their_order(small_bundle: Bundle) -> None:
     """Nothing is known and everything is equally popular: ties across the end of every list."""
     model = small_bundle.recommender

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from data.dataset import Dataset, microseconds, valid_at
 from data.errors import DataError
-from data.idmap import IdMap
+from data.idmap import MANY, IdMap
 from data.schema import TABLES
 
 NOON = pd.Timestamp("2025-03-01T12:00:00Z")
@@ -77,6 +77,19 @@ def test_rows_of_many_ids() -> None:
     assert IdMap([]).known(pd.Series(["a"])).tolist() == [False]
 
 
+def test_rows_of_ids_that_come_again_and_again() -> None:
+    known = IdMap(f"c{row}" for row in range(50))
+    drawn = np.random.default_rng(0).integers(0, 60, MANY)
+    wanted = pd.Series([f"c{row}" if row < 59 else None for row in drawn], dtype="str")
+    here = known.known(wanted)
+    assert here.tolist() == (drawn < 50).tolist()
+    assert [known.ids[row] for row in known.rows(wanted[here])] == wanted[here].tolist()
+    twice = pd.concat([wanted[here], wanted[here]])
+    assert known.rows(twice).tolist() == [known.row(name) for name in twice]
+    with pytest.raises(DataError, match=r"c5[0-8]"):
+        known.rows(wanted[wanted.notna()])
+
+
 def test_an_absent_table_has_all_columns_and_no_rows() -> None:
     dataset = Dataset.of({})
     for name, table in TABLES.items():
@@ -124,6 +137,11 @@ def test_before_leaves_out_the_moment_itself() -> None:
     assert cut.interactions["occurred_at"].tolist() == moments(-1).tolist()
     assert cut.transactions["occurred_at"].tolist() == moments(-2).tolist()
     assert len(dataset.interactions) == 3
+
+
+def test_a_dataset_that_lies_before_a_moment_is_itself() -> None:
+    dataset = Dataset.of({"interactions": log(-1, 0), "transactions": purchases(-2)})
+    assert dataset.before(dataset.moment_after()) is dataset
 
 
 def test_before_keeps_what_has_no_time() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from recommender.ranking import spread, top
+from recommender.ranking import places, spread, top
 
 
 @given(
@@ -26,6 +27,34 @@ def test_top_is_a_full_stable_sort_cut_short(
     found = top(score, allowed, n, order)
     for row, length in enumerate(np.minimum(allowed.sum(axis=1), n)):
         assert found[row, :length].tolist() == expected[row, :length].tolist()
+
+
+@given(
+    hnp.arrays(np.float64, (3, 17), elements=st.sampled_from([-1.0, 0.0, 0.5, 2.0])),
+    hnp.arrays(np.bool_, (3, 17)),
+    st.integers(1, 20),
+)
+def test_places_are_those_of_the_whole_list(score: np.ndarray, allowed: np.ndarray, n: int) -> None:
+    rows, columns = allowed.nonzero()
+    listed = top(score, allowed, n).tolist()
+    expected = [
+        listed[row].index(column) if column in listed[row] else n
+        for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
+    ]
+    assert places(score, allowed, rows, columns, n).tolist() == expected
+
+
+@pytest.mark.parametrize("n", [1, 10, 40])
+def test_the_best_of_long_lists_are_those_of_a_full_sort(n: int) -> None:
+    random = np.random.default_rng(n)
+    score = random.normal(size=(30, 500))
+    score[:10] = score[:10].round()  # ties across the end, many of them
+    score[10] = 0.0
+    allowed = random.random(score.shape) < random.choice([0.01, 0.5, 1.0], (30, 1))
+    found = top(score, allowed, n)
+    for row, length in enumerate(np.minimum(allowed.sum(axis=1), n)):
+        best = np.argsort(np.where(allowed[row], -score[row], np.inf), kind="stable")
+        assert found[row, :length].tolist() == best[:length].tolist()
 
 
 def test_without_diversity_the_order_stays() -> None:
