@@ -54,8 +54,8 @@ def solve_autoencoder(rows: sp.csr_matrix, penalty: float, most: int) -> sp.csr_
 
 def mean_diagonal(rows: sp.csr_matrix) -> float:
     """Return the mean diagonal of G: about how much is known of a column."""
-    squares = sp.csr_matrix(rows.astype(np.float64).power(2))
-    return float((_weights(rows) @ squares).sum()) / max(1, rows.shape[1])
+    weighed = _weights(rows) @ rows.astype(np.float64).power(2)
+    return float(np.sum(weighed.data)) / max(1, rows.shape[1])
 
 
 def error_by_chance(rows: sp.csr_matrix) -> float:

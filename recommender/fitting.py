@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -38,9 +39,12 @@ def fit_collaborative(query: Query, recipe: Recipe, seed: int = 0) -> Collaborat
     kept = sp.csr_matrix(taken[:, columns])
     kept = sp.csr_matrix(kept[np.diff(kept.indptr) > 0])
     # Threads of BLAS inside other threads fight each other; one thread also fixes the rounding.
-    with threadpool_limits(1, "blas"):
-        autoencoder = _fit_autoencoder(kept, recipe.penalty, seed)
-        factors = _fit_factors(kept, recipe, seed)  # the last: by then all cores may be free
+    # LAPACK holds the interpreter's lock while it solves; the factors' loops do without, and keep
+    # the cores busy meanwhile.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(1) as beside:
+        solved = beside.submit(_fit_autoencoder, kept, recipe.penalty, seed)
+        factors = _fit_factors(kept, recipe, seed)
+        autoencoder = solved.result()
     times = np.asarray(query.redeemed.sum(axis=0)).ravel()
     takers = np.asarray((query.redeemed > 0).sum(axis=0)).ravel()
     scorer = CollaborativeScorer(
