@@ -54,15 +54,15 @@ def solve_autoencoder(rows: sp.csr_matrix, penalty: float, most: int) -> sp.csr_
 
 def mean_diagonal(rows: sp.csr_matrix) -> float:
     """Return the mean diagonal of G: about how much is known of a column."""
-    weighed = _weights(rows) @ rows.astype(np.float64).power(2)
-    return float(np.sum(weighed.data)) / max(1, rows.shape[1])
+    weighed = sp.csr_matrix(_weights(rows) @ rows.power(2))
+    return float(weighed.data.sum(dtype=np.float64) / max(1, rows.shape[1]))
 
 
 def error_by_chance(rows: sp.csr_matrix) -> float:
     """Say about how far an entry of G is off by chance, as the root of a count is."""
     if not rows.nnz:
         return 0.0
-    return float(np.sqrt(mean_diagonal(rows) * (rows.data.astype(np.float64) ** 2).mean()))
+    return float(np.sqrt(mean_diagonal(rows) * (rows.data**2).mean(dtype=np.float64)))
 
 
 def _weights(rows: sp.csr_matrix) -> sp.dia_array:
