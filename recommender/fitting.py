@@ -23,13 +23,17 @@ RANK, SPECTRAL_SHARE = 512, 0.3
 SCALE_SAMPLE = 300  # customers
 
 
-def fit_collaborative(query: Query, recipe: Recipe, seed: int = 0) -> CollaborativeScorer:
+def fit_collaborative(
+    query: Query, repeatable: np.ndarray, recipe: Recipe, seed: int = 0
+) -> CollaborativeScorer:
     """Fit everything that learns from what all customers took.
 
     Parameters
     ----------
     query : Query
         Everybody's.
+    repeatable : ndarray of bool, shape (offers,)
+        Offers that can be taken again.
     recipe : Recipe
     seed : int
         Seed of the ALS's first factors and of the spectral part.
@@ -55,6 +59,7 @@ def fit_collaborative(query: Query, recipe: Recipe, seed: int = 0) -> Collaborat
             right=_spread(autoencoder.right, columns, len(trained)),
         ),
         habit=np.log(np.maximum(times, 1.0) / np.maximum(takers, 1.0)),
+        repeatable=repeatable,
         trained=trained,
         scale=np.ones(len(PRIOR)),
         weight=np.array(list(PRIOR.values())),
