@@ -21,7 +21,6 @@ from recommender.sources import Fitted, sample_of
 from recommender.variants import Variant, make_variants
 
 BESIDE = 2  # lists of customers of whom more or less is known, laid out at the same time
-EARLIER_WEIGHT = 0.5  # an earlier moment is less like the present
 
 
 def learn(
@@ -40,11 +39,8 @@ def learn(
     content = learn_features(fitted, judged, lambda model: model.content, BOUND)
     recommender = _with_weights(fitted, collaborative, content, seed)
     past = [_with_weights(part.fitted, collaborative, content, seed) for part in judged]
-    fading = [EARLIER_WEIGHT**age for age in reversed(range(len(judged)))]
     lists = [
-        one
-        for part, model, share in zip(judged, past, fading, strict=True)
-        for one in _lists(model, part, share, seed)
+        one for part, model in zip(judged, past, strict=True) for one in _lists(model, part, seed)
     ]
     prior = recommender.hybrid
     strength = recipe.strength * _repeats(judged)[:, None]
@@ -53,9 +49,9 @@ def learn(
     # weights would follow the old policy rather than what people want.
     sums = [
         one
-        for part, model, share in zip(judged, past, fading, strict=True)
+        for part, model in zip(judged, past, strict=True)
         if part.showings is None
-        for one in _sums(model, part, weight, share, seed)
+        for one in _sums(model, part, weight, seed)
     ]
     scale = lean(sums, polish(sums, np.ones(len(weight))))
     weight = np.minimum(weight * scale[:, None], MOST)
@@ -93,7 +89,7 @@ def _repeats(judged: list[Judged]) -> np.ndarray:
     return np.array([ratio if term in OF_NEW else 1.0 for term in PRIOR])
 
 
-def _lists(model: Recommender, judged: Judged, fading: float, seed: int) -> list[Lists]:
+def _lists(model: Recommender, judged: Judged, seed: int) -> list[Lists]:
     """Lay out the sources' scores of some lists, for all that may be known of the customers."""
     part = judged.lists
 
@@ -103,16 +99,14 @@ def _lists(model: Recommender, judged: Judged, fading: float, seed: int) -> list
             share=corner_shares(variant.query),
             taken=(part.taken & variant.candidate).astype(np.float64),
             candidate=variant.candidate,
-            weight=fading * variant.weight,
+            weight=variant.weight,
         )
 
     with ThreadPoolExecutor(BESIDE) as pool:
         return list(pool.map(lay_out, make_variants(judged.fitted, part, seed)))
 
 
-def _sums(
-    model: Recommender, judged: Judged, weight: np.ndarray, fading: float, seed: int
-) -> list[Sums]:
+def _sums(model: Recommender, judged: Judged, weight: np.ndarray, seed: int) -> list[Sums]:
     """Split the hybrid's scores of whole lists by term."""
     part = judged.whole
 
@@ -124,7 +118,7 @@ def _sums(
             np.ones(len(weight)),
             variant.query,
             replace(part, taken=part.taken & variant.candidate, candidate=variant.candidate),
-            fading * variant.weight,
+            variant.weight,
         )
 
     with ThreadPoolExecutor(BESIDE) as threads:
