@@ -134,7 +134,7 @@ class CollaborativeScorer:
     factors : Factors
     autoencoder : Autoencoder
     habit : ndarray of float, shape (offers,)
-        Log of times taken per customer who took it.
+        Log of times taken per customer who took it; zero where it can be taken once only.
     repeatable : ndarray of bool, shape (offers,)
         Offers that can be taken again.
     trained : ndarray of bool, shape (offers,)
@@ -200,11 +200,12 @@ class CollaborativeScorer:
         if name == "autoencoder":
             return Table(self.autoencoder.score(_log1p(self._counted(query.times()))))
         if name == "lately":
-            return Cells(_log1p(self._open(query.history, query.redeemed)))
-        before = self._open(query.redeemed, query.redeemed)
+            return Cells(_log1p(self._open(query)))
+        before = query.redeemed.copy()
         if name == "again":
-            return Cells(_log1p(before))
-        before.data = self.habit[before.indices]
+            before.data = np.log1p(before.data * self.repeatable[before.indices])
+        else:
+            before.data = self.habit[before.indices]
         return Cells(before)
 
     def _counted(self, times: sp.csr_matrix) -> sp.csr_matrix:
@@ -214,13 +215,11 @@ class CollaborativeScorer:
         counted.data = np.minimum(counted.data, most[counted.indices])
         return counted
 
-    def _open(self, history: sp.csr_matrix, redeemed: sp.csr_matrix) -> sp.csr_matrix:
-        """Leave out of a history what was redeemed and cannot be again."""
-        gone = redeemed.copy()
+    def _open(self, query: Query) -> sp.csr_matrix:
+        """Leave out of the history what was redeemed and cannot be again."""
+        gone = query.redeemed.copy()
         gone.data = (gone.data > 0) & ~self.repeatable[gone.indices]
-        left = sp.csr_matrix(history - history.multiply(gone))
-        left.eliminate_zeros()
-        return left
+        return sp.csr_matrix(query.history - query.history.multiply(gone))
 
 
 def _log1p(counts: sp.csr_matrix) -> sp.csr_matrix:

@@ -58,7 +58,7 @@ def fit_collaborative(
             left=_spread(autoencoder.left, columns, len(trained)),
             right=_spread(autoencoder.right, columns, len(trained)),
         ),
-        habit=np.log(np.maximum(times, 1.0) / np.maximum(takers, 1.0)),
+        habit=repeatable * np.log(np.maximum(times, 1.0) / np.maximum(takers, 1.0)),
         repeatable=repeatable,
         trained=trained,
         scale=np.ones(len(PRIOR)),
