@@ -140,6 +140,21 @@ class Dataset:
         """Return the interactions of one type."""
         return self.interactions[self.interactions[EVENT_TYPE] == event_type]
 
+    def takings(self, event_type: str) -> pd.DataFrame:
+        """Return the interactions of one type, of what can be redeemed once only each one's first.
+
+        That somebody redeems it again says nothing of whom to offer it to.
+        """
+        events = self.events(event_type)
+        if event_type != REDEMPTION or events.empty:
+            return events
+        repeatable = self.offers["repeatable"].fillna(False).astype(bool)
+        once = ~events[OFFER_ID].isin(self.offers.loc[repeatable, OFFER_ID]).to_numpy()
+        order = events[OCCURRED_AT].argsort(kind="stable").to_numpy()
+        again = np.zeros(len(events), dtype=bool)
+        again[order] = events.iloc[order].duplicated([CUSTOMER_ID, OFFER_ID])
+        return events[~(once & again)]
+
     def positive_type(self) -> str | None:
         """Return the event that counts as relevant: redemption, else click, else nothing."""
         seen = set(self.interactions[EVENT_TYPE].unique())

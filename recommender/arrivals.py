@@ -173,6 +173,7 @@ def _collaborative(scorer: CollaborativeScorer, places: Places) -> Collaborative
             right=places.spread(code.right),
         ),
         habit=places.spread(scorer.habit),
+        repeatable=places.spread(scorer.repeatable),
         trained=places.spread(scorer.trained),
     )
 

@@ -47,7 +47,7 @@ def collect_chances(
         rows, columns = ids.rows(frame[CUSTOMER_ID]), offers.rows(frame[OFFER_ID])
         return sp.csr_matrix((weight, (rows, columns)), shape=shape)
 
-    taken = dataset.events(dataset.positive_type() or CLICK)
+    taken = dataset.takings(dataset.positive_type() or CLICK)
     events = count(taken, np.ones(len(taken)))
     impressions = dataset.events(IMPRESSION)
     shown = count(impressions, looked_at(impressions, dataset.events(CLICK)))

@@ -130,12 +130,16 @@ class CollaborativeScorer:
     - lately: the same, the older the less;
     - habit: how often those who take the offer take it, where the customer has.
 
+    An offer that can be taken once only counts once, and not for itself once it is taken.
+
     Attributes
     ----------
     factors : Factors
     autoencoder : Autoencoder
     habit : ndarray of float, shape (offers,)
-        Log of times taken per customer who took it.
+        Log of times taken per customer who took it; zero where it can be taken once only.
+    repeatable : ndarray of bool, shape (offers,)
+        Offers that can be taken again.
     trained : ndarray of bool, shape (offers,)
         Offers with interactions; of others nothing can be said.
     scale : ndarray of float, shape (features,)
@@ -147,6 +151,7 @@ class CollaborativeScorer:
     factors: Factors
     autoencoder: Autoencoder
     habit: np.ndarray
+    repeatable: np.ndarray
     trained: np.ndarray
     scale: np.ndarray
     weight: np.ndarray
@@ -197,14 +202,28 @@ class CollaborativeScorer:
         if name == "factors":
             return self.factors.read(query.taken())
         if name == "autoencoder":
-            return Table(self.autoencoder.score(_log1p(query.times())))
-        if name == "again":
-            return Cells(_log1p(query.redeemed))
+            return Table(self.autoencoder.score(_log1p(self._counted(query.times()))))
         if name == "lately":
-            return Cells(_log1p(query.history))
-        once = query.redeemed.copy()
-        once.data = self.habit[once.indices]
-        return Cells(once)
+            return Cells(_log1p(self._open(query)))
+        before = query.redeemed.copy()
+        if name == "again":
+            before.data = np.log1p(before.data * self.repeatable[before.indices])
+        else:
+            before.data = self.habit[before.indices]
+        return Cells(before)
+
+    def _counted(self, times: sp.csr_matrix) -> sp.csr_matrix:
+        """Count what can be taken once only at most once."""
+        counted = times.copy()
+        most = np.where(self.repeatable, np.inf, 1.0)
+        counted.data = np.minimum(counted.data, most[counted.indices])
+        return counted
+
+    def _open(self, query: Query) -> sp.csr_matrix:
+        """Leave out of the history what was redeemed and cannot be again."""
+        gone = query.redeemed.copy()
+        gone.data = (gone.data > 0) & ~self.repeatable[gone.indices]
+        return sp.csr_matrix(query.history - query.history.multiply(gone))
 
 
 def _log1p(counts: sp.csr_matrix) -> sp.csr_matrix:

@@ -22,13 +22,17 @@ NEAR = 1000  # entries kept per offer
 SCALE_SAMPLE = 300  # customers
 
 
-def fit_collaborative(query: Query, recipe: Recipe, seed: int = 0) -> CollaborativeScorer:
+def fit_collaborative(
+    query: Query, repeatable: np.ndarray, recipe: Recipe, seed: int = 0
+) -> CollaborativeScorer:
     """Fit everything that learns from what all customers took.
 
     Parameters
     ----------
     query : Query
         Everybody's.
+    repeatable : ndarray of bool, shape (offers,)
+        Offers that can be taken again.
     recipe : Recipe
     seed : int
         Seed of the ALS's first factors and of the spectral part.
@@ -56,7 +60,8 @@ def fit_collaborative(query: Query, recipe: Recipe, seed: int = 0) -> Collaborat
             left=_spread(autoencoder.left, columns, len(trained)),
             right=_spread(autoencoder.right, columns, len(trained)),
         ),
-        habit=np.log(np.maximum(times, 1.0) / np.maximum(takers, 1.0)),
+        habit=repeatable * np.log(np.maximum(times, 1.0) / np.maximum(takers, 1.0)),
+        repeatable=repeatable,
         trained=trained,
         scale=np.ones(len(PRIOR)),
         weight=np.array(list(PRIOR.values())),

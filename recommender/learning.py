@@ -24,8 +24,6 @@ from recommender.sharing import share_out
 from recommender.sources import Fitted, sample_of
 from recommender.variants import Variant, make_variants
 
-EARLIER_WEIGHT = 0.5  # an earlier moment is less like the present
-
 
 @dataclass(frozen=True)
 class Within:
@@ -67,11 +65,8 @@ def learn(
     """
     recommender = _with_weights(fitted, within, seed)
     past = [_with_weights(part.fitted, within, seed) for part in judged]
-    fading = [EARLIER_WEIGHT**age for age in reversed(range(len(judged)))]
     lists = [
-        one
-        for part, model, share in zip(judged, past, fading, strict=True)
-        for one in _lists(model, part, share, seed)
+        one for part, model in zip(judged, past, strict=True) for one in _lists(model, part, seed)
     ]
     prior = recommender.hybrid
     strength = recipe.strength * _repeats(judged)[:, None]
@@ -80,9 +75,9 @@ def learn(
     # weights would follow the old policy rather than what people want.
     sums = [
         one
-        for part, model, share in zip(judged, past, fading, strict=True)
+        for part, model in zip(judged, past, strict=True)
         if part.showings is None
-        for one in _sums(model, part, weight, share, seed)
+        for one in _sums(model, part, weight, seed)
     ]
     scale = lean(sums, polish(sums, np.ones(len(weight))))
     weight = np.minimum(weight * scale[:, None], MOST)
@@ -120,7 +115,7 @@ def _repeats(judged: list[Judged]) -> np.ndarray:
     return np.array([ratio if term in OF_NEW else 1.0 for term in PRIOR])
 
 
-def _lists(model: Recommender, judged: Judged, fading: float, seed: int) -> list[Lists]:
+def _lists(model: Recommender, judged: Judged, seed: int) -> list[Lists]:
     """Lay out the sources' scores of some lists, for all that may be known of the customers."""
     part = judged.lists
 
@@ -130,15 +125,13 @@ def _lists(model: Recommender, judged: Judged, fading: float, seed: int) -> list
             share=corner_shares(variant.query),
             taken=(part.taken & variant.candidate).astype(np.float64),
             candidate=variant.candidate,
-            weight=fading * variant.weight,
+            weight=variant.weight,
         )
 
     return share_out(lay_out, make_variants(judged.fitted, part, seed))
 
 
-def _sums(
-    model: Recommender, judged: Judged, weight: np.ndarray, fading: float, seed: int
-) -> list[Sums]:
+def _sums(model: Recommender, judged: Judged, weight: np.ndarray, seed: int) -> list[Sums]:
     """Split the hybrid's scores of whole lists by term."""
     part = judged.whole
 
@@ -151,7 +144,7 @@ def _sums(
             np.ones(len(weight)),
             variant.query,
             replace(part, taken=part.taken & variant.candidate, candidate=variant.candidate),
-            fading * variant.weight,
+            variant.weight,
         )
 
     return share_out(split, make_variants(judged.fitted, part, seed))

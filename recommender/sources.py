@@ -124,7 +124,8 @@ def fit_sources(
         Kin(category, categories, _interest(spend), _interest(query.purchases / keys.unit)),
         seed,
     )
-    collaborative = fit_collaborative(learnt, recipe, seed)
+    repeatable = table["repeatable"].fillna(False).to_numpy(dtype=bool)
+    collaborative = fit_collaborative(learnt, repeatable, recipe, seed)
     readiness = find_readiness(dataset, keys)
     sample = query.take(_sample(query, seed))
     return Fitted(

@@ -32,7 +32,7 @@ def trend_of(dataset: Dataset, at: pd.Timestamp) -> np.ndarray:
         Log of taken per expected; zero where nothing was taken.
     """
     offers, moment = dataset.offer_ids, at.value // 1000
-    events = dataset.events(dataset.positive_type() or CLICK)
+    events = dataset.takings(dataset.positive_type() or CLICK)
     when = microseconds(events[OCCURRED_AT]).fillna(moment).to_numpy(dtype=np.float64)
     rows, weight = offers.rows(events[OFFER_ID]), fading(when, moment)
     order = np.argsort(when, kind="stable")

@@ -100,7 +100,7 @@ def make_folds(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
     kind = dataset.positive_type()
     if kind is None:
         return []
-    events = dataset.events(kind)
+    events = dataset.takings(kind)
     first = pd.concat([dataset.interactions[OCCURRED_AT], dataset.transactions[OCCURRED_AT]]).min()
     span = at - first
     horizon = min(max(span / 6, SHORTEST), LONGEST)

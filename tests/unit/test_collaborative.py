@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from recommender import fitting, neighbours
 from recommender.base import Query
-from recommender.collaborative import Factors
+from recommender.collaborative import CollaborativeScorer, Factors
 from recommender.fitting import fit_collaborative
 from recommender.recipe import Recipe
 
@@ -25,6 +25,12 @@ def query_of(redeemed: sp.csr_matrix) -> Query:
 def taken(n: int = 60, offers: int = 30, seed: int = 0) -> sp.csr_matrix:
     random = np.random.default_rng(seed)
     return sp.csr_matrix((random.random((n, offers)) < 0.15).astype(float))
+
+
+def fit(query: Query, recipe: Recipe, seed: int = 0) -> CollaborativeScorer:
+    """Let every offer be one that can be taken again."""
+    repeatable = np.ones(query.history.shape[1], dtype=bool)
+    return fit_collaborative(query, repeatable, recipe, seed)
 
 
 def test_fold_in_equals_implicit() -> None:
@@ -47,7 +53,7 @@ def test_the_autoencoder_solves_its_equation() -> None:
     penalty = 0.33 / 0.67 * np.diag(gram) + 10 * np.diag(gram).mean() ** 0.5
     expected = np.linalg.solve(gram + np.diag(penalty), gram)
     np.fill_diagonal(expected, 0.0)
-    found = fit_collaborative(query_of(history), Recipe(penalty=10.0)).autoencoder
+    found = fit(query_of(history), Recipe(penalty=10.0)).autoencoder
     np.testing.assert_allclose(found.near.toarray(), expected, atol=1e-5)
     np.testing.assert_allclose(found.score(history), x @ expected, atol=1e-5)
 
@@ -58,7 +64,7 @@ def test_a_large_catalogue_goes_by_neighbours_and_a_singular_space(
     monkeypatch.setattr(fitting, "MOST_DENSE", 10)
     monkeypatch.setattr(neighbours, "RANK", 6)
     history = taken(200, 40)
-    code = fit_collaborative(query_of(history), Recipe()).autoencoder
+    code = fit(query_of(history), Recipe()).autoencoder
     x = history.toarray()
     length, count = np.maximum(x.sum(axis=1), 1), x.sum(axis=0)
     near = (x * length[:, None] ** -0.3).T @ x * count[:, None] ** -0.8 * count**-0.2
@@ -83,13 +89,13 @@ def test_the_fewer_pairs_were_taken_the_more_each_tells() -> None:
 
 def test_neighbours_beyond_the_largest_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fitting, "NEAR", 5)
-    near = fit_collaborative(query_of(taken()), Recipe()).autoencoder.near
+    near = fit(query_of(taken()), Recipe()).autoencoder.near
     assert near.getnnz(axis=0).max() <= 5
 
 
 def test_same_seed_same_factors() -> None:
     query = query_of(taken())
-    first, second, other = (fit_collaborative(query, Recipe(), seed) for seed in (3, 3, 4))
+    first, second, other = (fit(query, Recipe(), seed) for seed in (3, 3, 4))
     np.testing.assert_array_equal(first.factors.offers, second.factors.offers)
     assert not np.array_equal(first.factors.offers, other.factors.offers)
 
@@ -98,7 +104,7 @@ def test_what_is_taken_again_and_again_comes_first() -> None:
     history = taken()
     often = history.toarray()
     often[0] = np.where(np.arange(30) == 4, 6.0, np.where(np.arange(30) == 7, 1.0, 0.0))
-    scorer = fit_collaborative(query_of(sp.csr_matrix(often)), Recipe())
+    scorer = fit(query_of(sp.csr_matrix(often)), Recipe())
     score = scorer.score(query_of(sp.csr_matrix(often[[0]])))[0]
     assert score.argsort()[::-1][:2].tolist() == [4, 7]
 
@@ -106,7 +112,7 @@ def test_what_is_taken_again_and_again_comes_first() -> None:
 def test_a_habit_counts_once_however_often_the_offer_was_taken() -> None:
     often = taken().toarray()
     often[:, 4] *= 3
-    scorer = fit_collaborative(query_of(sp.csr_matrix(often)), Recipe())
+    scorer = fit(query_of(sp.csr_matrix(often)), Recipe())
     own = np.zeros((2, 30))
     own[:, 4] = [1, 9]
     habit = scorer.feature("habit", query_of(sp.csr_matrix(own)))
@@ -114,19 +120,36 @@ def test_a_habit_counts_once_however_often_the_offer_was_taken() -> None:
     assert not np.delete(habit, 4, axis=1).any()
 
 
+def test_what_can_be_taken_once_only_counts_once() -> None:
+    often = taken().toarray()
+    often[:, [4, 5]] *= 3
+    query = query_of(sp.csr_matrix(often))
+    once = np.arange(30) == 4
+    scorer = fit_collaborative(query, ~once, Recipe())
+    for name in ("again", "lately", "habit"):
+        feature = scorer.feature(name, query)
+        assert not feature[:, 4].any()
+        assert feature[:, 5].any()
+    counted = often.copy()
+    counted[:, 4] = np.minimum(counted[:, 4], 1.0)
+    same = scorer.score(query_of(sp.csr_matrix(counted)))
+    np.testing.assert_array_equal(scorer.score(query), same)
+    assert not np.array_equal(fit(query, Recipe()).score(query), same)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (5, 1), (1, 5), (3, 0)])
 def test_tiny_histories_fit(shape: tuple[int, int]) -> None:
     query = query_of(sp.csr_matrix(np.ones(shape)))
-    assert fit_collaborative(query, Recipe()).score(query).shape == shape
+    assert fit(query, Recipe()).score(query).shape == shape
 
 
 def test_no_interactions_say_nothing() -> None:
     query = query_of(sp.csr_matrix((4, 6)))
-    assert np.isnan(fit_collaborative(query, Recipe()).score(query)).all()
+    assert np.isnan(fit(query, Recipe()).score(query)).all()
 
 
 def test_a_history_does_not_need_the_customers_of_the_fit() -> None:
     query = query_of(taken())
-    scorer = fit_collaborative(query, Recipe())
+    scorer = fit(query, Recipe())
     alone = replace(query.take(np.array([5])))
     np.testing.assert_allclose(scorer.score(alone)[0], scorer.score(query)[5])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -225,6 +227,22 @@ def test_the_strongest_event_there_counts_as_positive(
     assert dataset.positive_type() == expected
     assert dataset.has_impressions() == ("impression" in kinds)
     assert [len(dataset.events(kind)) for kind in kinds] == [1] * len(kinds)
+
+
+def test_what_can_be_redeemed_once_only_is_taken_the_first_time() -> None:
+    offers = pd.DataFrame(
+        {"offer_id": ["once", "often", "unsaid"], "repeatable": [False, True, None]}
+    )
+    rows = [("once", 2), ("often", 1), ("once", 1), ("unsaid", 5), ("unsaid", 4), ("often", 3)]
+    events = pd.DataFrame(rows, columns=["offer_id", "day"])
+    events["occurred_at"] = NOON + pd.to_timedelta(events.pop("day"), unit="D")
+    both = pd.concat([events.assign(customer_id=name) for name in ("a", "b")])
+    dataset = Dataset.of({"offers": offers, "interactions": both.assign(event_type="redemption")})
+    kept = dataset.takings("redemption")
+    assert kept.index.tolist() == [1, 2, 4, 5, 7, 8, 10, 11]
+    clicks = replace(dataset, interactions=dataset.interactions.assign(event_type="click"))
+    assert len(clicks.takings("click")) == len(both)
+    assert clicks.takings("redemption").empty
 
 
 def test_microseconds_lead_back_to_the_moment() -> None:
