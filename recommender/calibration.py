@@ -20,11 +20,14 @@ class Trials:
     score : ndarray of float, shape (pairs,)
     shown : ndarray of float, shape (pairs,)
     taken : ndarray of bool, shape (pairs,)
+    weight : float
+        How much each pair counts.
     """
 
     score: np.ndarray
     shown: np.ndarray
     taken: np.ndarray
+    weight: float = 1.0
 
 
 def fit_calibration(trials: list[Trials]) -> tuple[float, float, bool]:
@@ -43,8 +46,10 @@ def fit_calibration(trials: list[Trials]) -> tuple[float, float, bool]:
     if sum(int(part.taken.sum()) for part in trials) < FEWEST_TAKEN:
         return 1.0, 0.0, False
     score = np.concatenate([part.score for part in trials])
-    hit = np.concatenate([part.taken for part in trials]).astype(np.float64)
-    miss = np.maximum(np.concatenate([part.shown for part in trials]) - hit, 0.0)
+    hit = np.concatenate([part.weight * part.taken for part in trials])
+    miss = np.concatenate(
+        [part.weight * np.maximum(part.shown - part.taken, 0.0) for part in trials]
+    )
 
     def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
         slope, intercept = parameters

@@ -64,8 +64,9 @@ def learn(
             replace(model, hybrid=replace(model.hybrid, weight=weight)),
             part.fitted.query,
             part.showings,
+            share,
         )
-        for part, model in zip(judged, past, strict=True)
+        for part, model, share in zip(judged, past, fading, strict=True)
         if part.showings is not None
     ]
     slope, intercept, calibrated = fit_calibration(trials)
@@ -153,7 +154,7 @@ def _with_weights(
     return replace(model, hybrid=hybrid)
 
 
-def _scored(model: Recommender, query: Query, showings: Showings) -> Trials:
+def _scored(model: Recommender, query: Query, showings: Showings, fading: float) -> Trials:
     """Score what was shown; `query` is everybody's."""
     people, place = np.unique(showings.rows, return_inverse=True)
     step = max(1, CHUNK_CELLS // max(1, model.n_offers))
@@ -163,4 +164,4 @@ def _scored(model: Recommender, query: Query, showings: Showings) -> Trials:
         here = (place >= start) & (place < start + step)
         blended = model.blend(query.take(part)).score
         score[here] = blended[place[here] - start, showings.columns[here]]
-    return Trials(score, showings.shown, showings.taken)
+    return Trials(score, showings.shown, showings.taken, fading)
