@@ -10,7 +10,7 @@ import numpy as np
 from recommender.base import Query
 from recommender.calibration import Trials, fit_calibration
 from recommender.content import BOUND
-from recommender.hybrid import MOST, OF_NEW, PRIOR, Hybrid, corner_shares, prior_hybrid
+from recommender.hybrid import MOST, OF_NEW, PRIOR, Hybrid, corner_shares, prior_hybrid, units
 from recommender.inner import learn_features
 from recommender.judging import CHUNK_CELLS, Judged, Showings, score_listed
 from recommender.listwise import Lists, fit_listwise
@@ -47,7 +47,9 @@ def learn(
         for one in _lists(model, part, share, seed)
     ]
     prior = recommender.hybrid
-    strength = recipe.strength * _repeats(judged)[:, None]
+    # A lift is held to its share of a log-odds, whatever the spread of the offers' rates.
+    held = _repeats(judged) / units(float(prior.scale[-1])) ** 2
+    strength = recipe.strength * held[:, None]
     weight = fit_listwise(lists, prior.weight, strength, MOST)
     # Where showing is logged, lists of all candidates are judged by what was shown next: polished
     # weights would follow the old policy rather than what people want.
