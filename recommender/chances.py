@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from data.dataset import Dataset
+from data.dataset import Dataset, microseconds
 from data.idmap import IdMap
-from data.schema import CLICK, CUSTOMER_ID, IMPRESSION, OCCURRED_AT, OFFER_ID
+from data.schema import CLICK, CUSTOMER_ID, IMPRESSION, OCCURRED_AT, OFFER_ID, REDEMPTION
 from recommender.examination import looked_at
 from recommender.keys import KeySpace
 from recommender.rates import Chances
@@ -49,11 +49,14 @@ def collect_chances(
 
     taken = dataset.takings(dataset.positive_type() or CLICK)
     events = count(taken, np.ones(len(taken)))
+    table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
+    once = ~table["repeatable"].fillna(False).to_numpy(dtype=bool)
     impressions = dataset.events(IMPRESSION)
+    spent = _after_redemption(impressions, dataset.events(REDEMPTION), ids, offers)
+    impressions = impressions[~(spent & once[offers.rows(impressions[OFFER_ID])])]
     shown = count(impressions, looked_at(impressions, dataset.events(CLICK)))
     pairs = events.astype(bool)
     first = pd.concat([dataset.interactions[OCCURRED_AT], dataset.transactions[OCCURRED_AT]]).min()
-    table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
     begin = table["valid_from"].fillna(first)
     end = table["valid_until"].fillna(at)
     span = max((at - first) / pd.Timedelta(days=1), 1.0) if pd.notna(first) else 1.0
@@ -70,6 +73,29 @@ def collect_chances(
         attributes=attributes,
         family=np.array([name.partition(":")[0] for name in names.tolist()], dtype=np.str_),
     )
+
+
+def _after_redemption(
+    impressions: pd.DataFrame, redemptions: pd.DataFrame, ids: IdMap, offers: IdMap
+) -> np.ndarray:
+    """Mark impressions of what the customer had redeemed before: shape (impressions,).
+
+    Of an offer that can be redeemed once only they were no chance to redeem it.
+    """
+
+    def pairs(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        number = ids.rows(frame[CUSTOMER_ID]) * len(offers) + offers.rows(frame[OFFER_ID])
+        when = microseconds(frame[OCCURRED_AT]).to_numpy(dtype=np.float64, na_value=np.nan)
+        return number, when
+
+    pair, when = pairs(redemptions)
+    order = np.lexsort((when, pair))
+    known, first = np.unique(pair[order], return_index=True)
+    earliest = np.r_[when[order][first], np.nan]  # never before anything, for other pairs
+    pair, when = pairs(impressions)
+    place = np.searchsorted(known, pair)
+    place[~np.isin(pair, known)] = len(known)
+    return np.asarray(when > earliest[place])
 
 
 def spend_behind(purchases: sp.csr_matrix, keys: KeySpace) -> sp.csr_matrix:

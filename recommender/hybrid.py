@@ -229,16 +229,28 @@ def prior_hybrid(
     scale = {Source.COLLABORATIVE: _scale(collaborative), Source.CONTENT: _scale(content)}
     rates = _scale(log_rate)
     pairs = [scale.get(source, rates) for source in Source]
-    unit = [rates[1] if term in LIFTS else 1.0 for term in PRIOR]
     return Hybrid(
         sources=tuple(str(source) for source in Source),
         centre=np.array([centre for centre, _ in pairs]),
         scale=np.array([spread for _, spread in pairs]),
-        weight=np.array(list(PRIOR.values())) * np.array(unit)[:, None],
+        weight=np.array(list(PRIOR.values())) * units(rates[1])[:, None],
         known=redemptions / (redemptions + HALF_KNOWN),
         trend=trend / rates[1],
         ready=ready,
     )
+
+
+def units(spread: float) -> np.ndarray:
+    """Return the weight at which each term counts fully: shape (terms,).
+
+    That is for a lift what brings it back to a log-odds, for others one standard deviation.
+
+    Parameters
+    ----------
+    spread : float
+        Of the log rates, popularity's scale.
+    """
+    return np.array([spread if term in LIFTS else 1.0 for term in PRIOR])
 
 
 def _scale(scores: np.ndarray) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from recommender.calibration import Trials, fit_calibration
 from recommender.collaborative import PRIOR as TAKEN
 from recommender.content import BOUND
 from recommender.content import PRIOR as BOUGHT
-from recommender.hybrid import MOST, OF_NEW, PRIOR, Hybrid, corner_shares, prior_hybrid
+from recommender.hybrid import MOST, OF_NEW, PRIOR, Hybrid, corner_shares, prior_hybrid, units
 from recommender.inner import learn_features
 from recommender.judging import CHUNK_CELLS, Judged, Showings, score_listed
 from recommender.listwise import Lists, fit_listwise
@@ -69,7 +69,9 @@ def learn(
         one for part, model in zip(judged, past, strict=True) for one in _lists(model, part, seed)
     ]
     prior = recommender.hybrid
-    strength = recipe.strength * _repeats(judged)[:, None]
+    # A lift is held to its share of a log-odds, whatever the spread of the offers' rates.
+    held = _repeats(judged) / units(float(prior.scale[-1])) ** 2
+    strength = recipe.strength * held[:, None]
     weight = fit_listwise(lists, prior.weight, strength, MOST)
     # Where showing is logged, lists of all candidates are judged by what was shown next: polished
     # weights would follow the old policy rather than what people want.

@@ -18,6 +18,7 @@ from data.schema import (
     REDEMPTION,
 )
 from recommender.examination import looked_at
+from recommender.newness import newness_at
 
 FOLDS = 2
 FEWEST_EVENTS, PLENTY = 20, 20_000  # redemptions for a moment to say something; to say enough
@@ -25,6 +26,7 @@ MOST_STARTS = 20
 SHOWN_SHARE = 0.5
 SHORTEST, LONGEST = pd.Timedelta(days=7), pd.Timedelta(days=60)
 NEARLY = 0.8  # of the most redemptions that any moment has
+ALIKE = 0.05  # newness by which moments may differ and still be as like the present as each other
 HELD_OUT = 0.2
 MOST_CUSTOMERS = 20_000  # a dozen weights are learnt as well from so many as from all
 
@@ -85,7 +87,9 @@ def make_folds(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
 
     A moment is judged best where most of what was redeemed afterwards was already on offer. Of the
     moments that have nearly as many such redemptions as any, the latest is taken; then, unless that
-    one has plenty, the next, without overlap.
+    one has plenty, the next, without overlap. Where showing is logged, the first is one at which
+    the offers were about as new as they are now: elsewhere an offer that has long been shown cannot
+    be told from a new one. The second says what holds at other moments too.
 
     Parameters
     ----------
@@ -104,15 +108,23 @@ def make_folds(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
     first = pd.concat([dataset.interactions[OCCURRED_AT], dataset.transactions[OCCURRED_AT]]).min()
     span = at - first
     horizon = min(max(span / 6, SHORTEST), LONGEST)
-    covered = _coverage(dataset, events, _moments(dataset, first, at, horizon), horizon)
+    moments = _moments(dataset, first, at, horizon)
+    covered = _coverage(dataset, events, moments, horizon)
+    gap = dict.fromkeys(moments, 0.0)
+    if _is_logged(events, dataset.events(IMPRESSION)):
+        *past, now = newness_at(dataset, [*moments, at])
+        gap = {moment: abs(new - now) for moment, new in zip(moments, past, strict=True)}
     chosen: list[pd.Timestamp] = []
     while covered and len(chosen) < FOLDS and max(covered.values()) >= FEWEST_EVENTS:
         enough = NEARLY * max(covered.values())
-        latest = max(moment for moment, events_there in covered.items() if events_there >= enough)
-        chosen.append(latest)
-        if covered[latest] >= PLENTY:
+        telling = [moment for moment, events_there in covered.items() if events_there >= enough]
+        least = min(gap[moment] for moment in telling)
+        best = max(moment for moment in telling if gap[moment] <= least + ALIKE)
+        chosen.append(best)
+        if covered[best] >= PLENTY:
             break
-        covered = {m: n for m, n in covered.items() if abs(m - latest) >= horizon}
+        covered = {m: n for m, n in covered.items() if abs(m - best) >= horizon}
+        gap = dict.fromkeys(moments, 0.0)
     if not chosen:
         return _random_fold(dataset, events, at, seed)
     return [_fold(dataset, events, moment, horizon) for moment in sorted(chosen)]
@@ -177,10 +189,15 @@ def _fold(
     shown = shown[(shown[OCCURRED_AT] >= moment) & (shown[OCCURRED_AT] < moment + horizon)]
     weight = looked_at(shown, dataset.events(CLICK))
     counts = shown[pair].assign(n=weight).groupby(pair)["n"].sum().reset_index()
-    hit = pd.MultiIndex.from_frame(taken).isin(pd.MultiIndex.from_frame(counts[pair]))
-    redeemed = bool((events[EVENT_TYPE] == REDEMPTION).all())
-    logged = redeemed and float(hit.mean()) >= SHOWN_SHARE
+    logged = bool((events[EVENT_TYPE] == REDEMPTION).all()) and _is_logged(taken, counts)
     return Fold(dataset.before(moment), moment, taken, counts, logged)
+
+
+def _is_logged(taken: pd.DataFrame, shown: pd.DataFrame) -> bool:
+    """Tell whether most pairs that were taken are among those shown."""
+    pair = [CUSTOMER_ID, OFFER_ID]
+    hit = pd.MultiIndex.from_frame(taken[pair]).isin(pd.MultiIndex.from_frame(shown[pair]))
+    return float(hit.mean()) >= SHOWN_SHARE
 
 
 def _random_fold(dataset: Dataset, events: pd.DataFrame, at: pd.Timestamp, seed: int) -> list[Fold]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from recommender.base import Query, Source
-from recommender.hybrid import Hybrid, corner_shares
+from recommender.hybrid import PRIOR, Hybrid, corner_shares, prior_hybrid
 
 CORNERS = 4
 SOURCES = tuple(str(source) for source in Source)
@@ -112,3 +112,13 @@ def test_what_is_known_moves_customers_towards_their_corner(
 def test_one_more_event_moves_the_shares_a_little() -> None:
     steps = [corner_shares(query_of(n, 5))[0] for n in range(30)]
     assert max(np.abs(a - b).max() for a, b in pairwise(steps)) < 0.4
+
+
+def test_a_lift_counts_its_share_of_a_log_odds_whatever_the_spread() -> None:
+    random = np.random.default_rng(0)
+    for spread in (0.5, 3.0):
+        rate = spread * random.normal(size=40)
+        none = np.zeros(40)
+        hybrid = prior_hybrid(rate, none[None], none[None], none, none, none)
+        share = hybrid.weight[SEGMENT] / hybrid.scale[SEGMENT]
+        np.testing.assert_allclose(share, PRIOR[Source.SEGMENT])

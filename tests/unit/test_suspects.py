@@ -23,6 +23,8 @@ from segmentation.kinds import FRAUD, KINDS
 def test_a_flood_of_redemptions_of_suspects_moves_nothing(small_dataset: Dataset) -> None:
     at = small_dataset.moment_after()
     offer = str(small_dataset.offer_ids.ids[0])
+    again = small_dataset.offers.assign(repeatable=small_dataset.offers["offer_id"] == offer)
+    small_dataset = replace(small_dataset, offers=again)
     cheat = str(small_dataset.customer_ids.ids[0])
     flood = pd.DataFrame(
         {
