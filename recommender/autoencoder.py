@@ -37,8 +37,9 @@ def solve_autoencoder(rows: sp.csr_matrix, penalty: float, most: int) -> sp.csr_
     size = rows.shape[1]
     if not rows.nnz:
         return sp.csr_matrix((size, size), dtype=np.float32)
-    products = sp.csr_matrix(rows.T @ (_weights(rows) @ rows), dtype=np.float32)
-    gram = np.asarray(products.toarray(order="F"))
+    products = rows.T @ (_weights(rows) @ rows)
+    gram = np.asarray(products.astype(np.float32).toarray(order="F"))
+    del products  # may be as large as the square matrix
     diagonal = gram.diagonal().astype(np.float64)
     penalties = DROPOUT / (1 - DROPOUT) * diagonal + penalty
     gram[np.diag_indices(size)] += penalties.astype(np.float32)

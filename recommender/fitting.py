@@ -35,7 +35,7 @@ def fit_collaborative(
         Offers that can be taken again.
     recipe : Recipe
     seed : int
-        Seed of the ALS's first factors and of the spectral part.
+        Seed of the ALS's first factors, of the singular space and of samples.
     """
     taken = query.taken()
     trained = np.asarray(taken.sum(axis=0)).ravel() > 0

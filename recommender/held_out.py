@@ -13,7 +13,7 @@ from data.schema import CUSTOMER_ID, OCCURRED_AT, OFFER_ID, REDEMPTION
 from recommender.base import HYBRID, Source
 from recommender.batch import query_customers
 from recommender.bundle import Bundle
-from recommender.judging import MOST_CELLS, MOST_LISTS, in_chunks
+from recommender.judging import in_chunks, most_lists
 from recommender.service import Service
 from recommender.validation import Fold
 
@@ -60,7 +60,7 @@ def hold_out(fold: Fold, seed: int = 0) -> HeldOut:
     candidate = ~marks(past.events(REDEMPTION)) | repeatable
     taken = marks(fold.taken) & candidate
     rows = np.flatnonzero(taken.any(axis=1))
-    most = min(MOST_LISTS, max(1, MOST_CELLS // max(1, len(offers))))
+    most = most_lists(len(offers))
     if len(rows) > most:
         rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
     wanted = pd.Index(people.ids[rows], dtype="str", name=CUSTOMER_ID)

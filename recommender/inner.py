@@ -76,16 +76,16 @@ def learn_features(
     scaled = [replace(one, features=one.features / scale[:, None, None]) for one in lists]
     bound = (most * scale)[:, None]
     learnt = fit_listwise(scaled, (prior * scale)[:, None], STRENGTH, bound)[:, 0] / scale
-    unit, start = np.where(learnt > 0, learnt, prior), (learnt > 0).astype(np.float64)
+    unit = np.where(learnt > 0, learnt, prior)
+    # Likelihood may leave out what lists are much better with, and then steps do not find it.
+    starts = ((learnt > 0).astype(np.float64), prior / unit)
     sums = []
     for part in judged:
         query, whole = _told(part.fitted, part.whole, scorer_of)
         each = np.repeat(unit[:, None], len(query), axis=1)
         scorer = scorer_of(part.fitted.recommender)
-        sums.append(pool(scorer.features, scorer.rough, each, start, query, whole))
-    # Likelihood may leave out what lists are much better with, and then steps do not find it.
-    scale = polish_from(sums, (start, prior / unit))
-    return np.asarray(np.minimum(unit * scale, most))
+        sums.append(pool(scorer.features, scorer.rough, each, starts, query, whole))
+    return np.asarray(np.minimum(unit * polish_from(sums, starts), most))
 
 
 def _lists(fitted: Fitted, part: Layout, scorer_of: ScorerOf) -> Lists:

@@ -129,7 +129,7 @@ def judge(
     taken = fold.taken[known & ~fold.taken[CUSTOMER_ID].isin(suspects)]
     owner, offer = ids.rows(taken[CUSTOMER_ID]), offers.rows(taken[OFFER_ID])
     rows = np.unique(owner)
-    most = _most_lists(len(offers))
+    most = most_lists(len(offers))
     if len(rows) > most:
         rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
     marks = sp.csr_matrix((np.ones(len(owner)), (owner, offer)), shape=(len(ids), len(offers)))
@@ -138,11 +138,11 @@ def judge(
     repeatable = table["repeatable"].fillna(False).to_numpy(dtype=bool)
 
     def open_to(people: np.ndarray) -> np.ndarray:
-        gone = np.asarray(fitted.query.redeemed[people].todense() > 0) & ~repeatable
+        gone = (fitted.query.redeemed[people] > 0).toarray() & ~repeatable
         return np.asarray(valid & ~gone)
 
     candidate = open_to(rows)
-    positive = (np.asarray(marks[rows].todense()) > 0) & candidate
+    positive = (marks[rows] > 0).toarray() & candidate
     shared = np.flatnonzero(candidate.any(axis=0))
     every = np.broadcast_to(shared, (len(rows), len(shared)))
     whole = lists = Layout(rows, every, positive[:, shared], candidate[:, shared])
@@ -156,7 +156,7 @@ def judge(
     )
 
 
-def _most_lists(offers: int) -> int:
+def most_lists(offers: int) -> int:
     """Say how many lists of so many offers are looked at."""
     width = max(1, offers)
     return max(1, min(MOST_LISTS, max(PLENTY, MOST_CELLS // width), MOST_HELD // width))

@@ -143,7 +143,7 @@ def _sums(model: Recommender, judged: Judged, weight: np.ndarray, seed: int) -> 
             partial(model.terms, share=share),
             model.rough,
             share,
-            np.ones(len(weight)),
+            (np.ones(len(weight)),),
             variant.query,
             replace(part, taken=part.taken & variant.candidate, candidate=variant.candidate),
             variant.weight,

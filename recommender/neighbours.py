@@ -21,7 +21,7 @@ LENGTH, TAKEN, SPOKEN = -0.3, -0.8, -0.2
 RANK = 256
 SPACE_LENGTH, SPACE_OFFER = -0.25, -0.35  # the same for the singular space
 SPACE_SHARE = 0.5  # how far it moves scores, beside the neighbours
-STRIP = 1000  # offers whose neighbours are looked for at once
+STRIP_CELLS = 40_000_000  # offers times offers of which neighbours are looked for at once
 SAMPLE = 300  # histories by which the two are put on one scale
 
 
@@ -39,24 +39,21 @@ def fit_neighbours(taken: sp.csr_matrix, seed: int) -> Autoencoder:
     count = np.asarray(taken.sum(axis=0)).ravel()
     inward = sp.csr_matrix(_scaled(taken, length**LENGTH, count**TAKEN).T)
     outward = _scaled(taken, np.ones_like(length), count**SPOKEN)
-    near = sp.csr_matrix(
-        sp.vstack(
-            [
-                _largest(sp.csr_matrix(inward[start : start + STRIP] @ outward), start)
-                for start in range(0, len(count), STRIP)
-            ]
-        ),
-        dtype=np.float32,
-    )
+    strip = max(1, STRIP_CELLS // len(count))
+    strips = [
+        _largest(sp.csr_matrix(inward[start : start + strip] @ outward), start)
+        for start in range(0, len(count), strip)
+    ]
+    near = sp.csr_matrix(sp.vstack(strips), dtype=np.float32)
     weighed = _scaled(taken, length**SPACE_LENGTH, count**SPACE_OFFER)
-    rank = min(RANK, min(weighed.shape) - 1)
+    rank = max(1, min(RANK, min(weighed.shape) - 1))
     _, _, space = randomized_svd(weighed, rank, n_iter=4, random_state=seed)
     left = (count**SPACE_OFFER)[:, None] * space.T
     right = (count**-SPACE_OFFER)[:, None] * space.T
     chosen = np.random.default_rng(seed).permutation(len(length))[:SAMPLE]
     sample = taken[np.sort(chosen)]
-    moved = _spread((sample @ left) @ right.T)
-    share = SPACE_SHARE * _spread((sample @ near).toarray()) / moved if moved else 0.0
+    moved = _deviation((sample @ left) @ right.T)
+    share = SPACE_SHARE * _deviation((sample @ near).toarray()) / moved if moved else 0.0
     return Autoencoder(near, left.astype(np.float32), (share * right).astype(np.float32))
 
 
@@ -65,7 +62,7 @@ def _scaled(taken: sp.csr_matrix, rows: np.ndarray, columns: np.ndarray) -> sp.c
     return sp.csr_matrix(found, dtype=np.float32)
 
 
-def _spread(scores: np.ndarray) -> float:
+def _deviation(scores: np.ndarray) -> float:
     """Return how far scores differ within lists."""
     return float(scores.std(axis=1).mean())
 

@@ -20,7 +20,8 @@ HALF_NEW = 20.0  # interactions, impressions among them, after which an offer is
 def newness_at(dataset: Dataset, moments: Sequence[pd.Timestamp]) -> np.ndarray:
     """Average over the offers valid at each moment how new they are: shape (moments,).
 
-    An offer without any interaction before the moment counts one, a well known one zero.
+    An offer without any interaction before the moment counts one, a well known one zero; where none
+    is valid there is nothing to say (NaN).
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ def newness_at(dataset: Dataset, moments: Sequence[pd.Timestamp]) -> np.ndarray:
     shape = (len(moments) + 1, len(offers))
     cell = part * shape[1] + offers.rows(log[OFFER_ID])
     before = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape).cumsum(axis=0)
-    found = np.zeros(len(moments))
+    found = np.full(len(moments), np.nan)
     for place, known in zip(order, before, strict=False):
         valid = valid_at(table, moments[place])
         if valid.any():

@@ -50,7 +50,7 @@ def pool(
     score: Score,
     rough: Callable[[Query, np.ndarray], np.ndarray],
     unit: np.ndarray,
-    start: np.ndarray,
+    starts: Sequence[np.ndarray],
     query: Query,
     part: Layout,
     share: float = 1.0,
@@ -66,8 +66,8 @@ def pool(
         are likely needs no more.
     unit : ndarray of float, shape (f, n)
         What each feature of each list adds at scale one.
-    start : ndarray of float, shape (f,)
-        Scales by which to tell what is likely to come first.
+    starts : sequence of ndarray of float, shape (f,)
+        Scales by which to tell what is likely to come first; by any of them.
     query : Query
         Of the n customers.
     part : Layout
@@ -77,24 +77,31 @@ def pool(
     """
     width = POOL + int(part.taken.sum(axis=1).max(initial=0))
     many = part.alike and part.columns.shape[1] > max(width, MOST_CANDIDATES)
+    if part.columns.shape[1] <= width:
+        starts = starts[:1]  # everything is kept anyway
     parts, taken, candidate = [], [], []
     for rows in in_chunks(query):
         asked, lists = query.take(rows), part.take(rows)
-        if many:
-            total = rough(asked, unit[:, rows] * start[:, None])[:, part.columns[0]]
-        else:
+        if not many:
             features = score_listed(score, asked, lists) * unit[:, rows, None]
-            total = np.einsum("fno,f->no", features, start)
-        total[lists.taken] = np.inf
-        kept = top(total, lists.candidate, width)
+        leading = []
+        for start in starts:
+            if many:
+                total = rough(asked, unit[:, rows] * start[:, None])[:, part.columns[0]]
+            else:
+                total = np.einsum("fno,f->no", features, start)
+            total[lists.taken] = np.inf
+            leading.append(top(total, lists.candidate, width))
+        kept = np.concatenate(leading, axis=1)
         kept.sort(axis=1)  # else what was taken would stand first wherever scores are equal
+        once = np.diff(kept, axis=1, prepend=-1) > 0
         if many:
             own = np.take_along_axis(lists.columns, kept, axis=1)
             parts.append(score(asked, own) * unit[:, rows, None])
         else:
             parts.append(np.take_along_axis(features, kept[None], axis=2))
-        taken.append(np.take_along_axis(lists.taken, kept, axis=1))
-        candidate.append(np.take_along_axis(lists.candidate, kept, axis=1))
+        taken.append(np.take_along_axis(lists.taken, kept, axis=1) & once)
+        candidate.append(np.take_along_axis(lists.candidate, kept, axis=1) & once)
     return Sums(
         np.concatenate(parts, axis=1), np.concatenate(taken), np.concatenate(candidate), share
     )

@@ -119,6 +119,8 @@ def places(
     rows, columns : ndarray of int, shape (pairs,)
         Customer and offer.
     """
+    if not len(rows):
+        return np.empty(0, dtype=np.int64)
     good = np.where(allowed, score, -np.inf)
     limit, _ = _reached(good, min(n, good.shape[1]))
     place = np.full(len(rows), n)

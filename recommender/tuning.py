@@ -15,7 +15,7 @@ import pandas as pd
 
 from data.dataset import Dataset
 from recommender.base import Query
-from recommender.judging import Judged, Score, judge, score_listed
+from recommender.judging import Judged, Score, in_chunks, judge, score_listed
 from recommender.learning import learn, learn_within
 from recommender.model import Recommender
 from recommender.recipe import DEFAULT, Recipe
@@ -113,8 +113,10 @@ def _judge(judged: list[Judged], recipe: Recipe, seed: int) -> np.ndarray:
         others = [one for number, one in enumerate(judged) if number != row]
         model = learn(part.fitted, others, learn_within(others), seed, recipe)
         query = part.fitted.query.take(part.whole.rows)
-        score = score_listed(_scores(model), query, part.whole)[0]
-        found.append(ndcg(score, part.whole.taken, part.whole.candidate))
+        for rows in in_chunks(query):
+            lists = part.whole.take(rows)
+            score = score_listed(_scores(model), query.take(rows), lists)[0]
+            found.append(ndcg(score, lists.taken, lists.candidate))
     return np.concatenate(found) if found else np.empty(0)
 
 

@@ -111,9 +111,10 @@ def make_folds(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
     moments = _moments(dataset, first, at, horizon)
     covered = _coverage(dataset, events, moments, horizon)
     gap = dict.fromkeys(moments, 0.0)
-    if _is_logged(events, dataset.events(IMPRESSION)):
-        *past, now = newness_at(dataset, [*moments, at])
-        gap = {moment: abs(new - now) for moment, new in zip(moments, past, strict=True)}
+    if kind == REDEMPTION and _is_logged(events, dataset.events(IMPRESSION)):
+        newness = newness_at(dataset, [*moments, at])
+        gaps = np.nan_to_num(np.abs(newness[:-1] - newness[-1]))
+        gap = dict(zip(moments, gaps.tolist(), strict=True))
     chosen: list[pd.Timestamp] = []
     while covered and len(chosen) < FOLDS and max(covered.values()) >= FEWEST_EVENTS:
         enough = NEARLY * max(covered.values())

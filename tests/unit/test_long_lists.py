@@ -74,9 +74,9 @@ def test_a_pool_from_rough_scores_holds_what_one_from_exact_scores_holds(
     )  # fmt: skip
     unit, start = random.random((len(model.hybrid.weight), N)), np.ones(len(model.hybrid.weight))
     monkeypatch.setattr(polish, "POOL", 8)
-    exact = pool(model.terms, model.rough, unit, start, query, part)
+    exact = pool(model.terms, model.rough, unit, (start,), query, part)
     monkeypatch.setattr(polish, "MOST_CANDIDATES", 8)
-    found = pool(model.terms, model.rough, unit, start, query, part)
+    found = pool(model.terms, model.rough, unit, (start,), query, part)
     np.testing.assert_allclose(found.parts, exact.parts, rtol=1e-9, atol=1e-9)
     np.testing.assert_array_equal(found.taken, exact.taken)
     np.testing.assert_array_equal(found.candidate, exact.candidate)

@@ -60,7 +60,7 @@ def test_equal_scores_do_not_betray_what_was_taken() -> None:
         ),
         lambda part, weight: np.zeros((len(part), offers), dtype=np.float32),
         np.ones((1, n)),
-        np.ones(1),
+        (np.ones(1), np.full(1, 2.0)),
         query,
         Layout(np.arange(n), every, taken, np.ones((n, offers), dtype=bool)),
     )
@@ -97,3 +97,29 @@ def test_another_start_counts_only_where_lists_are_better_with_it() -> None:
         assert (polish_from(lists, starts) @ [1, -1]) > 0.5
     none = polish_from([], (bad, good))
     np.testing.assert_array_equal(none, bad)
+
+
+def test_lists_of_nothing_leave_the_others_alone() -> None:
+    empty = Sums(np.empty((3, 0, 0)), np.empty((0, 0), dtype=bool), np.empty((0, 0), dtype=bool))
+    start = np.array([1.0, 1.0, 0.1])
+    np.testing.assert_array_equal(polish([sums(), empty], start), polish([sums()], start))
+
+
+def test_what_any_start_puts_first_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recommender.polish.POOL", 5)
+    offers = 60
+    parts = np.stack([np.arange(offers), -np.arange(offers)]).astype(float)[:, None]
+    taken = np.zeros((1, offers), dtype=bool)
+    taken[0, 30] = True
+    query = Query(*(sp.csr_matrix((1, offers)) for _ in range(10)))
+    found = pool(
+        lambda part, columns=None: parts,
+        lambda part, weight: np.einsum("fno,fn->no", parts, weight),
+        np.ones((2, 1)),
+        (np.array([1.0, 0.0]), np.array([0.0, 1.0])),
+        query,
+        Layout(np.arange(1), np.arange(offers)[None], taken, np.ones((1, offers), dtype=bool)),
+    )
+    kept = found.parts[0, 0][found.candidate[0]]
+    assert kept.tolist() == [*range(5), 30, *range(55, 60)]
+    assert found.taken.sum() == 1
