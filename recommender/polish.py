@@ -22,7 +22,7 @@ STEPS = (0.25, 0.5, 2.0)
 ROUNDS = 4
 SURE = 2.0  # standard errors by which a step must gain; many steps are tried
 LEANINGS = (4.0, 16.0)
-MANY, CERTAIN = 1000.0, 0.002  # lists, and standard error of a gain, for a part to lead
+MANY, CERTAIN = 1000.0, 0.002  # very many lists, and standard error of a gain for a part to lead
 POOL = 300  # offers of a long list that may come first under other weights
 
 
@@ -151,14 +151,16 @@ def polish_from(sums: list[Sums], starts: Sequence[np.ndarray]) -> np.ndarray:
     Returns
     -------
     ndarray of float, shape (f,)
-        The first start, polished, unless another is better by more than chance.
+        The first start, polished, unless another is better by more than chance; of very many lists,
+        by more than one standard error, as there are but a few starts.
     """
     share = _shares(sums)
+    sure = 1.0 if _are_many(share) else SURE
     best, *others = (polish(sums, start) for start in starts)
     if share.sum():
         for other in others:
             gain, error = _gain(share, _judge(sums, other) - _judge(sums, best))
-            if gain > SURE * error:
+            if gain > sure * error:
                 best = other
     return best
 
@@ -183,7 +185,7 @@ def lean(sums: list[Sums], start: np.ndarray) -> np.ndarray:
     """
     share = _shares(sums)
     best, most = start, 0.0
-    if float((share**2).sum()) * MANY > 1.0 or not share.sum():
+    if not _are_many(share):
         return start.copy()
     value = _judge(sums, start)
     for row in np.flatnonzero(start):
@@ -194,6 +196,11 @@ def lean(sums: list[Sums], start: np.ndarray) -> np.ndarray:
             if gain > most and error < CERTAIN:
                 best, most = trial, gain
     return best.copy()
+
+
+def _are_many(share: np.ndarray) -> bool:
+    """Tell whether lists of such shares tell as much as very many alike."""
+    return bool(share.sum()) and float((share**2).sum()) * MANY <= 1.0
 
 
 def _shares(sums: list[Sums]) -> np.ndarray:
