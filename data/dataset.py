@@ -145,14 +145,19 @@ class Dataset:
 
         That somebody redeems it again says nothing of whom to offer it to.
         """
-        events = self.events(event_type)
-        if event_type != REDEMPTION or events.empty:
-            return events
+        return self._redeemed if event_type == REDEMPTION else self.events(event_type)
+
+    @cached_property
+    def _redeemed(self) -> pd.DataFrame:
+        events = self.events(REDEMPTION)
+        owner, people = pd.factorize(events[CUSTOMER_ID])
+        offer, offers = pd.factorize(events[OFFER_ID])
         repeatable = self.offers["repeatable"].fillna(False).astype(bool)
-        once = ~events[OFFER_ID].isin(self.offers.loc[repeatable, OFFER_ID]).to_numpy()
-        order = events[OCCURRED_AT].argsort(kind="stable").to_numpy()
+        once = ~offers.isin(self.offers.loc[repeatable, OFFER_ID])[offer]
+        order = microseconds(events[OCCURRED_AT]).argsort(kind="stable").to_numpy()
+        pair = owner[order] + len(people) * offer[order].astype(np.int64)
         again = np.zeros(len(events), dtype=bool)
-        again[order] = events.iloc[order].duplicated([CUSTOMER_ID, OFFER_ID])
+        again[order] = pd.Series(pair).duplicated()
         return events[~(once & again)]
 
     def positive_type(self) -> str | None:

@@ -94,6 +94,16 @@ class Query:
         seen.data[:] = CLICKED
         return sp.csr_matrix(done.maximum(seen))
 
+    def equals(self, other: Query) -> bool:
+        """Tell whether exactly the same is known of the same number of customers."""
+        return all(
+            one.shape == two.shape
+            and np.array_equal(one.indptr, two.indptr)
+            and np.array_equal(one.indices, two.indices)
+            and np.array_equal(one.data, two.data)
+            for one, two in zip(self.parts(), other.parts(), strict=True)
+        )
+
     def without_history(self) -> Query:
         """Forget the interactions."""
         return self._without("history", "redeemed")

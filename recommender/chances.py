@@ -82,6 +82,8 @@ def _after_redemption(
 
     Of an offer that can be redeemed once only they were no chance to redeem it.
     """
+    if impressions.empty:
+        return np.zeros(0, dtype=bool)
 
     def pairs(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         number = ids.rows(frame[CUSTOMER_ID]) * len(offers) + offers.rows(frame[OFFER_ID])

@@ -36,18 +36,28 @@ class Variant:
 
 
 def make_variants(fitted: Fitted, part: Layout, seed: int) -> list[Variant]:
-    """Return the customers as they were first, then as if less had been known."""
+    """Return the customers as they were first, then as if less had been known.
+
+    Where there is nothing to leave out nothing new is said: such variants are one that counts more.
+    """
     query = fitted.query.take(part.rows)
     no_purchases = replace(query.without_purchases(), segment=fitted.profile_segment[part.rows])
     silent = no_purchases.without_history().without_answers()
     answers, candidate = _some_answers(fitted, part, seed)
-    return [
-        Variant(query, part.candidate, 1.0),
-        Variant(query.without_history(), part.candidate, MASKED_WEIGHT),
-        Variant(no_purchases, part.candidate, MASKED_WEIGHT),
-        Variant(silent, part.candidate, MASKED_WEIGHT),
-        Variant(replace(silent, answers=answers), candidate, MASKED_WEIGHT),
-    ]
+    variants = [Variant(query, part.candidate, 1.0)]
+    for known, open_then in (
+        (query.without_history(), part.candidate),
+        (no_purchases, part.candidate),
+        (silent, part.candidate),
+        (replace(silent, answers=answers), candidate),
+    ):
+        for place, other in enumerate(variants):
+            if other.query.equals(known) and np.array_equal(other.candidate, open_then):
+                variants[place] = replace(other, weight=other.weight + MASKED_WEIGHT)
+                break
+        else:
+            variants.append(Variant(known, open_then, MASKED_WEIGHT))
+    return variants
 
 
 def _some_answers(fitted: Fitted, part: Layout, seed: int) -> tuple[sp.csr_matrix, np.ndarray]:
