@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from recommender.base import Query, Source
 from recommender.mixing import Mix, Says
-from recommender.parts import Cells, Part, Product, Side, Table, features_at, rough_sum
+from recommender.parts import Cells, Part, Product, Side, Table, cells_of, features_at, rough_sum
 
 # What makes it: the names of its features, with what each counts before anything is learnt.
 PRIOR = {"factors": 0.3, "autoencoder": 0.6, "again": 0.5, "lately": 0.5, "habit": 0.5}
@@ -221,9 +221,12 @@ class CollaborativeScorer:
 
     def _open(self, query: Query) -> sp.csr_matrix:
         """Leave out of the history what was redeemed and cannot be again."""
-        gone = query.redeemed.copy()
-        gone.data = (gone.data > 0) & ~self.repeatable[gone.indices]
-        return sp.csr_matrix(query.history - query.history.multiply(gone))
+        history = query.history.copy()
+        once = ~self.repeatable[history.indices]
+        if once.any():
+            gone = cells_of(query.redeemed)[query.redeemed.data > 0]
+            history.data[once & np.isin(cells_of(history), gone)] = 0.0
+        return history
 
 
 def _log1p(counts: sp.csr_matrix) -> sp.csr_matrix:

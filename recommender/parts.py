@@ -160,8 +160,7 @@ class Cells:
     @cached_property
     def _numbered(self) -> tuple[np.ndarray, np.ndarray]:
         """The number of each cell, counted row by row, ascending, and its value."""
-        n, offers = self.value.shape
-        number = np.repeat(np.arange(n) * offers, np.diff(self.value.indptr)) + self.value.indices
+        number = cells_of(self.value)
         order = np.argsort(number, kind="stable")
         return number[order], self.value.data[order].astype(np.float64)
 
@@ -182,6 +181,12 @@ def _slip_of(value: np.ndarray, n: int) -> np.ndarray:
     """Bound the rounding of values by the largest of all, for n customers: shape (n,)."""
     largest = max(float(value.max(initial=0.0)), -float(value.min(initial=0.0)))
     return np.full(n, ROUNDING * FURTHER * largest)
+
+
+def cells_of(matrix: sp.csr_matrix) -> np.ndarray:
+    """Return the numbers of the entries of a sparse matrix, cells being counted row by row."""
+    n, columns = matrix.shape
+    return np.asarray(np.repeat(np.arange(n) * columns, np.diff(matrix.indptr)) + matrix.indices)
 
 
 def pairs_of(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

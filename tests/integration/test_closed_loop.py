@@ -72,6 +72,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_loaded_dataset_trains_the_very_model_that_its_folder_trains(
     small_dataset: Dataset, small_bundle: Bundle, tmp_path: Path
 ) -> None:

@@ -165,6 +165,7 @@ def test_a_share_below_nothing_is_no_crash(world: Path) -> None:
     assert done.returncode in (0, 2)
 
 
+@pytest.mark.slow
 def test_load_into_the_default_database_is_repeatable(world: Path, tmp_path: Path) -> None:
     first = run("load", world, cwd=tmp_path, home=tmp_path / "home")
     assert first.returncode == 0, first.stderr

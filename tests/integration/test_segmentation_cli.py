@@ -251,6 +251,7 @@ def test_anomalies_are_written_with_reasons(odd_world: Path, tmp_path: Path) -> 
     assert f"of {len(found)} customers flagged" in done.stdout
 
 
+@pytest.mark.slow
 def test_anomalies_are_written_as_parquet_and_the_same_again(
     odd_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

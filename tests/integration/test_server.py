@@ -65,6 +65,7 @@ def server(home: Path, *arguments: object) -> Iterator[int]:
     assert process.returncode in (0, -15)
 
 
+@pytest.mark.slow
 def test_a_folder_is_trained_loaded_and_served(small_folder: Path, tmp_path: Path) -> None:
     model = tmp_path / "model"
     with server(tmp_path, "--data", small_folder, "--model", model) as port:

@@ -35,6 +35,7 @@ def test_groups_that_are_apart_come_back() -> None:
     assert found.holdout_silhouette > 0.7
 
 
+@pytest.mark.slow
 def test_a_cut_through_noise_does_not_come_back() -> None:
     z = np.random.default_rng(1).normal(size=(120, 4))
     labels, _ = fit_kmeans(z, 6, 0)

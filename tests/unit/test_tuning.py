@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from data.dataset import Dataset
 from recommender.recipe import DEFAULT
 from recommender.tuning import CHOICES, tune
@@ -19,6 +21,7 @@ def test_every_try_is_told_and_chance_does_not_win(small_dataset: Dataset) -> No
         assert getattr(DEFAULT, name) in values
 
 
+@pytest.mark.slow
 def test_the_same_seed_tries_the_same(small_dataset: Dataset) -> None:
     at = small_dataset.moment_after()
     first, second = (tune(small_dataset, at, k=None, tries=1, seed=5) for _ in range(2))
