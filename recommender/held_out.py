@@ -13,7 +13,7 @@ from data.schema import CUSTOMER_ID, OCCURRED_AT, OFFER_ID, REDEMPTION
 from recommender.base import HYBRID, Source
 from recommender.batch import query_customers
 from recommender.bundle import Bundle
-from recommender.judging import in_chunks, most_lists
+from recommender.layout import in_chunks, most_lists
 from recommender.service import Service
 from recommender.validation import Fold
 

@@ -10,7 +10,8 @@ from typing import Protocol
 import numpy as np
 
 from recommender.base import Query
-from recommender.judging import Judged, Layout, score_listed
+from recommender.judging import Judged
+from recommender.layout import Layout, score_listed
 from recommender.listwise import Lists, fit_listwise, plain_lists
 from recommender.model import Recommender
 from recommender.polish import polish_from, pool
@@ -100,7 +101,7 @@ def _told(fitted: Fitted, part: Layout, scorer_of: ScorerOf) -> tuple[Query, Lay
     scorer = scorer_of(fitted.recommender)
     query = fitted.query.take(part.rows)
     says = score_listed(partial(_can_say, scorer), query, part)[0]
-    speaks = np.flatnonzero(says.any(axis=1))
+    speaks = np.flatnonzero((says & part.candidate).any(axis=1))
     told = part.take(speaks)
     candidate = told.candidate & says[speaks]
     return query.take(speaks), replace(told, taken=told.taken & candidate, candidate=candidate)

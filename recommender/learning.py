@@ -15,7 +15,8 @@ from recommender.content import BOUND
 from recommender.content import PRIOR as BOUGHT
 from recommender.hybrid import MOST, OF_NEW, PRIOR, Hybrid, corner_shares, prior_hybrid, units
 from recommender.inner import learn_features
-from recommender.judging import CHUNK_CELLS, Judged, Showings, score_listed
+from recommender.judging import Judged, Showings
+from recommender.layout import CHUNK_CELLS, Layout, score_listed
 from recommender.listwise import Lists, fit_listwise
 from recommender.model import Recommender
 from recommender.polish import Sums, lean, polish, pool
@@ -65,9 +66,7 @@ def learn(
     """
     recommender = _with_weights(fitted, within, seed)
     past = [_with_weights(part.fitted, within, seed) for part in judged]
-    lists = [
-        one for part, model in zip(judged, past, strict=True) for one in _lists(model, part, seed)
-    ]
+    lists = _lists(past, judged, seed)
     prior = recommender.hybrid
     # A lift is held to its share of a log-odds, whatever the spread of the offers' rates.
     held = _repeats(judged) / units(float(prior.scale[-1])) ** 2
@@ -117,10 +116,26 @@ def _repeats(judged: list[Judged]) -> np.ndarray:
     return np.array([ratio if term in OF_NEW else 1.0 for term in PRIOR])
 
 
-def _lists(model: Recommender, judged: Judged, seed: int) -> list[Lists]:
-    """Lay out the sources' scores of some lists, for all that may be known of the customers."""
-    part = judged.lists
+def _lists(models: list[Recommender], judged: list[Judged], seed: int) -> list[Lists]:
+    """Lay out the sources' scores of past lists, for all that may be known of the customers.
 
+    What was taken tells of everything on offer and, where that is logged, of what was shown: what
+    nobody showed was not passed over, and lists of everything alone would teach whom an old policy
+    showed what. Each tells half.
+    """
+    found: list[Lists] = []
+    told = 0
+    for model, part in zip(models, judged, strict=True):
+        layouts = [part.lists] if part.seen is None else [part.lists, part.seen]
+        for layout in layouts:
+            own = None if part.seen is None else told * model.n_offers + layout.columns
+            lists = _laid_out(model, part.fitted, layout, seed)
+            found += [replace(one, weight=one.weight / len(layouts), own=own) for one in lists]
+            told += 1
+    return found
+
+
+def _laid_out(model: Recommender, fitted: Fitted, part: Layout, seed: int) -> list[Lists]:
     def lay_out(variant: Variant) -> Lists:
         return Lists(
             features=score_listed(model.terms, variant.query, part),
@@ -130,7 +145,7 @@ def _lists(model: Recommender, judged: Judged, seed: int) -> list[Lists]:
             weight=variant.weight,
         )
 
-    return share_out(lay_out, make_variants(judged.fitted, part, seed))
+    return share_out(lay_out, make_variants(fitted, part, seed))
 
 
 def _sums(model: Recommender, judged: Judged, weight: np.ndarray, seed: int) -> list[Sums]:

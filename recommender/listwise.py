@@ -2,7 +2,9 @@
 
 A conditional logit (McFadden 1974; ListNet's top-one likelihood, Cao et al. 2007): the chance that
 a taken offer is the one taken is the softmax of the weighted features over the candidates. Of very
-many candidates a sample does, drawn alike for all (McFadden 1978).
+many candidates a sample does, drawn alike for all (McFadden 1978). An offer may have an appeal of
+its own, held to zero (a mixed logit: Train 2009, chapter 6), so that what a few offers owe to
+themselves is not put down to their features.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ import numpy as np
 from scipy.optimize import minimize
 
 from recommender.sharing import share_out
+
+OWN = 0.3  # standard deviation of an offer's own appeal, on the log-odds scale
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class Lists:
         Offers that were on offer.
     weight : float
         How much each of these lists counts.
+    own : ndarray of int, shape (n, offers), or None
+        The number of the appeal of its own that each offer has; the same in other lists as well.
     """
 
     features: np.ndarray
@@ -38,6 +44,7 @@ class Lists:
     taken: np.ndarray
     candidate: np.ndarray
     weight: float = 1.0
+    own: np.ndarray | None = None
 
 
 def plain_lists(features: np.ndarray, taken: np.ndarray, candidate: np.ndarray) -> Lists:
@@ -75,28 +82,37 @@ def fit_listwise(
     said = np.flatnonzero(np.any([part.features.any(axis=(1, 2)) for part in lists], axis=0))
     lists = [replace(part, features=part.features[said]) for part in lists]
 
-    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        weight = flat.reshape(prior.shape)
-        total = float((strength * (weight - prior) ** 2).sum()) / 2
-        gradient = strength * (weight - prior)
-        for surprise, slope in share_out(lambda part: _surprise(part, weight[said]), lists):
-            total += surprise
-            gradient[said] += slope
-        return total, gradient.ravel()
+    owned = [part.own for part in lists if part.own is not None and part.own.size]
+    appeals = 1 + max((int(own.max()) for own in owned), default=-1)
 
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        weight, appeal = flat[: prior.size].reshape(prior.shape), flat[prior.size :]
+        total = float((strength * (weight - prior) ** 2).sum() + ((appeal / OWN) ** 2).sum()) / 2
+        gradient, pull = strength * (weight - prior), appeal / OWN**2
+        for found in share_out(lambda part: _surprise(part, weight[said], appeal), lists):
+            total += found[0]
+            gradient[said] += found[1]
+            pull += found[2]
+        return total, np.concatenate([gradient.ravel(), pull])
+
+    bounds = [(0.0, bound) for bound in np.broadcast_to(most, prior.shape).ravel()]
     fitted = minimize(
         loss,
-        np.maximum(prior, 0.0).ravel(),
+        np.concatenate([np.maximum(prior, 0.0).ravel(), np.zeros(appeals)]),
         jac=True,
         method="L-BFGS-B",
-        bounds=[(0.0, bound) for bound in np.broadcast_to(most, prior.shape).ravel()],
+        bounds=[*bounds, *[(None, None)] * appeals],
     )
-    return np.asarray(fitted.x).reshape(prior.shape)
+    return np.asarray(fitted.x[: prior.size]).reshape(prior.shape)
 
 
-def _surprise(lists: Lists, weight: np.ndarray) -> tuple[float, np.ndarray]:
-    """Return how unlikely what was taken is by weights, and the derivative: shape (f, c)."""
+def _surprise(
+    lists: Lists, weight: np.ndarray, appeal: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Return how unlikely what was taken is, and the derivatives: shapes (f, c) and (appeals,)."""
     score = np.einsum("fno,fn->no", lists.features, weight @ lists.share.T)
+    if lists.own is not None:
+        score += appeal[lists.own]
     score = np.where(lists.candidate, score, -np.inf)
     score -= score.max(axis=1, keepdims=True)
     chance = np.exp(score)
@@ -104,9 +120,13 @@ def _surprise(lists: Lists, weight: np.ndarray) -> tuple[float, np.ndarray]:
     chance /= norm
     log_chance = np.where(lists.taken > 0, score - np.log(norm), 0.0)
     residual = lists.weight * (lists.taken.sum(axis=1, keepdims=True) * chance - lists.taken)
+    pull = np.zeros(len(appeal))
+    if lists.own is not None:
+        pull += np.bincount(lists.own.ravel(), residual.ravel(), len(appeal))
     return (
         -lists.weight * float((lists.taken * log_chance).sum()),
         np.einsum("no,fno->fn", residual, lists.features) @ lists.share,
+        pull,
     )
 
 
@@ -119,4 +139,5 @@ def _telling(lists: Lists) -> Lists:
         share=lists.share[rows],
         taken=lists.taken[rows],
         candidate=lists.candidate[rows],
+        own=None if lists.own is None else lists.own[rows],
     )

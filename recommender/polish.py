@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recommender.base import Query
-from recommender.judging import MOST_CANDIDATES, Layout, Score, in_chunks, score_listed
+from recommender.layout import MOST_CANDIDATES, Layout, Score, in_chunks, score_listed
 from recommender.ranking import top
 from recommender.sharing import share_out
 from recommender.yardstick import ndcg

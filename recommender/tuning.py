@@ -15,7 +15,8 @@ import pandas as pd
 
 from data.dataset import Dataset
 from recommender.base import Query
-from recommender.judging import Judged, Score, in_chunks, judge, score_listed
+from recommender.judging import Judged, judge
+from recommender.layout import Score, in_chunks, score_listed
 from recommender.learning import learn, learn_within
 from recommender.model import Recommender
 from recommender.recipe import DEFAULT, Recipe

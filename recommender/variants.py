@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender.base import Query
-from recommender.judging import Layout
+from recommender.layout import Layout
 from recommender.model import information
 from recommender.sources import Fitted
 

@@ -43,3 +43,42 @@ def test_what_can_be_taken_once_only_is_not_learnt_from_when_taken_again(repeata
         assert taken.any()
         assert not (taken & ~candidate).any()
         assert (taken & again).any() == repeatable
+
+
+def test_where_showing_is_logged_what_was_shown_is_a_list_of_its_own() -> None:
+    random = np.random.default_rng(1)
+    n = 3000
+    shown = pd.DataFrame(
+        {
+            "customer_id": [f"c{n}" for n in random.integers(0, 60, n)],
+            "offer_id": [f"o{n}" for n in random.integers(0, 40, n)],
+            "event_type": "impression",
+            "occurred_at": START + pd.to_timedelta(random.integers(0, 80, n), "D"),
+            "position": 1,
+        }
+    )
+    hour = pd.Timedelta(hours=1)
+    taken = shown[random.random(n) < 0.15].assign(event_type="redemption")
+    taken["occurred_at"] += hour
+    dataset = Dataset.of(
+        {
+            "offers": pd.DataFrame({"offer_id": [f"o{n}" for n in range(40)], "repeatable": True}),
+            "interactions": pd.concat([shown, taken], ignore_index=True),
+        }
+    )
+    judged = judge(fold_at(dataset, CUT, END), None)
+    seen, showings = judged.seen, judged.showings
+    assert seen is not None
+    assert showings is not None
+    assert judged.lists.candidate.all()
+    later = shown[shown["occurred_at"] >= CUT]
+    pairs = set(zip(later["customer_id"], later["offer_id"], strict=True))
+    people = judged.fitted.ids.ids[seen.rows]
+    offers = dataset.offer_ids.ids[seen.columns[0]]
+    told = {(str(people[row]), str(offers[column])) for row, column in np.argwhere(seen.candidate)}
+    assert told == {pair for pair in pairs if pair[0] in set(people)}
+    assert seen.taken.sum() == judged.lists.taken.sum() > 50
+    assert set(zip(showings.rows.tolist(), showings.columns.tolist(), strict=True)) >= {
+        (int(seen.rows[row]), int(seen.columns[row, column]))
+        for row, column in np.argwhere(seen.taken)
+    }

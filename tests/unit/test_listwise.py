@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -82,3 +84,21 @@ def test_a_feature_may_be_held_to_its_prior_more_than_others() -> None:
     assert (alike > 0.7).all()
     assert held[0] == pytest.approx(0.2, abs=0.01)
     assert held[1] > 0.6
+
+
+def test_an_offer_often_taken_tells_no_more_of_its_features_than_others() -> None:
+    random = np.random.default_rng(3)
+    n, offers = 3000, 30
+    person, mark = random.normal(size=(n, offers)), np.zeros(offers)
+    mark[:3] = 1.0  # a feature that three offers have
+    appeal = 2.0 * (np.arange(offers) == 0)  # and one of them is loved, for reasons of its own
+    score = person + appeal + random.gumbel(size=(n, offers))
+    taken = (score.argmax(axis=1)[:, None] == np.arange(offers)).astype(np.float64)
+    features = np.stack([person, np.broadcast_to(mark, (n, offers))])
+    lists = plain_lists(features, taken, np.ones((n, offers), dtype=bool))
+    plain = fit_listwise([lists], np.zeros((2, 1)), strength=1.0)[:, 0]
+    owned = replace(lists, own=np.broadcast_to(np.arange(offers), (n, offers)))
+    apart = fit_listwise([owned], np.zeros((2, 1)), strength=1.0)[:, 0]
+    assert apart[0] == pytest.approx(1.0, abs=0.1)
+    assert plain[1] > 0.9
+    assert apart[1] == pytest.approx(2.0 / 3, abs=0.1)

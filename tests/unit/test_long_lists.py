@@ -10,7 +10,7 @@ from recommender import polish
 from recommender.base import Query
 from recommender.bundle import Bundle
 from recommender.inner import Parted
-from recommender.judging import Layout, score_listed
+from recommender.layout import Layout, score_listed
 from recommender.model import Recommender
 from recommender.polish import pool
 from recommender.validation import some_customers

@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from recommender.base import Query
-from recommender.judging import Layout
+from recommender.layout import Layout
 from recommender.polish import Sums, lean, polish, polish_from, pool
 from recommender.yardstick import ndcg
 
