@@ -12,6 +12,7 @@ from data.dataset import Dataset
 from data.schema import CUSTOMER_ID, EVENT_TYPE, IMPRESSION, OCCURRED_AT, OFFER_ID, REDEMPTION
 from evaluation.splitting import Split
 from recommender.calibration import Trials, fit_calibration
+from recommender.chances import open_showings
 from recommender.service import Service
 
 BINS = 10
@@ -51,10 +52,8 @@ def measure_reliability(service: Service, split: Split, dataset: Dataset) -> Rel
     if not taken.any():
         return "not measured: nothing that was shown was redeemed"
     slope, _, _ = fit_calibration([Trials(score, shown, taken)])
-    # Showings after the first redemption of a pair could not be redeemed once more.
-    could = np.maximum(shown - taken, 0.0) + taken
     order = np.argsort(score, kind="stable")
-    reached = np.cumsum(could[order]) / could.sum()
+    reached = np.cumsum(shown[order]) / shown.sum()
     part = np.minimum((reached * BINS).astype(np.int64), BINS - 1)
 
     def by_part(values: np.ndarray) -> tuple[float, ...]:
@@ -62,8 +61,8 @@ def measure_reliability(service: Service, split: Split, dataset: Dataset) -> Rel
 
     return Reliability(
         slope=float(slope),
-        shown=by_part(could),
-        expected=by_part(expit(score) * could),
+        shown=by_part(shown),
+        expected=by_part(expit(score) * shown),
         observed=by_part(taken.astype(np.float64)),
     )
 
@@ -76,7 +75,8 @@ def _outcomes(
     query = bundle.customers.query
     log = dataset.interactions
     later = log[(log[OCCURRED_AT] >= split.at) & (log[OCCURRED_AT] < split.until)]
-    counts = later[later[EVENT_TYPE] == IMPRESSION].groupby(PAIR).size().rename("n").reset_index()
+    shown_later = open_showings(dataset, later[later[EVENT_TYPE] == IMPRESSION])
+    counts = shown_later.groupby(PAIR).size().rename("n").reset_index()
     known = bundle.customer_ids.known(counts[CUSTOMER_ID])
     counts = counts[known & counts[OFFER_ID].isin(split.candidates)]
     if query is None or counts.empty:

@@ -50,10 +50,7 @@ def collect_chances(
     taken = dataset.takings(dataset.positive_type() or CLICK)
     events = count(taken, np.ones(len(taken)))
     table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
-    once = ~table["repeatable"].fillna(False).to_numpy(dtype=bool)
-    impressions = dataset.events(IMPRESSION)
-    spent = _after_redemption(impressions, dataset.events(REDEMPTION), ids, offers)
-    impressions = impressions[~(spent & once[offers.rows(impressions[OFFER_ID])])]
+    impressions = open_showings(dataset, dataset.events(IMPRESSION))
     shown = count(impressions, looked_at(impressions, dataset.events(CLICK)))
     pairs = events.astype(bool)
     first = pd.concat([dataset.interactions[OCCURRED_AT], dataset.transactions[OCCURRED_AT]]).min()
@@ -75,29 +72,31 @@ def collect_chances(
     )
 
 
-def _after_redemption(
-    impressions: pd.DataFrame, redemptions: pd.DataFrame, ids: IdMap, offers: IdMap
-) -> np.ndarray:
-    """Mark impressions of what the customer had redeemed before: shape (impressions,).
+def open_showings(dataset: Dataset, impressions: pd.DataFrame) -> pd.DataFrame:
+    """Leave out impressions of what the customer had redeemed before, where that goes once only.
 
-    Of an offer that can be redeemed once only they were no chance to redeem it.
+    They were no chance to redeem it.
     """
     if impressions.empty:
-        return np.zeros(0, dtype=bool)
+        return impressions
+    people, offers = dataset.customer_ids, dataset.offer_ids
 
     def pairs(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        number = ids.rows(frame[CUSTOMER_ID]) * len(offers) + offers.rows(frame[OFFER_ID])
+        number = people.rows(frame[CUSTOMER_ID]) * len(offers) + offers.rows(frame[OFFER_ID])
         when = microseconds(frame[OCCURRED_AT]).to_numpy(dtype=np.float64, na_value=np.nan)
         return number, when
 
-    pair, when = pairs(redemptions)
-    order = np.lexsort((when, pair))
-    known, first = np.unique(pair[order], return_index=True)
+    redeemed, when = pairs(dataset.events(REDEMPTION))
+    order = np.lexsort((when, redeemed))
+    known, first = np.unique(redeemed[order], return_index=True)
     earliest = np.r_[when[order][first], np.nan]  # never before anything, for other pairs
     pair, when = pairs(impressions)
     place = np.searchsorted(known, pair)
     place[~np.isin(pair, known)] = len(known)
-    return np.asarray(when > earliest[place])
+    table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
+    repeatable = table["repeatable"].fillna(False).to_numpy(dtype=bool)
+    still: pd.DataFrame = impressions[~(when > earliest[place]) | repeatable[pair % len(offers)]]
+    return still
 
 
 def spend_behind(purchases: sp.csr_matrix, keys: KeySpace) -> sp.csr_matrix:

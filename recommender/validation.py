@@ -17,6 +17,7 @@ from data.schema import (
     OFFER_ID,
     REDEMPTION,
 )
+from recommender.chances import open_showings
 from recommender.examination import looked_at
 from recommender.newness import newness_at
 
@@ -188,6 +189,7 @@ def _fold(
     taken = _covered(dataset, events, moment, horizon)[pair].drop_duplicates()
     shown = dataset.events(IMPRESSION)
     shown = shown[(shown[OCCURRED_AT] >= moment) & (shown[OCCURRED_AT] < moment + horizon)]
+    shown = open_showings(dataset, shown)
     weight = looked_at(shown, dataset.events(CLICK))
     counts = shown[pair].assign(n=weight).groupby(pair)["n"].sum().reset_index()
     logged = bool((events[EVENT_TYPE] == REDEMPTION).all()) and _is_logged(taken, counts)
