@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import altair as alt
@@ -46,6 +47,12 @@ def render_template(
             name: json.dumps(chart.to_dict()).replace("</", "<\\/")
             for name, chart in charts.items()
         },
-        script=vl_convert.javascript_bundle(EMBED),
+        script=_script(),
         **values,
     )
+
+
+@cache
+def _script() -> str:
+    """Bundle the script that draws charts: a second of work, the same for every page."""
+    return str(vl_convert.javascript_bundle(EMBED))
