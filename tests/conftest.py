@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -14,10 +15,20 @@ from data.synthetic import WorldParameters, generate
 from recommender.bundle import Bundle
 from recommender.service import Service
 from recommender.training import train
+from segmentation.detector import TREES
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+@pytest.fixture(scope="module")
+def spared() -> Iterator[None]:
+    """Spare the trees and the ks that a file does not judge: they are most of a small training."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(TREES, "improved", 30)
+        patch.setattr("segmentation.choice.LARGEST_K", 4)
+        yield
 
 
 @pytest.fixture(scope="session")

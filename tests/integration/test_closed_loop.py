@@ -26,6 +26,7 @@ from recommender.bundle import Bundle, load, version_of
 from recommender.training import train
 from recommender.versions import current_version
 
+pytestmark = pytest.mark.usefixtures("spared")
 DAY = 86_400_000_000  # microseconds
 
 

@@ -16,6 +16,7 @@ from evaluation.__main__ import app
 from recommender.bundle import save
 from recommender.training import train
 
+pytestmark = pytest.mark.usefixtures("spared")
 NAMES = ("hybrid", "random")
 CUT = pd.Timestamp("2025-09-03", tz="UTC")
 

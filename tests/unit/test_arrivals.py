@@ -21,6 +21,7 @@ from recommender.lists import Wish
 from recommender.service import Service
 from recommender.training import train
 
+pytestmark = pytest.mark.usefixtures("spared")
 Offer = dict[str, Any]
 LIKE = ("o0003", "o0011", "o0020", "o0031")  # the new offers are like these
 

@@ -29,6 +29,7 @@ from recommender.verdict import VERDICT, Check, Verdict, read_verdict, write_ver
 from recommender.versions import CURRENT, HISTORY, current_version, history, make_current, step_back
 from recommender.yardstick import ndcg
 
+pytestmark = pytest.mark.usefixtures("spared")
 CUT = pd.Timestamp("2025-08-20", tz="UTC")
 
 

@@ -20,6 +20,7 @@ from recommender.readiness import find_readiness
 from recommender.service import Service
 from recommender.training import train
 
+pytestmark = pytest.mark.usefixtures("spared")
 OFFERS = ["on eager", "on lazy", "on nobody"]
 TIMES = pd.date_range("2025-01-01", periods=60, freq="h", tz="UTC")
 

@@ -46,6 +46,7 @@ from recommender.training import train
 from recommender.verdict import Check
 from segmentation.features import customer_features
 
+pytestmark = pytest.mark.usefixtures("spared")
 CUT = pd.Timestamp("2025-08-20", tz="UTC")
 HOUR = pd.Timedelta(hours=1)
 

@@ -26,6 +26,7 @@ from recommender.lists import Wish
 from recommender.service import Service
 from recommender.training import train
 
+pytestmark = pytest.mark.usefixtures("spared")
 WORLD = WorldParameters(customers=150, offers=40, days=90, seed=3)  # of conftest's small world
 CUT = WORLD.start + pd.Timedelta(days=60)
 

@@ -151,6 +151,7 @@ def test_every_listed_offer_has_a_reason(
             assert all(reason.endswith(".") for reason in reasons)
 
 
+@pytest.mark.usefixtures("spared")
 def test_a_model_without_offers_is_refused(small_world: dict[str, pd.DataFrame]) -> None:
     from data.dataset import Dataset
 

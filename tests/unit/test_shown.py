@@ -18,6 +18,8 @@ from recommender.base import HYBRID, POLICIES
 from recommender.service import Service
 from recommender.training import train
 
+pytestmark = pytest.mark.usefixtures("spared")
+
 
 @pytest.fixture(scope="module")
 def made() -> tuple[Dataset, Split, Service]:

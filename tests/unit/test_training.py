@@ -17,16 +17,9 @@ from recommender.bundle import Bundle, save
 from recommender.lists import Wish
 from recommender.service import Service
 from recommender.training import train
-from segmentation.detector import TREES
 
+pytestmark = pytest.mark.usefixtures("spared")
 Change = Callable[[dict[str, pd.DataFrame]], dict[str, pd.DataFrame]]
-
-
-@pytest.fixture(autouse=True)
-def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spare the trees and the ks that the tests here do not judge: they are most of the time."""
-    monkeypatch.setitem(TREES, "improved", 30)
-    monkeypatch.setattr("segmentation.choice.LARGEST_K", 4)
 
 
 def without(*names: str) -> Change:

@@ -25,6 +25,7 @@ from recommender.service import Service
 from recommender.training import train
 from recommender.would import bought_at
 
+pytestmark = pytest.mark.usefixtures("spared")
 WHEN = pd.Timestamp("2025-01-01", tz="UTC")
 KINDS = {"nappies": "baby", "wipes": "baby", "coal": "garden", "seeds": "garden", "salt": "kitchen"}
 
