@@ -1,20 +1,68 @@
-"""A service over a small world, for the tests that only speak HTTP to it."""
+"""A service over a small world, for the tests that only speak HTTP to it; commands run here."""
 
 from __future__ import annotations
 
+import io
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
 
 import pytest
+import typer
 from fastapi.testclient import TestClient
 
 from api.app import create_app
 from api.house import House, serve
+from data.console import run
 from data.dataset import Dataset
 from data.store import Store
 from recommender.bundle import Bundle, load, save
 from tests.contract.conftest import postgres
 
 __all__ = ["postgres"]
+
+
+def run_here(
+    app: typer.Typer, *words: object, cwd: Path, home: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command within this process, which saves its start of seconds; else as a shell would.
+
+    That `python -m` leads to the same is for one test of each folder to show.
+    """
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.chdir(cwd)
+        for name in [name for name in os.environ if name.startswith("NBO_")]:
+            patch.delenv(name)
+        if home is not None:
+            patch.setenv("NBO_HOME", str(home))
+        patch.setattr(sys, "argv", ["command", *map(str, words)])
+        with pytest.raises(SystemExit) as caught:
+            run(app)
+    code = int(caught.value.code or 0)
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture(scope="session")
+def small_record(small_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with the small world on record, to be copied."""
+    path = tmp_path_factory.mktemp("record") / "facts.db"
+    store = Store.open(f"sqlite:///{path}")
+    store.load(small_dataset)
+    store.close()
+    return path
+
+
+@pytest.fixture
+def small_store(small_record: Path, tmp_path: Path) -> Iterator[Store]:
+    """The small world on record, for one test to write into."""
+    store = Store.open(f"sqlite:///{shutil.copy(small_record, tmp_path / 'facts.db')}")
+    yield store
+    store.close()
 
 
 @pytest.fixture(scope="module")

@@ -30,10 +30,8 @@ def bundle(small_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bu
 
 
 @pytest.fixture
-def client(bundle: Bundle, small_dataset: Dataset, tmp_path: Path) -> Iterator[TestClient]:
-    store = Store.open(f"sqlite:///{tmp_path / 'facts.db'}")
-    store.load(small_dataset)
-    home = House(bundle, Service(bundle), store, at=bundle.moment)
+def client(bundle: Bundle, small_store: Store) -> Iterator[TestClient]:
+    home = House(bundle, Service(bundle), small_store, at=bundle.moment)
     with TestClient(create_app(home), raise_server_exceptions=False) as made:
         yield made
 
@@ -336,6 +334,7 @@ def test_many_at_once(client: TestClient, bundle: Bundle) -> None:
         assert sum(pool.map(send, range(60))) == 60
 
 
+@pytest.mark.usefixtures("spared")
 def test_a_model_without_offers_still_tells_segments(
     small_world: dict[str, pd.DataFrame], tmp_path: Path
 ) -> None:

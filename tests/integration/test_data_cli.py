@@ -12,6 +12,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from data.__main__ import app
+from tests.integration.conftest import run_here
+
 ROOT = Path(__file__).resolve().parents[2]
 MALL_HEADER = "CustomerID,Gender,Age,Annual Income (k$),Spending Score (1-100)\n"
 
@@ -19,12 +22,14 @@ MALL_HEADER = "CustomerID,Gender,Age,Annual Income (k$),Spending Score (1-100)\n
 def run(
     *arguments: str | Path, cwd: Path, home: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
+    """Run one command; any other exception than its end fails the test."""
+    return run_here(app, *arguments, cwd=cwd, home=home)
+
+
+def run_outside(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run one command as a user would; a traceback is never an answer."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NBO_")}
     environment["PYTHONPATH"] = str(ROOT)
-    environment["COLUMNS"] = "200"
-    if home is not None:
-        environment["NBO_HOME"] = str(home)
     done = subprocess.run(
         [sys.executable, "-m", "data", *map(str, arguments)],
         cwd=cwd,
@@ -43,7 +48,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A world made by the command itself."""
     parent = tmp_path_factory.mktemp("made")
     size = ("--customers", "40", "--offers", "10", "--days", "30", "--seed", "2")
-    done = run("generate", "world", *size, cwd=parent)
+    done = run_outside("generate", "world", *size, cwd=parent)
     assert done.returncode == 0, done.stderr
     assert "customers" in done.stdout
     assert "40 rows" in done.stdout
@@ -59,7 +64,7 @@ def test_generate_makes_a_folder_and_leaves_nothing_beside(world: Path) -> None:
 
 def test_generate_refuses_a_folder_that_is_there(world: Path) -> None:
     before = sorted(world.rglob("*"))
-    done = run("generate", world, cwd=world.parent)
+    done = run_outside("generate", world, cwd=world.parent)
     assert done.returncode == 2
     assert done.stdout == ""
     assert "world is already there" in done.stderr

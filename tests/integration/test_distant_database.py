@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -46,9 +47,8 @@ def house_of(store: Store, bundle: Bundle) -> House:
 
 
 @pytest.fixture
-def slow(small_bundle: Bundle, small_dataset: Dataset, tmp_path: Path) -> Iterator[House]:
-    store = Slow.open(f"sqlite:///{tmp_path / 'facts.db'}")
-    store.load(small_dataset)
+def slow(small_bundle: Bundle, small_record: Path, tmp_path: Path) -> Iterator[House]:
+    store = Slow.open(f"sqlite:///{shutil.copy(small_record, tmp_path / 'facts.db')}")
     home = house_of(store, small_bundle)
     yield home
     home.close()

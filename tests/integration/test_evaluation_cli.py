@@ -16,11 +16,14 @@ import jsonschema
 import pandas as pd
 import pytest
 
+from data.__main__ import app as data_app
 from data.console import run
 from evaluation.__main__ import app
 from evaluation.metrics import NAMES
 from evaluation.report_schema import report_schema
+from tests.integration.conftest import run_here
 
+pytestmark = pytest.mark.usefixtures("spared")
 ROOT = Path(__file__).resolve().parents[2]
 POLICIES = {
     "hybrid",
@@ -63,7 +66,7 @@ def strict_json(text: str) -> Any:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("evaluation") / "world"
     size = ("--customers", 250, "--offers", 60, "--days", 120)
-    done = command("data", "generate", folder, *size, cwd=folder.parent)
+    done = run_here(data_app, "generate", folder, *size, cwd=folder.parent)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -72,7 +75,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def reported(world: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
     before = {path: path.stat().st_mtime_ns for path in world.rglob("*")}
     output = world.parent / "report"
-    done = command("evaluation", "report", "--data", world, "--output", output, cwd=world.parent)
+    words = ("report", "--data", world, "--output", output)
+    done = run_here(app, *words, cwd=world.parent)
     assert done.returncode == 0, done.stderr
     # Nothing is written into the dataset.
     assert {path: path.stat().st_mtime_ns for path in world.rglob("*")} == before
@@ -216,12 +220,15 @@ def test_the_terminal_shows_the_policies(reported: tuple[Path, Any]) -> None:
     assert "Warning" not in done.stderr
 
 
-@pytest.mark.slow  # a second training
-def test_the_same_seed_gives_the_same_figures(world: Path, report: dict[str, Any]) -> None:
-    output = world.parent / "again"
-    done = command("evaluation", "report", "--data", world, "--output", output, cwd=world.parent)
-    assert done.returncode == 0, done.stderr
-    again = strict_json((output / "report.json").read_text(encoding="utf-8"))
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_figures_in_another_process(world: Path) -> None:
+    found = []
+    for name in ("one", "other"):
+        words = ("report", "--data", world, "--output", world.parent / name, "--quick")
+        done = command("evaluation", *words, cwd=world.parent)
+        assert done.returncode == 0, done.stderr
+        found.append(strict_json((world.parent / name / "report.json").read_text()))
+    report, again = found
     for part in ("ranking", "hybrid_against", "online", "segments", "anomalies", "protocol"):
         assert again[part] == report[part], part
 
@@ -431,7 +438,7 @@ def test_a_missing_file_is_bad_data(
 
 
 def test_an_unknown_suite_is_a_usage_error(tmp_path: Path) -> None:
-    done = command("evaluation", "benchmark", "--suite", "beauty", cwd=tmp_path)
+    done = run_here(app, "benchmark", "--suite", "beauty", cwd=tmp_path)
     assert done.returncode == 2
     assert "segmentation" in done.stderr
 

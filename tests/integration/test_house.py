@@ -14,7 +14,6 @@ from sqlalchemy.exc import OperationalError
 
 from api.app import create_app
 from api.house import House
-from data.dataset import Dataset
 from data.store import Store
 from recommender.bundle import VERSIONS, Bundle, load, save
 from recommender.service import Service
@@ -28,11 +27,9 @@ def folder(small_bundle: Bundle, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def home(folder: Path, small_dataset: Dataset, tmp_path: Path) -> Iterator[House]:
-    store = Store.open(f"sqlite:///{tmp_path / 'facts.db'}")
-    store.load(small_dataset)
+def home(folder: Path, small_store: Store) -> Iterator[House]:
     bundle = load(folder)
-    made = House(bundle, Service(bundle), store, at=bundle.moment, folder=folder)
+    made = House(bundle, Service(bundle), small_store, at=bundle.moment, folder=folder)
     yield made
     made.close()
 

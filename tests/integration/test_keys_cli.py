@@ -13,12 +13,20 @@ from typing import Any
 
 import pytest
 
+from api.keys import app
 from api.opening import Opening
 from data.keys import digest_of, new_key
 from data.store import Store
+from tests.integration.conftest import run_here
 
 
 def keys(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in this process."""
+    return run_here(app, *arguments, cwd=home, home=home)
+
+
+def keys_outside(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as a user would."""
     return subprocess.run(
         [sys.executable, "-m", "api", "keys", *arguments],
         env={**os.environ, "NBO_HOME": str(home)},
@@ -27,7 +35,7 @@ def keys(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_key_is_shown_once_and_stored_as_a_digest(tmp_path: Path) -> None:
-    done = keys(tmp_path, "add", "shop", "--scope", "write", "--json")
+    done = keys_outside(tmp_path, "add", "shop", "--scope", "write", "--json")
     assert done.returncode == 0, done.stderr
     key = json.loads(done.stdout)["key"]
     store = Store.open(f"sqlite:///{tmp_path / 'nbo.db'}")

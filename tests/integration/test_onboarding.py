@@ -13,7 +13,6 @@ from sqlalchemy.exc import OperationalError
 
 from api.app import create_app
 from api.house import House
-from data.dataset import Dataset
 from data.store import Store
 from recommender.bundle import Bundle
 from recommender.service import Service
@@ -22,10 +21,8 @@ SURVEY = "/onboarding/survey"
 
 
 @pytest.fixture
-def home(small_bundle: Bundle, small_dataset: Dataset, tmp_path: Path) -> House:
-    store = Store.open(f"sqlite:///{tmp_path / 'facts.db'}")
-    store.load(small_dataset)
-    return House(small_bundle, Service(small_bundle), store, at=small_bundle.moment)
+def home(small_bundle: Bundle, small_store: Store) -> House:
+    return House(small_bundle, Service(small_bundle), small_store, at=small_bundle.moment)
 
 
 @pytest.fixture

@@ -29,11 +29,9 @@ def folder(small_bundle: Bundle, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def home(folder: Path, small_dataset: Dataset, tmp_path: Path) -> House:
-    store = Store.open(f"sqlite:///{tmp_path / 'facts.db'}")
-    store.load(small_dataset)
+def home(folder: Path, small_store: Store) -> House:
     bundle = load(folder)
-    return House(bundle, Service(bundle), store, at=bundle.moment, folder=folder)
+    return House(bundle, Service(bundle), small_store, at=bundle.moment, folder=folder)
 
 
 @pytest.fixture

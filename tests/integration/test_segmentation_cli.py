@@ -16,6 +16,7 @@ import pytest
 
 from data.console import run
 from segmentation.__main__ import app
+from tests.integration.conftest import run_here
 
 ROOT = Path(__file__).resolve().parents[2]
 LABELS = ["customer_id", "segment", "segment_name", "confidence"]
@@ -75,7 +76,7 @@ def mall(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def mall_report(mall: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
     output = mall.parent / "out"
     # No folder is named: the mall table of the working directory is read.
-    done = command("report", "--output", output, cwd=mall.parent)
+    done = run_here(app, "report", "--output", output, cwd=mall.parent)
     assert done.returncode == 0, done.stderr
     return output, done
 
@@ -237,7 +238,7 @@ def odd_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_anomalies_are_written_with_reasons(odd_world: Path, tmp_path: Path) -> None:
     output = tmp_path / "deep" / "anomalies.csv"
-    done = command("anomalies", odd_world, "--output", output, cwd=tmp_path)
+    done = run_here(app, "anomalies", odd_world, "--output", output, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     found = pd.read_csv(output, keep_default_na=False)
     assert found.columns.tolist() == [

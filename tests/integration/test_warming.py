@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,17 +11,14 @@ from api.house import House
 from api.listing import answer_here
 from api.people import Asked, Wished
 from api.warming import Warming
-from data.dataset import Dataset
 from data.store import Store
 from recommender.bundle import Bundle
 from recommender.service import Service
 
 
 @pytest.fixture
-def home(small_bundle: Bundle, small_dataset: Dataset, tmp_path: Path) -> Iterator[House]:
-    store = Store.open(f"sqlite:///{tmp_path / 'facts.db'}")
-    store.load(small_dataset)
-    made = House(small_bundle, Service(small_bundle), store, at=small_bundle.moment)
+def home(small_bundle: Bundle, small_store: Store) -> Iterator[House]:
+    made = House(small_bundle, Service(small_bundle), small_store, at=small_bundle.moment)
     yield made
     made.close()
 
