@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -15,19 +16,30 @@ from data.synthetic import WorldParameters, generate
 from recommender.bundle import Bundle
 from recommender.service import Service
 from recommender.training import train
+from segmentation import choice
 from segmentation.detector import TREES
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+# For tests that do not judge how the number of segments is chosen.
+FEWER = {"LARGEST_K": 4, "BOOTSTRAPS": 4, "HALVES": 2}
+
+
+@contextmanager
+def sparing() -> Iterator[None]:
+    """Spare the trees, ks and samples that a file does not judge: most of a small training."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(TREES, "improved", 30)
+        for name, fewer in FEWER.items():
+            patch.setattr(choice, name, fewer)
+        yield
 
 
 @pytest.fixture(scope="module")
 def spared() -> Iterator[None]:
-    """Spare the trees and the ks that a file does not judge: they are most of a small training."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(TREES, "improved", 30)
-        patch.setattr("segmentation.choice.LARGEST_K", 4)
+    """All trainings of a file are spared."""
+    with sparing():
         yield
 
 

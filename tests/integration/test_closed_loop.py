@@ -25,8 +25,8 @@ from recommender.__main__ import app
 from recommender.bundle import Bundle, load, version_of
 from recommender.training import train
 from recommender.versions import current_version
+from tests.conftest import sparing
 
-pytestmark = pytest.mark.usefixtures("spared")
 DAY = 86_400_000_000  # microseconds
 
 
@@ -96,7 +96,7 @@ def served(
     store = Store.open(url)
     store.put_offer("brand new", {"title": "Brand new", "category": "travel"}, ["i00001"], at)
     store.close()
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, sparing():
         assert command(patch, "train", "--data", url, "--model", model) == 0
     return url, model, at
 

@@ -157,10 +157,12 @@ def test_customers_only_train_segments_and_say_so(
     small_world: dict[str, pd.DataFrame], tmp_path: Path
 ) -> None:
     write_folder({"customers": small_world["customers"]}, tmp_path / "people")
-    done = command("train", "--data", tmp_path / "people", "--model", tmp_path / "model")
+    done = command_outside("train", "--data", tmp_path / "people", "--model", tmp_path / "model")
     assert done.returncode == 0
     assert "recommends nothing" in done.stderr
-    listed = command("recommend", "--model", tmp_path / "model", "--output", tmp_path / "l.csv")
+    listed = command_outside(
+        "recommend", "--model", tmp_path / "model", "--output", tmp_path / "l.csv"
+    )
     assert listed.returncode == 5
     assert not list((tmp_path / "people").glob("quarantine"))
 
@@ -168,9 +170,9 @@ def test_customers_only_train_segments_and_say_so(
 @pytest.mark.slow
 def test_segments_keep_their_names_when_trained_again(small_folder: Path, tmp_path: Path) -> None:
     words = ("train", "--data", small_folder, "--model", tmp_path / "model")
-    assert command(*words, "--seed", "1").returncode == 0
+    assert command_outside(*words, "--seed", "1").returncode == 0
     before = load(tmp_path / "model").segments
-    assert command(*words, "--seed", "2", "--at", "2025-09-25").returncode == 0
+    assert command_outside(*words, "--seed", "2", "--at", "2025-09-25").returncode == 0
     after = load(tmp_path / "model").segments
     assert before is not None
     assert after is not None
@@ -270,11 +272,11 @@ def test_publishing_with_data_measures_everything(
 ) -> None:
     model = tmp_path / "model"
     for at in (("--at", "2025-08-20"), ()):
-        done = command("train", "--data", small_folder, "--model", model, *at)
+        done = command_outside("train", "--data", small_folder, "--model", model, *at)
         assert done.returncode == 0, done.stderr
     newest = load(model).version
-    assert command("rollback", "--model", model).returncode == 0
-    done = command("publish", newest, "--model", model, "--data", small_folder, "--json")
+    assert command_outside("rollback", "--model", model).returncode == 0
+    done = command_outside("publish", newest, "--model", model, "--data", small_folder, "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["published"]

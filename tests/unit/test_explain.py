@@ -171,7 +171,11 @@ def test_habits_are_counted_before_the_moment_only() -> None:
     assert nothing[list(HABITS)].isna().all(axis=None)
 
 
-def test_the_report_is_one_value_that_says_what_happened_afterwards() -> None:
+def test_the_report_is_one_value_that_says_what_happened_afterwards(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("segmentation.stability.LARGEST_K", 4)
+    monkeypatch.setattr("segmentation.stability.BOOTSTRAPS", 20)
     dataset = Dataset.of(generate(WorldParameters(customers=200, offers=30, days=90)))
     at = dataset.moment_after() - pd.Timedelta(days=20)
     report = build_segment_report(dataset, at, k=4, since=at - pd.Timedelta(days=30))

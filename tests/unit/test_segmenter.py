@@ -9,7 +9,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from segmentation import choice
 from segmentation.segmenter import CustomerSegmenter
+from tests.conftest import FEWER
 
 
 def expected_to_fail(estimator: CustomerSegmenter) -> dict[str, str]:
@@ -26,8 +28,8 @@ def test_scikit_learns_own_checks(
     estimator: CustomerSegmenter, check: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # How well the number is chosen is judged elsewhere.
-    monkeypatch.setattr("segmentation.choice.LARGEST_K", 4)
-    monkeypatch.setattr("segmentation.choice.BOOTSTRAPS", 4)
+    for name, fewer in FEWER.items():
+        monkeypatch.setattr(choice, name, fewer)
     check(estimator)  # type: ignore[operator]
 
 
