@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from scipy.linalg import lapack
 
 DROPOUT = 0.33
+BLOCK = 64  # rows gone through at once, that they stay in the cache
 CUSTOMER_POWER = 0.5  # a customer of n entries counts n^-.5: the busy do not speak for everybody
 
 
@@ -38,19 +39,34 @@ def solve_autoencoder(rows: sp.csr_matrix, penalty: float, most: int) -> sp.csr_
     if not rows.nnz:
         return sp.csr_matrix((size, size), dtype=np.float32)
     products = rows.T @ (_weights(rows) @ rows)
-    gram = np.asarray(products.astype(np.float32).toarray(order="F"))
+    square = np.asarray(products.astype(np.float32).toarray(order="F")).T
     del products  # may be as large as the square matrix
-    diagonal = gram.diagonal().astype(np.float64)
+    diagonal = square.diagonal().astype(np.float64)
     penalties = DROPOUT / (1 - DROPOUT) * diagonal + penalty
-    gram[np.diag_indices(size)] += penalties.astype(np.float32)
-    triangle, failed = lapack.spotrf(gram, lower=1, overwrite_a=1)
-    inverse, broken = lapack.spotri(triangle, lower=1, overwrite_c=1)
-    if failed or broken:
+    square[np.diag_indices(size)] += penalties.astype(np.float32)
+    _invert(square)
+    np.fill_diagonal(square, 0.0)
+    return _largest(square, -penalties.astype(np.float32), most)
+
+
+def _invert(matrix: np.ndarray) -> None:
+    """Put its inverse in the place of a positive definite matrix.
+
+    Parameters
+    ----------
+    matrix : ndarray of float32, shape (n, n)
+        In C order; only its upper triangle is read.
+    """
+    # To Fortran, which counts by columns, the upper triangle is the lower one.
+    _, refused = lapack.spotrf(matrix.T, lower=1, clean=0, overwrite_a=1)
+    _, singular = lapack.spotri(matrix.T, lower=1, overwrite_c=1)
+    if refused or singular:
         raise FloatingPointError("The autoencoder's matrix is not positive definite.")
-    # Above the diagonal are zeros.
-    inverse = inverse + inverse.T
-    np.fill_diagonal(inverse, 0.0)
-    return _largest(inverse, -penalties.astype(np.float32), most)
+    for start in range(0, len(matrix), BLOCK):
+        rows, later = slice(start, start + BLOCK), slice(start + BLOCK, None)
+        corner = np.triu(matrix[rows, rows])
+        matrix[rows, rows] = corner + np.triu(corner, 1).T
+        matrix[later, rows] = matrix[rows, later].T
 
 
 def mean_diagonal(rows: sp.csr_matrix) -> float:
@@ -94,18 +110,25 @@ def _largest(symmetric: np.ndarray, factor: np.ndarray, most: int) -> sp.csr_mat
     Parameters
     ----------
     symmetric : ndarray of float32, shape (columns, columns)
-        Overwritten.
     factor : ndarray of float32, shape (columns,)
     """
     size = len(symmetric)
+    blocks = [slice(start, start + BLOCK) for start in range(0, size, BLOCK)]
     least = np.zeros(size, dtype=np.float32)
     if size > most:  # a row is quicker to look through than a column, and the same
-        least = np.partition(np.abs(symmetric), -most, axis=1)[:, -most] * np.abs(factor)
-    symmetric *= factor
-    kept = np.abs(symmetric) >= least
-    kept &= symmetric != 0.0
-    ends = np.concatenate([[0], np.count_nonzero(kept, axis=1).cumsum()])
-    place = np.flatnonzero(kept)
-    columns = (place - np.repeat(np.arange(size) * size, np.diff(ends))).astype(np.int32)
-    inside = symmetric.ravel()[place], columns, ends.astype(np.int32)
+        for rows in blocks:
+            magnitude = np.abs(symmetric[rows])
+            magnitude.partition(size - most, axis=1)
+            least[rows] = magnitude[:, size - most] * np.abs(factor[rows])
+    length = np.zeros(size + 1, dtype=np.int32)
+    columns, values = [], []
+    for rows in blocks:
+        block = symmetric[rows] * factor
+        kept = np.abs(block) >= least
+        kept &= block != 0.0
+        place = np.flatnonzero(kept)
+        values.append(block.ravel()[place])
+        columns.append((place % size).astype(np.int32))
+        length[1:][rows] = np.count_nonzero(kept, axis=1)
+    inside = np.concatenate(values), np.concatenate(columns), length.cumsum(dtype=np.int32)
     return sp.csr_matrix(inside, shape=(size, size))
