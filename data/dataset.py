@@ -154,11 +154,13 @@ class Dataset:
         offer, offers = pd.factorize(events[OFFER_ID])
         repeatable = self.offers["repeatable"].fillna(False).astype(bool)
         once = ~offers.isin(self.offers.loc[repeatable, OFFER_ID])[offer]
-        order = microseconds(events[OCCURRED_AT]).argsort(kind="stable").to_numpy()
-        pair = owner[order] + len(people) * offer[order].astype(np.int64)
-        again = np.zeros(len(events), dtype=bool)
-        again[order] = pd.Series(pair).duplicated()
-        return events[~(once & again)]
+        pair = pd.Series(owner + len(people) * offer.astype(np.int64))
+        several = np.flatnonzero(once & pair.duplicated(keep=False).to_numpy())
+        when = microseconds(events[OCCURRED_AT].iloc[several]).argsort(kind="stable").to_numpy()
+        ordered = several[when]
+        kept = np.ones(len(events), dtype=bool)
+        kept[ordered] = ~pair.iloc[ordered].duplicated().to_numpy()
+        return events[kept]
 
     def positive_type(self) -> str | None:
         """Return the event that counts as relevant: redemption, else click, else nothing."""
