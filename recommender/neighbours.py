@@ -37,15 +37,15 @@ def fit_neighbours(taken: sp.csr_matrix, seed: int) -> Autoencoder:
     """
     length = np.asarray(taken.sum(axis=1)).ravel()
     count = np.asarray(taken.sum(axis=0)).ravel()
-    inward = sp.csr_matrix(_scaled(taken, length**LENGTH, count**TAKEN).T)
-    outward = _scaled(taken, np.ones_like(length), count**SPOKEN)
+    inward = sp.csr_matrix(scaled_by(taken, length**LENGTH, count**TAKEN).T)
+    outward = scaled_by(taken, np.ones_like(length), count**SPOKEN)
     strip = max(1, STRIP_CELLS // len(count))
     strips = [
         _largest(sp.csr_matrix(inward[start : start + strip] @ outward), start)
         for start in range(0, len(count), strip)
     ]
     near = sp.csr_matrix(sp.vstack(strips), dtype=np.float32)
-    weighed = _scaled(taken, length**SPACE_LENGTH, count**SPACE_OFFER)
+    weighed = scaled_by(taken, length**SPACE_LENGTH, count**SPACE_OFFER)
     rank = max(1, min(RANK, min(weighed.shape) - 1))
     _, _, space = randomized_svd(weighed, rank, n_iter=4, random_state=seed)
     left = (count**SPACE_OFFER)[:, None] * space.T
@@ -57,7 +57,8 @@ def fit_neighbours(taken: sp.csr_matrix, seed: int) -> Autoencoder:
     return Autoencoder(near, left.astype(np.float32), (share * right).astype(np.float32))
 
 
-def _scaled(taken: sp.csr_matrix, rows: np.ndarray, columns: np.ndarray) -> sp.csr_matrix:
+def scaled_by(taken: sp.csr_matrix, rows: np.ndarray, columns: np.ndarray) -> sp.csr_matrix:
+    """Multiply each entry by a factor of its row and one of its column, in single precision."""
     found = sp.diags_array(rows) @ taken @ sp.diags_array(columns)
     return sp.csr_matrix(found, dtype=np.float32)
 
