@@ -100,6 +100,20 @@ def test_same_seed_same_factors() -> None:
     assert not np.array_equal(first.factors.offers, other.factors.offers)
 
 
+def test_factors_tell_circles_apart_though_some_offers_are_everybodys() -> None:
+    random = np.random.default_rng(0)
+    circle, owner = np.arange(80) // 20, np.arange(400) % 4
+    chance = np.where(owner[:, None] == circle, 0.2, 0.01)
+    chance[:, ::20] = 0.6  # of each circle one that all take
+    history = sp.csr_matrix((random.random(chance.shape) < chance).astype(float))
+    for seed in range(3):
+        factors = fit(query_of(history), Recipe(factors=6), seed).factors
+        own = np.setdiff1d(np.flatnonzero(circle == 2), [40])
+        score = factors.score(sp.csr_matrix(np.isin(np.arange(80), own[:3])[None], dtype=float))[0]
+        others = np.setdiff1d(np.flatnonzero(circle != 2), [0, 20, 60])
+        assert score[own[3:]].min() > score[others].max()
+
+
 def test_what_is_taken_again_and_again_comes_first() -> None:
     history = taken()
     often = history.toarray()
