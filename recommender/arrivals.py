@@ -147,7 +147,7 @@ def _recommender(
     return replace(
         model,
         encoders=replace(model.encoders, offer_ids=wider.offers.names, keys=wider.space),
-        collaborative=_collaborative(model.collaborative, wider.offers),
+        collaborative=_collaborative(model.collaborative, wider.offers, changed, at),
         content=content,
         segment=_ridge(model.segment, keys, wider, popularity.expectation),
         profile=_ridge(model.profile, keys, wider, popularity.expectation),
@@ -161,8 +161,12 @@ def _recommender(
     )
 
 
-def _collaborative(scorer: CollaborativeScorer, places: Places) -> CollaborativeScorer:
+def _collaborative(
+    scorer: CollaborativeScorer, places: Places, changed: pd.DataFrame, at: np.ndarray
+) -> CollaborativeScorer:
     code = scorer.autoencoder
+    repeatable = places.spread(scorer.repeatable).copy()
+    repeatable[at] = changed["repeatable"].fillna(False).to_numpy(dtype=bool)
     return replace(
         scorer,
         factors=replace(scorer.factors, offers=places.spread(scorer.factors.offers)),
@@ -172,8 +176,9 @@ def _collaborative(scorer: CollaborativeScorer, places: Places) -> Collaborative
             left=places.spread(code.left),
             right=places.spread(code.right),
         ),
-        habit=places.spread(scorer.habit),
-        repeatable=places.spread(scorer.repeatable),
+        # What could be taken once only tells of no habit until it is trained on again.
+        habit=places.spread(scorer.habit) * repeatable,
+        repeatable=repeatable,
         trained=places.spread(scorer.trained),
     )
 

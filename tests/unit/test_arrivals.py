@@ -199,16 +199,43 @@ def test_changes_of_a_known_offer_are_taken_over(
 ) -> None:
     at = small_bundle.moment
     before = stored(small_dataset, "o0003")
-    ended = {**before, "valid_until": at, "title": "Was nice", "repeatable": True}
+    ended = {**before, "valid_until": at, "title": "Was nice"}
     model = with_arrivals(small_bundle, [ended])
     service = Service(model)
     row = int(np.flatnonzero(model.offers["offer_id"] == "o0003")[0])
     assert service.shown(row)[1] == "Was nice"
     assert not service.candidates(Wish(at=at))[row]
     assert service.candidates(Wish(at=at - pd.Timedelta(microseconds=1)))[row]
-    assert bool(model.offers["repeatable"].iloc[row])
     pd.testing.assert_frame_equal(scores(model), scores(small_bundle))  # nothing it is for changed
     assert small_bundle.offers["title"].iloc[row] != "Was nice"
+
+
+@pytest.mark.parametrize("repeatable", [False, True])
+def test_whether_a_known_offer_can_be_taken_again_is_taken_over(
+    repeatable: bool, small_dataset: Dataset, small_bundle: Bundle
+) -> None:
+    query = small_bundle.customers.query
+    assert query is not None
+    takers = query.redeemed.toarray() > 0
+    other = small_bundle.offers["repeatable"].to_numpy(dtype=bool) != repeatable
+    row = int(np.flatnonzero(other & takers.any(axis=0))[0])
+    name = str(small_bundle.offers["offer_id"].iloc[row])
+    model = with_arrivals(small_bundle, [{**stored(small_dataset, name), "repeatable": repeatable}])
+    assert bool(model.offers["repeatable"].iloc[row]) == repeatable
+    before, after = (scores(one, Source.COLLABORATIVE)[name] for one in (small_bundle, model))
+    more, less = (after, before) if repeatable else (before, after)
+    assert (more > less)[takers[:, row]].all()
+    pd.testing.assert_series_equal(after[~takers[:, row]], before[~takers[:, row]])
+
+
+def test_a_new_offer_that_can_be_taken_again_counts_as_such(
+    small_bundle: Bundle, new: list[Offer]
+) -> None:
+    both = [{**new[0], "repeatable": True}, {**new[1], "repeatable": False}]
+    model = with_arrivals(small_bundle, both).recommender
+    assert model is not None
+    rows = [model.encoders.offer_rows[one["offer_id"]] for one in both]
+    assert model.collaborative.repeatable[rows].tolist() == [True, False]
 
 
 def test_a_known_offer_for_other_items_speaks_to_others(
