@@ -84,12 +84,13 @@ class Recommender:
         Parameters
         ----------
         share : ndarray of float, shape (sources + 3, n), optional
-            As in `read`, where `columns` are given.
+            As in `read`.
         """
+        readings = self.read(query, share)
         if columns is None:
-            return self.hybrid.terms(self.scores(query))
+            return self.hybrid.terms(np.stack([reading.table() for reading in readings]))
         pairs = pairs_of(columns)
-        scores = np.stack([reading.at(*pairs) for reading in self.read(query, share)])
+        scores = np.stack([reading.at(*pairs) for reading in readings])
         found = self.hybrid.of(pairs[1]).terms(scores[:, :, None])
         return found.reshape(len(found), *columns.shape)
 

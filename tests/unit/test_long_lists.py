@@ -39,6 +39,20 @@ def test_terms_of_listed_offers_are_those_of_all(model: Recommender, query: Quer
     )
 
 
+@pytest.mark.parametrize("listed", [True, False])
+def test_terms_that_count_nothing_are_not_worked_out(
+    model: Recommender, query: Query, listed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns = np.tile(np.arange(model.n_offers), (N, 1)) if listed else None
+    share = np.random.default_rng(0).random((len(model.hybrid.weight), N))
+    share[:2] = 0.0
+    expected = model.terms(query, columns) * share[:, :, None]
+    for scorer in (model.collaborative, model.content):
+        monkeypatch.setattr(type(scorer), "read", None)
+    found = model.terms(query, columns, share) * share[:, :, None]
+    np.testing.assert_array_equal(found, expected)
+
+
 @pytest.mark.parametrize("name", ["collaborative", "content"])
 def test_features_of_listed_offers_are_those_of_all(
     model: Recommender, query: Query, name: str
