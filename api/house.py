@@ -25,8 +25,9 @@ from data.errors import BundleError
 from data.schema import OFFER_ID
 from data.store import Store
 from recommender.arrivals import with_arrivals
-from recommender.bundle import MANIFEST, VERSIONS, Bundle, load
+from recommender.bundle import Bundle
 from recommender.erasure import Receipt, erased
+from recommender.model_folder import MANIFEST, VERSIONS, load
 from recommender.service import Service
 from recommender.versions import current_version
 from recommender.withholding import Rules

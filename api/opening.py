@@ -19,7 +19,7 @@ from api.house import House, serve
 from api.settling import settle
 from data.settings import Settings, read_settings
 from data.store import Store
-from recommender.bundle import load
+from recommender.model_folder import load
 from recommender.withholding import parse_rules
 
 VARIABLE = "NBO_SERVE"  # options for workers; the database's URL has a variable of its own

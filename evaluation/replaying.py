@@ -22,7 +22,7 @@ from evaluation.replay import replay as replay_policies
 from evaluation.significance import Estimate
 from evaluation.weights import PolicyEstimate
 from recommender.base import POLICIES
-from recommender.bundle import load
+from recommender.model_folder import load
 from recommender.options import At, MaxBad, Source, read_source
 from recommender.training import STEPS
 

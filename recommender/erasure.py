@@ -26,7 +26,7 @@ import numpy as np
 
 from data.errors import BundleError
 from data.store import Store
-from recommender.bundle import BESIDE, MANIFEST, OF_PEOPLE, VERSIONS, files_of, load
+from recommender.model_folder import BESIDE, MANIFEST, OF_PEOPLE, VERSIONS, files_of, load
 from recommender.versions import sync_folder, write, write_whole
 
 BLOCK = 2**20

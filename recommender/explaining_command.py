@@ -16,9 +16,9 @@ from data.ingest import MAX_BAD
 from data.schema import CUSTOMER_ID, CUSTOMERS, OFFER_ID
 from data.settings import read_settings
 from recommender.batch import query_customers
-from recommender.bundle import load
 from recommender.given import moment_of, tables
 from recommender.lists import Listed, Wish
+from recommender.model_folder import load
 from recommender.options import At, MaxBad, Model
 from recommender.service import Service
 

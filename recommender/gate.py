@@ -16,8 +16,9 @@ from data.dataset import Dataset
 from data.errors import DataError
 from data.schema import CLICK, CUSTOMER_ID, EVENT_TYPE, OCCURRED_AT, OFFER_ID, REDEMPTION
 from recommender.base import Source
-from recommender.bundle import Bundle, version_of
+from recommender.bundle import Bundle
 from recommender.held_out import HeldOut, deal_out, hold_out, scores
+from recommender.model_folder import version_of
 from recommender.training import train
 from recommender.validation import FEWEST_EVENTS, Fold, fold_at, make_folds
 from recommender.verdict import Check, Verdict

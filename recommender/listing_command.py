@@ -14,9 +14,9 @@ from data.ingest import MAX_BAD
 from data.settings import read_settings
 from recommender.base import HYBRID, POLICIES
 from recommender.batch import stream_batch, write_batch
-from recommender.bundle import load
 from recommender.given import candidate_ids, moment_of, say_left_aside, tables
 from recommender.lists import Wish
+from recommender.model_folder import load
 from recommender.options import At, MaxBad, Model
 from recommender.ranking import Knobs
 from recommender.service import Service

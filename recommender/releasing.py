@@ -12,8 +12,9 @@ from data.dataset import Dataset
 from data.errors import BundleError, UsageError
 from data.ingest import MAX_BAD
 from data.settings import read_settings
-from recommender.bundle import LISTING, VERSIONS, Bundle, load, save, store, version_of
+from recommender.bundle import Bundle
 from recommender.gate import STEPS, judge_release
+from recommender.model_folder import LISTING, VERSIONS, load, save, store, version_of
 from recommender.options import MaxBad, Model, read_source
 from recommender.verdict import Verdict, read_verdict, write_verdict
 from recommender.versions import (

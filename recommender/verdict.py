@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import BundleError
-from recommender.bundle import VERSIONS
+from recommender.model_folder import VERSIONS
 from recommender.versions import write_whole
 
 VERDICT = "verdict.json"

@@ -18,7 +18,8 @@ from api.app import create_app
 from api.house import House
 from data.dataset import Dataset
 from data.store import Store
-from recommender.bundle import Bundle, load, save
+from recommender.bundle import Bundle
+from recommender.model_folder import load, save
 from recommender.service import Service
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")

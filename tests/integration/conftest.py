@@ -20,7 +20,8 @@ from api.house import House, serve
 from data.console import run
 from data.dataset import Dataset
 from data.store import Store
-from recommender.bundle import Bundle, load, save
+from recommender.bundle import Bundle
+from recommender.model_folder import load, save
 from tests.contract.conftest import postgres
 
 __all__ = ["postgres"]

@@ -17,7 +17,8 @@ from api.guard import LARGEST_BODY
 from api.house import House
 from data.dataset import Dataset
 from data.store import Store
-from recommender.bundle import Bundle, load, save
+from recommender.bundle import Bundle
+from recommender.model_folder import load, save
 from recommender.service import Service
 from recommender.training import train
 

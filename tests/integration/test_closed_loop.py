@@ -22,7 +22,8 @@ from data.store import Store
 from data.synthetic import WorldParameters, generate
 from evaluation.__main__ import app as evaluation_app
 from recommender.__main__ import app
-from recommender.bundle import Bundle, load, version_of
+from recommender.bundle import Bundle
+from recommender.model_folder import load, version_of
 from recommender.training import train
 from recommender.versions import current_version
 from tests.conftest import sparing

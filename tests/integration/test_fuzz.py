@@ -26,7 +26,8 @@ from api.house import House
 from data.dataset import Dataset
 from data.store import Store
 from evaluation.suites.serving.fuzz import odd_events
-from recommender.bundle import Bundle, load, save
+from recommender.bundle import Bundle
+from recommender.model_folder import load, save
 from recommender.service import Service
 
 CHECKS = [

@@ -15,7 +15,8 @@ from sqlalchemy.exc import OperationalError
 from api.app import create_app
 from api.house import House
 from data.store import Store
-from recommender.bundle import VERSIONS, Bundle, load, save
+from recommender.bundle import Bundle
+from recommender.model_folder import VERSIONS, load, save
 from recommender.service import Service
 from recommender.versions import make_current
 

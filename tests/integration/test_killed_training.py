@@ -21,7 +21,7 @@ import pytest
 
 from data.ingest import write_folder
 from data.synthetic import WorldParameters, generate
-from recommender.bundle import VERSIONS, load
+from recommender.model_folder import VERSIONS, load
 from recommender.service import Service
 from recommender.versions import CANDIDATE, CURRENT, HISTORY, current_version, history
 

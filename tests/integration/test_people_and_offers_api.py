@@ -17,8 +17,9 @@ from api.app import create_app
 from api.house import House
 from data.dataset import Dataset
 from data.store import Store
-from recommender.bundle import Bundle, load, save
+from recommender.bundle import Bundle
 from recommender.erasure import find_in_files
+from recommender.model_folder import load, save
 from recommender.service import Service
 
 

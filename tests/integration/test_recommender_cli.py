@@ -15,7 +15,7 @@ import pytest
 from data.console import run
 from data.ingest import write_folder
 from recommender.__main__ import app
-from recommender.bundle import VERSIONS, load, save
+from recommender.model_folder import VERSIONS, load, save
 from recommender.versions import CURRENT
 from tests.integration.conftest import run_here
 

@@ -15,9 +15,10 @@ from data.dataset import Dataset
 from data.schema import OFFERS
 from recommender.arrivals import with_arrivals
 from recommender.base import Source
-from recommender.bundle import Bundle, load, save
+from recommender.bundle import Bundle
 from recommender.facts import Facts
 from recommender.lists import Wish
+from recommender.model_folder import load, save
 from recommender.service import Service
 from recommender.training import train
 

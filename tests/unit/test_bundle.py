@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from data.errors import BundleError
-from recommender.bundle import MANIFEST, VERSIONS, Bundle, load, save
+from recommender.bundle import Bundle
 from recommender.lists import Wish
+from recommender.model_folder import MANIFEST, VERSIONS, load, save
 from recommender.service import Service
 from recommender.versions import CURRENT
 

@@ -16,9 +16,10 @@ import pytest
 from data.errors import BundleError
 from data.store import Store
 from recommender import erasure
-from recommender.bundle import BESIDE, MANIFEST, VERSIONS, Bundle, load, save
+from recommender.bundle import Bundle
 from recommender.erasure import erase_from_models, erased, find_in_files
 from recommender.lists import Wish
+from recommender.model_folder import BESIDE, MANIFEST, VERSIONS, load, save
 from recommender.service import Service
 
 

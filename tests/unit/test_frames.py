@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender.bundle import FRAMES, Bundle
+from recommender.bundle import Bundle
 from recommender.erasure import find_in_files
 from recommender.frames import decode_frame, encode_frame
+from recommender.model_folder import FRAMES
 
 
 def again(frame: pd.DataFrame) -> pd.DataFrame:

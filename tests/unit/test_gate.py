@@ -13,7 +13,7 @@ import pytest
 from data.dataset import Dataset
 from data.errors import BundleError
 from evaluation.metrics import find_hits, per_customer
-from recommender.bundle import VERSIONS, Bundle, load, save, store
+from recommender.bundle import Bundle
 from recommender.gate import (
     WORSE,
     check_order,
@@ -23,6 +23,7 @@ from recommender.gate import (
     judge_release,
 )
 from recommender.held_out import deal_out, hold_out, scores
+from recommender.model_folder import VERSIONS, load, save, store
 from recommender.training import train
 from recommender.validation import Fold, fold_at
 from recommender.verdict import VERDICT, Check, Verdict, read_verdict, write_verdict

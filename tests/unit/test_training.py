@@ -13,8 +13,9 @@ from data.errors import DataError
 from evaluation.harness import run_trial
 from evaluation.splitting import Protocol, split_dataset
 from recommender.base import POLICIES
-from recommender.bundle import Bundle, save
+from recommender.bundle import Bundle
 from recommender.lists import Wish
+from recommender.model_folder import save
 from recommender.service import Service
 from recommender.training import train
 

@@ -14,13 +14,14 @@ from data.dataset import Dataset
 from recommender.arrivals import with_arrivals
 from recommender.autoencoder import CUSTOMER_POWER, DROPOUT, mean_diagonal, solve_autoencoder
 from recommender.base import Query, Source
-from recommender.bundle import Bundle, load, save
+from recommender.bundle import Bundle
 from recommender.content import BOUND, PRIOR, ContentScorer
 from recommender.explanation import Explainer
 from recommender.facts import Facts
 from recommender.keys import ITEM, TYPE
 from recommender.lists import Listed
 from recommender.model import Recommender
+from recommender.model_folder import load, save
 from recommender.service import Service
 from recommender.training import train
 from recommender.would import bought_at

@@ -13,9 +13,9 @@ from evaluation.benchmark import Row, at_least
 from evaluation.suites.serving.home import Home
 from evaluation.suites.serving.load import serve
 from evaluation.suites.serving.process import Server
-from recommender.bundle import load
 from recommender.facts import Facts
 from recommender.lists import Wish
+from recommender.model_folder import load
 from recommender.service import Service
 
 STEPS = 3

@@ -11,7 +11,7 @@ from evaluation.benchmark import Row
 from evaluation.suites.serving.home import Home
 from evaluation.suites.serving.load import serve
 from evaluation.suites.serving.process import Server
-from recommender.bundle import VERSIONS
+from recommender.model_folder import VERSIONS
 from recommender.versions import make_current
 
 STEPS = 2
