@@ -18,7 +18,7 @@ from data.schema import CUSTOMER_ID, OCCURRED_AT, OFFER_ID
 from evaluation.splitting import Split
 from recommender.base import Query
 from recommender.bundle import Bundle
-from recommender.gate import ORDER, check_order
+from recommender.gate_checks import ORDER, check_order
 from recommender.sources import find_segments
 from recommender.validation import Fold
 from recommender.verdict import Check

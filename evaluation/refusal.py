@@ -22,7 +22,8 @@ from evaluation.leakage import (
 )
 from evaluation.splitting import Split
 from recommender.bundle import Bundle
-from recommender.gate import SAME, SHUFFLED, Trainer, check_same, check_shuffled, trainer_of
+from recommender.gate import trainer_of
+from recommender.gate_checks import SAME, SHUFFLED, Trainer, check_same, check_shuffled
 from recommender.verdict import Check, Verdict
 
 STEPS = 3

@@ -14,14 +14,8 @@ from data.dataset import Dataset
 from data.errors import BundleError
 from evaluation.metrics import find_hits, per_customer
 from recommender.bundle import Bundle
-from recommender.gate import (
-    WORSE,
-    check_order,
-    check_same,
-    check_shuffled,
-    check_worse,
-    judge_release,
-)
+from recommender.gate import judge_release
+from recommender.gate_checks import WORSE, check_order, check_same, check_shuffled, check_worse
 from recommender.held_out import deal_out, hold_out, scores
 from recommender.model_folder import VERSIONS, load, save, store
 from recommender.training import train

@@ -39,7 +39,7 @@ from evaluation.metrics import find_hits, per_customer
 from evaluation.refusal import STEPS, refuse, run_checks
 from evaluation.splitting import Protocol, Split, split_dataset
 from recommender.bundle import Bundle
-from recommender.gate import ORDER, SAME, SHUFFLED, check_shuffled
+from recommender.gate_checks import ORDER, SAME, SHUFFLED, check_shuffled
 from recommender.service import Service
 from recommender.sources import find_segments
 from recommender.training import train
