@@ -81,26 +81,28 @@ def judge_release(
         why = "time gives no cut with enough redeemed or clicked after it"
         silent = [Check(name, None, why, {}) for name in (ORDER, SAME, SHUFFLED)]
         return Verdict(candidate.version, against, (unlike or unasked(WORSE, why), *silent))
-    checks = [check_order(dataset, earlier, at)]
-    worse = unlike or unasked(WORSE, "")
+    found = {ORDER: check_order(dataset, earlier, at)}
+    if unlike is not None:
+        found[WORSE] = unlike
+    if not thorough:
+        later = "publish asks it with --data"
+        found |= {name: unasked(name, later) for name in (SAME, SHUFFLED)}
+    why = ""
     try:
         if thorough or unlike is None:
             on_step("gate: the same at an earlier moment")
             shadow = trainer(dataset, earlier.at, seed)
         if unlike is None:
-            worse = check_worse(hold_out(earlier, seed), shadow, current, seed)
+            found[WORSE] = check_worse(hold_out(earlier, seed), shadow, current, seed)
         if thorough:
             on_step("gate: the same again")
-            checks.append(check_same(dataset, earlier.at, shadow, trainer, seed))
+            found[SAME] = check_same(dataset, earlier.at, shadow, trainer, seed)
             on_step("gate: shuffled labels")
-            checks.append(check_shuffled(dataset, earlier, trainer, seed))
+            found[SHUFFLED] = check_shuffled(dataset, earlier, trainer, seed)
     except DataError as error:
-        worse = unlike or unasked(WORSE, error.problem)
-        return Verdict(candidate.version, against, (worse, *checks))
-    if not thorough:
-        later = "publish asks it with --data"
-        checks += [unasked(SAME, later), unasked(SHUFFLED, later)]
-    return Verdict(candidate.version, against, (worse, *checks))
+        why = error.problem  # what was answered before stands
+    asked = tuple(found.get(name) or unasked(name, why) for name in (WORSE, ORDER, SAME, SHUFFLED))
+    return Verdict(candidate.version, against, asked)
 
 
 def _comparable(

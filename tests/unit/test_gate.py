@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from data.dataset import Dataset
-from data.errors import BundleError
+from data.errors import BundleError, DataError
 from evaluation.metrics import find_hits, per_customer
+from recommender import gate
 from recommender.bundle import Bundle
 from recommender.gate import judge_release
 from recommender.gate_checks import WORSE, check_order, check_same, check_shuffled, check_worse
@@ -162,6 +163,19 @@ def test_what_cannot_be_measured_is_said_and_refuses_nothing(
     assert all(one.told for one in verdict.checks)
     silent = judge_release(few, replace(small_bundle, recommender=None), small_bundle)
     assert silent.checks[0].passed is False
+
+
+def test_an_answer_stands_where_a_later_check_cannot_be_asked(
+    small_dataset: Dataset, small_bundle: Bundle, earlier: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot(*_: object) -> Check:
+        raise DataError("nothing can be trained from this")
+
+    monkeypatch.setattr(gate, "check_worse", lambda *_: Check(WORSE, False, "it is worse", {}))
+    monkeypatch.setattr(gate, "check_same", cannot)
+    verdict = judge_release(small_dataset, small_bundle, earlier, trainer=lambda *_: earlier)
+    assert [one.passed for one in verdict.checks] == [False, True, None, None]
+    assert verdict.checks[2].told == "nothing can be trained from this"
 
 
 def test_dealing_out_moves_only_its_side_of_the_moment(small_dataset: Dataset) -> None:
