@@ -1,0 +1,219 @@
+"""What each source says of a listed offer, in words: the largest of what its part is made of."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from recommender.base import Query, Source
+from recommender.content import PRIOR
+from recommender.keys import ITEM, LEVELS
+from recommender.model import Recommender
+from recommender.sparse import entries
+from recommender.traits import traits_of
+
+MANY = 100
+WOULD, PLAINLY = list(PRIOR).index("would"), 1.0  # the latter in spreads within a customer
+NEARLY_NEW = 0.5  # how known an offer is below which readiness speaks for it
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What reasons are told from; titles also as numbers, equal ones alike."""
+
+    recommender: Recommender
+    titles: np.ndarray
+    title_number: np.ndarray
+
+    @cached_property
+    def levels(self) -> list[int]:
+        """The first purchase key of each level."""
+        keys = self.recommender.content.keys
+        return [keys.rows_of(level).start for level in LEVELS]
+
+    @cached_property
+    def attributes(self) -> list[tuple[str, np.ndarray]]:
+        """The attributes of a profile by name, each with its columns."""
+        names = self.recommender.encoders.demographics.attribute
+        return [(str(name), np.flatnonzero(names == name)) for name in sorted(set(names))]
+
+
+class People:
+    """What is known of some customers, worked out once for all of their lists."""
+
+    def __init__(self, ground: Ground, query: Query) -> None:
+        self.ground, self.query = ground, query
+
+    @cached_property
+    def by_profile(self) -> np.ndarray:
+        """What each column of each customer's profile counts."""
+        return self._counts(Source.DEMOGRAPHIC)
+
+    @cached_property
+    def by_answers(self) -> np.ndarray:
+        """What each column counts where the answers do as well."""
+        return self._counts(Source.SURVEY)
+
+    @cached_property
+    def foreseen(self) -> np.ndarray:
+        """Whether those who buy alike plainly buy what an offer is for: shape (n, offers)."""
+        content = self.ground.recommender.content
+        if content.would.silent or not content.weight[WOULD]:
+            return np.zeros((len(self.query), len(content.keys.offer_keys.indptr) - 1), dtype=bool)
+        return np.asarray(content.would.values(self.query, content.keys) > PLAINLY)
+
+    def _counts(self, source: Source) -> np.ndarray:
+        recommender = self.ground.recommender
+        traits = traits_of(self.query, source, recommender.encoders.demographics)
+        return np.asarray(recommender.profile.coefficients(traits))
+
+
+class Said:
+    """What is said of one customer's list; what several offers need is looked up but once."""
+
+    def __init__(self, people: People, person: int, rows: list[int]) -> None:
+        self._people, self._person = people, person
+        self._ground, self._recommender = people.ground, people.ground.recommender
+        self._rows = np.array(rows, dtype=np.int64)
+
+    def of(self, source: Source, place: int) -> str:
+        """Say what a source says of the offer at a place of the list; empty where nothing."""
+        row = int(self._rows[place])
+        match source:
+            case Source.COLLABORATIVE:
+                return self._collaborative(place, row)
+            case Source.CONTENT:
+                return self._content(row)
+            case Source.SEGMENT:
+                return self._segment
+            case Source.DEMOGRAPHIC:
+                return self._demographic[place]
+            case Source.SURVEY:
+                return self._survey[place]
+            case Source.POPULARITY:
+                return self._popularity(row)
+
+    def _popularity(self, row: int) -> str:
+        hybrid = self._recommender.hybrid
+        if hybrid.ready[row] > 0 and hybrid.known[row] < NEARLY_NEW:
+            return "Coupons on goods like these are used often."
+        return "Popular with all customers."
+
+    @cached_property
+    def _times(self) -> dict[int, float]:
+        """How often each offer was taken."""
+        columns, times = entries(self._people.query.redeemed, self._person)
+        return dict(zip(columns.tolist(), times.tolist(), strict=True))
+
+    def _collaborative(self, place: int, row: int) -> str:
+        if times := int(self._times.get(row, 0)):
+            return f"You took this {times} times before." if times > 1 else "You took this before."
+        return self._speaking[place] if self._recommender.collaborative.trained[row] else ""
+
+    @cached_property
+    def _speaking(self) -> list[str]:
+        """Which offer of the history speaks most for each listed one, in words."""
+        model, number = self._recommender.collaborative, self._ground.title_number
+        taken = entries(self._people.query.history, self._person)[0]
+        taken = taken[model.trained[taken]]
+        if not len(taken):
+            return [""] * len(self._rows)
+        said = model.autoencoder.speak_for(taken, self._rows)
+        said = np.where(number[taken][:, None] != number[self._rows], said, -np.inf)
+        titles = self._ground.titles[taken[said.argmax(axis=0)]]
+        return [
+            f"Customers who took up “{title}” take this too." if there else ""
+            for title, there in zip(titles, np.isfinite(said).any(axis=0).tolist(), strict=True)
+        ]
+
+    @cached_property
+    def _money(self) -> dict[int, float]:
+        """Money by purchase key."""
+        keys, money = entries(self._people.query.purchases, self._person)
+        return dict(zip(keys.tolist(), money.tolist(), strict=True))
+
+    def _content(self, row: int) -> str:
+        content, money = self._recommender.content, self._money
+        keys = content.keys
+        start, end = keys.offer_keys.indptr[row : row + 2]
+        own = keys.offer_keys.indices[start:end]
+        if len(own) > MANY:  # an offer may be on thousands of items, of which few were bought
+            own = own[np.isin(own, entries(self._people.query.purchases, self._person)[0])]
+        bought = [key for key in own.tolist() if money.get(key, 0.0) > 0]
+        coarse = keys.rows_of(content.would.level).stop  # where keys begin that many things share
+        if min(bought, default=coarse) >= coarse and self._people.foreseen[self._person, row]:
+            return "Customers who buy as you do buy this too."
+        if not bought:
+            known = entries(self._people.query.history, self._person)[0]
+            return "Like offers you chose before." if len(known) else ""
+        level = bisect_right(self._ground.levels, min(bought)) - 1
+        rows = keys.rows_of(LEVELS[level])
+        spent = {key: money[key] for key in bought if key < rows.stop}
+        top = str(keys.names[max(spent, key=lambda key: spent[key])]).partition(":")[2]
+        name = LEVELS[level]
+        what = "the very items of this offer" if name == ITEM else f"{top} ({name})"
+        return f"You spent {sum(spent.values()):,.2f} on {what}."
+
+    @cached_property
+    def _segment(self) -> str:
+        segments = self._recommender.encoders.segments
+        inside = entries(self._people.query.segment, self._person)[0]
+        if segments is None or not len(inside):
+            return ""
+        name = segments.names[int(inside[0])]
+        return f"Popular with customers like you: {name[:1].lower()}{name[1:]}."
+
+    @cached_property
+    def _demographic(self) -> list[str]:
+        """Which attribute speaks most for each offer, in words."""
+        demographics = self._recommender.encoders.demographics
+        columns, values = entries(self._people.query.demographic, self._person)
+        told = dict(zip(columns.tolist(), values.tolist(), strict=True))
+        known = [
+            (name, here)
+            for name, here in self._ground.attributes
+            if any(column in told for column in here.tolist())
+        ]
+        if not known:
+            return [""] * len(self._rows)
+        share = self._people.by_profile[self._person][:, None] * self._cross()
+        adds = np.stack([share[here].sum(axis=0) for _, here in known])
+        words = []
+        for attribute, here in known:
+            column = max(here.tolist(), key=lambda place: told.get(place, 0.0))
+            value = demographics.names[column].partition("=")[2]
+            if not np.isnan(demographics.centre[column]):
+                value = f"around {demographics.centre[column]:.0f}"
+            words.append(f"Popular with people like you: {attribute.replace('_', ' ')} {value}.")
+        return [
+            words[best] if adds[best, place] > 0 else ""
+            for place, best in enumerate(adds.argmax(axis=0).tolist())
+        ]
+
+    @cached_property
+    def _survey(self) -> list[str]:
+        """Which answer speaks most for each offer, in words."""
+        survey = self._recommender.encoders.survey
+        if not survey.questions:
+            return [""] * len(self._rows)
+        last = slice(-len(survey.questions), None)
+        share = self._people.by_answers[self._person][last, None] * self._cross()[last]
+        given = set(entries(self._people.query.answers, self._person)[0].tolist())
+        return [
+            self._because(best, given) if share[best, place] > 0 else ""
+            for place, best in enumerate(share.argmax(axis=0).tolist())
+        ]
+
+    def _because(self, question: int, given: set[int]) -> str:
+        encoders = self._recommender.encoders
+        about = encoders.survey.offer_of(question, encoders.offer_rows)
+        name = encoders.survey.questions[question].partition(":")[2]
+        what = name if about is None else f"“{self._ground.titles[about]}”"
+        return f"Because you said {'yes' if 2 * question in given else 'no'} to {what}."
+
+    def _cross(self) -> np.ndarray:
+        """Return what the columns say of the listed offers: shape (columns, k)."""
+        return np.asarray(self._recommender.profile.cross[:, self._rows])
