@@ -102,7 +102,7 @@ def uvicorn_options(host: str, port: int) -> dict[str, Any]:
 
 def _announce(house: House, host: str, port: int) -> None:
     bundle, now = house.bundle, house.now()
-    if house.service is not None and not house.service.count_candidates(now):
+    if house.service is not None and not house.service.candidates.valid(now).any():
         say(
             f"Warning: no offer is valid at {now.isoformat()}, so lists are empty. "
             f"To look at old data, start with --at {bundle.at}"

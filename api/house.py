@@ -80,7 +80,7 @@ class Model:
     @cached_property
     def _turns(self) -> list[int]:
         """Nanoseconds at which some offer begins or ends."""
-        return [] if self.service is None else self.service.turns
+        return [] if self.service is None else self.service.candidates.turns
 
 
 class Behind(Exception):

@@ -85,7 +85,7 @@ def recommend(
         )
     if given is not None:
         say_left_aside(bundle, given)
-    candidates = int(service.candidates(wish).sum())
+    candidates = int(service.candidates.of(wish).sum())
     if not candidates:
         say(f"Warning: no offer is a candidate at {wish.at.isoformat()}; every list is empty.")
     people = len(bundle.customers.ids) if given is None else len(given.customers)

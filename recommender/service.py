@@ -16,13 +16,14 @@ from data.schema import OFFER_ID
 from recommender.asking import Asking
 from recommender.base import HYBRID, POLICIES, RANDOM, Query, Source
 from recommender.bundle import Bundle
+from recommender.candidates import Candidates
 from recommender.choosing import Chooser
 from recommender.explanation import Explainer
 from recommender.facts import Facts
 from recommender.lists import Listed, Listing, Ranked, Wish
 from recommender.model import Recommender
 from recommender.visitors import Visitor, queries
-from recommender.withholding import Rules, withheld, withhold
+from recommender.withholding import Rules
 
 MOST_CUSTOMERS, MOST_CELLS = 1024, 5_120_000  # scored at once, so that memory is bounded
 
@@ -51,7 +52,7 @@ class Service:
                 "Add these tables to the dataset and train again.",
             )
         self.bundle = bundle
-        self._withheld = withhold(rules, bundle.offers) if rules else None
+        self.candidates = Candidates(bundle.offers, rules)
         self.recommender: Recommender = bundle.recommender
         self.explainer = Explainer(bundle.offers, bundle.recommender)
         self._asking: Asking | None = None
@@ -65,36 +66,10 @@ class Service:
 
     def _asking_at(self, at: pd.Timestamp) -> Asking:
         """Return what chooses questions; other offers are worth other questions."""
-        asking, valid = self._asking, self._valid(at)
+        asking, valid = self._asking, self.candidates.valid(at)
         if asking is None or not np.array_equal(asking.offers, valid):
             self._asking = asking = Asking(self.recommender, valid)
         return asking
-
-    @cached_property
-    def _once(self) -> np.ndarray:
-        """Offers that can be redeemed once only."""
-        return ~self.bundle.offers["repeatable"].fillna(False).to_numpy(dtype=bool)
-
-    @cached_property
-    def _validity(self) -> tuple[np.ndarray, np.ndarray]:
-        """First nanosecond of each offer's validity and the first after it."""
-        begins, ends = (self.bundle.offers[name] for name in ("valid_from", "valid_until"))
-        open_begin, open_end = np.iinfo(np.int64).min, np.iinfo(np.int64).max
-        return (
-            np.where(
-                begins.isna(), open_begin, begins.astype("datetime64[ns, UTC]").astype("int64")
-            ),
-            np.where(ends.isna(), open_end, ends.astype("datetime64[ns, UTC]").astype("int64")),
-        )
-
-    @cached_property
-    def turns(self) -> list[int]:
-        """Moments, in nanoseconds since 1970, from which on other offers are valid than before."""
-        return sorted(set(np.concatenate(self._validity).tolist()))
-
-    def _valid(self, at: pd.Timestamp) -> np.ndarray:
-        begins, ends = self._validity
-        return np.asarray((begins <= at.value) & (at.value < ends))
 
     @cached_property
     def _shown(self) -> list[tuple[str, str | None, str | None]]:
@@ -102,17 +77,9 @@ class Service:
         table = table.where(table.notna(), None)
         return [(str(row[0]), row[1], row[2]) for row in table.itertuples(index=False)]
 
-    @cached_property
-    def _category(self) -> np.ndarray:
-        return self.bundle.offers["category"].str.lower().to_numpy(dtype=object)
-
     def shown(self, row: int) -> tuple[str, str | None, str | None]:
         """Return the id, title and category of an offer."""
         return self._shown[row]
-
-    def count_candidates(self, at: pd.Timestamp) -> int:
-        """Count the offers that are valid at a moment."""
-        return int(self._valid(at).sum())
 
     def next_questions(
         self, query: Query, at: pd.Timestamp, skipped: Collection[str] = (), n: int = 3
@@ -132,18 +99,6 @@ class Service:
         unwilling = [survey.rows[question] for question in skipped if question in survey.rows]
         chosen = self._asking_at(at).next_questions(query, unwilling, n)
         return [(survey.questions[row], survey.texts[row]) for row in chosen]
-
-    def candidates(self, wish: Wish) -> np.ndarray:
-        """Mask of the offers that a list may hold, for everybody."""
-        mask = self._valid(wish.at)
-        ids = self.recommender.encoders.offer_ids
-        if wish.category is not None:
-            mask &= self._category == wish.category.lower()
-        if wish.offers is not None:
-            mask &= np.isin(ids, list(wish.offers))
-        if wish.exclude:
-            mask &= ~np.isin(ids, list(wish.exclude))
-        return mask
 
     def query(
         self, customer_id: str, facts: Facts, at: pd.Timestamp, *, whole: bool = False
@@ -209,7 +164,7 @@ class Service:
             raise UsageError(
                 f"There is no policy {wish.policy!r}.", f"Known: {', '.join(POLICIES)}."
             )
-        mask = self.candidates(wish)
+        mask = self.candidates.of(wish)
         size = max(1, min(MOST_CUSTOMERS, MOST_CELLS // max(1, self.recommender.n_offers)))
 
         def work(start: int) -> Ranked:
@@ -234,13 +189,7 @@ class Service:
     def _rank(
         self, query: Query, wish: Wish, mask: np.ndarray, random: np.random.Generator
     ) -> Ranked:
-        allowed = np.tile(mask, (len(query), 1))
-        if not wish.include_seen:
-            person, row = query.redeemed.nonzero()
-            gone = self._once[row]
-            allowed[person[gone], row[gone]] = False
-        if self._withheld is not None:
-            allowed &= ~withheld(query, self._withheld)
+        allowed = self.candidates.allowed(query, mask, wish.include_seen)
         return self._chooser.choose(query, allowed, wish, random)
 
     def _strategy(self, policy: str, speaking: np.ndarray) -> str:

@@ -27,5 +27,7 @@ def ready(home: HouseDependency) -> dict[str, str | int | bool]:
         "customers": len(home.bundle.customers.ids),
         "recommends": home.service is not None,
         "offers": len(home.bundle.offers),
-        "candidates": 0 if home.service is None else int(home.service.count_candidates(home.now())),
+        "candidates": 0
+        if home.service is None
+        else int(home.service.candidates.valid(home.now()).sum()),
     }

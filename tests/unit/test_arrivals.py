@@ -205,8 +205,8 @@ def test_changes_of_a_known_offer_are_taken_over(
     service = Service(model)
     row = int(np.flatnonzero(model.offers["offer_id"] == "o0003")[0])
     assert service.shown(row)[1] == "Was nice"
-    assert not service.candidates(Wish(at=at))[row]
-    assert service.candidates(Wish(at=at - pd.Timedelta(microseconds=1)))[row]
+    assert not service.candidates.of(Wish(at=at))[row]
+    assert service.candidates.of(Wish(at=at - pd.Timedelta(microseconds=1)))[row]
     pd.testing.assert_frame_equal(scores(model), scores(small_bundle))  # nothing it is for changed
     assert small_bundle.offers["title"].iloc[row] != "Was nice"
 

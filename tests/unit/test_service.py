@@ -86,7 +86,7 @@ def test_every_policy_lists_every_candidate(
     small_service: Service, query: Query, at: pd.Timestamp, policy: str
 ) -> None:
     wish = Wish(at=at, n=1000, policy=policy, include_seen=True)
-    count = int(small_service.candidates(wish).sum())
+    count = int(small_service.candidates.of(wish).sum())
     for listed in lists_of(small_service, query.take(np.arange(5)), wish):
         assert len(listed) == count
 
