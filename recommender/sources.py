@@ -12,7 +12,7 @@ from data.dataset import Dataset
 from data.errors import DataError
 from data.idmap import IdMap
 from data.schema import AMOUNT, CUSTOMER_ID, ITEM_ID, OFFER_ID
-from recommender.base import Query, Source
+from recommender.base import Query
 from recommender.chances import collect_chances, spend_behind
 from recommender.content import PRIOR, ContentScorer, merchant_shares, offer_attributes
 from recommender.demographics import build_demographics
@@ -22,14 +22,13 @@ from recommender.foreseeing import fit_would
 from recommender.history import history_of
 from recommender.hybrid import prior_hybrid
 from recommender.keys import KeySpace, build_keys
-from recommender.lifts import Kin, fit_traits
 from recommender.model import Recommender
 from recommender.popularity import Expectation, PopularityScorer
-from recommender.rates import Chances, estimate_rates
+from recommender.rates import estimate_rates
 from recommender.readiness import find_readiness
 from recommender.recipe import DEFAULT, Recipe
-from recommender.survey import Survey, behave_as_answers, build_survey
-from recommender.traits import TraitRidge, Traits, traits_of
+from recommender.ridges import fit_ridges, kin_of
+from recommender.survey import behave_as_answers, build_survey, prefer_given
 from recommender.trend import trend_of
 from segmentation.kmeans import Segmentation, segment_customers
 from segmentation.segments import SegmentModel
@@ -116,12 +115,11 @@ def fit_sources(
         fit_would(query, keys, seed),
         np.array(list(PRIOR.values())),
     )
-    category, categories = _by_category(table["category"])
-    segment, profile = _fit_ridges(
-        replace(query, answers=_prefer(query.answers, behaved, survey)),
+    segment, profile = fit_ridges(
+        replace(query, answers=prefer_given(query.answers, behaved)),
         encoders,
         chances,
-        Kin(category, categories, _interest(spend), _interest(query.purchases / keys.unit)),
+        kin_of(table["category"], spend, query.purchases / keys.unit),
         seed,
     )
     repeatable = table["repeatable"].fillna(False).to_numpy(dtype=bool)
@@ -170,42 +168,6 @@ def _without(dataset: Dataset, suspects: frozenset[str]) -> Dataset:
     return replace(dataset, interactions=dataset.interactions[kept])
 
 
-def _fit_ridges(
-    query: Query, encoders: Encoders, chances: Chances, kin: Kin, seed: int
-) -> tuple[TraitRidge, TraitRidge]:
-    """Fit what segments, and what profiles and answers, let expect."""
-    demographics, survey = encoders.demographics, encoders.survey
-    asked = np.isin(encoders.offer_ids, [name.partition(":")[2] for name in survey.questions])
-
-    def fit(source: Source, blocks: tuple[np.ndarray, ...]) -> TraitRidge:
-        def layout(rows: np.ndarray) -> Traits:
-            return traits_of(query.take(rows), source, demographics)
-
-        return fit_traits(layout, blocks, chances, kin, asked, seed)
-
-    told = len(demographics.names) + len(demographics.crosses)
-    answers = told + np.arange(len(survey.questions))
-    return (
-        fit(Source.SEGMENT, (np.arange(query.segment.shape[1]),)),
-        fit(Source.SURVEY, (np.arange(told), answers)),
-    )
-
-
-def _by_category(category: pd.Series[str]) -> tuple[sp.csr_matrix, np.ndarray]:
-    code, names = pd.factorize(category, sort=True)
-    rows = np.flatnonzero(code >= 0)
-    shape = (len(category), len(names))
-    member = sp.csr_matrix((np.ones(len(rows)), (rows, code[rows])), shape=shape)
-    return member, np.array(names, dtype=np.str_)
-
-
-def _interest(spend: sp.csr_matrix) -> sp.csr_matrix:
-    """Return interest that grows slower than money."""
-    interest = spend.copy()
-    interest.data = np.log1p(interest.data)
-    return interest
-
-
 def _money(dataset: Dataset, query: Query, keys: KeySpace) -> tuple[np.ndarray, np.ndarray]:
     """Return what a customer spends on average on each key and on each item, in units."""
     typical = max(1, len(query)) * keys.unit
@@ -240,13 +202,6 @@ def _sample(query: Query, seed: int) -> np.ndarray:
     if n <= most:
         return np.arange(n)
     return np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
-
-
-def _prefer(given: sp.csr_matrix, behaved: sp.csr_matrix, survey: Survey) -> sp.csr_matrix:
-    """Take the answer given where there is one, else the one that behaviour stands for."""
-    answered = sp.csr_matrix(given[:, 0::2] + given[:, 1::2])
-    twice = sp.csr_matrix(sp.kron(answered, np.ones((1, 2)))) if survey.questions else given
-    return sp.csr_matrix(given + behaved - behaved.multiply(twice))
 
 
 def profile_segment(

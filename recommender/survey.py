@@ -145,6 +145,18 @@ def behave_as_answers(
     return sp.csr_matrix(answers, dtype=np.float64)
 
 
+def prefer_given(given: sp.csr_matrix, behaved: sp.csr_matrix) -> sp.csr_matrix:
+    """Take the answer given where there is one, else the one that behaviour stands for.
+
+    Parameters
+    ----------
+    given, behaved : csr_matrix, shape (n, 2 · questions)
+    """
+    answered = sp.csr_matrix(given[:, 0::2] + given[:, 1::2])
+    twice = sp.csr_matrix(sp.kron(answered, np.ones((1, 2)))) if given.shape[1] else given
+    return sp.csr_matrix(given + behaved - behaved.multiply(twice))
+
+
 def _shares(matrix: sp.csr_matrix) -> sp.csr_matrix:
     total = np.asarray(matrix.sum(axis=1)).ravel()
     return sp.csr_matrix(sp.diags_array(1.0 / np.maximum(total, 1e-9)) @ matrix)

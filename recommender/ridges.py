@@ -1,0 +1,78 @@
+"""Fitting the ridges: whom each offer is for, by segment, and by profile and survey answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from recommender.base import Query, Source
+from recommender.facts import Encoders
+from recommender.lifts import Kin, fit_traits
+from recommender.rates import Chances
+from recommender.traits import TraitRidge, Traits, traits_of
+
+
+def fit_ridges(
+    query: Query, encoders: Encoders, chances: Chances, kin: Kin, seed: int
+) -> tuple[TraitRidge, TraitRidge]:
+    """Fit what segments, and what profiles and answers, let expect.
+
+    Parameters
+    ----------
+    query : Query
+        Everybody's; behaviour stands for answers that were not given.
+    chances : Chances
+        Redemptions, and the chances there were for them.
+    kin : Kin
+        What else tells whom an offer is for.
+
+    Returns
+    -------
+    segment, profile : TraitRidge
+    """
+    demographics, survey = encoders.demographics, encoders.survey
+    asked = np.isin(encoders.offer_ids, [name.partition(":")[2] for name in survey.questions])
+
+    def fit(source: Source, blocks: tuple[np.ndarray, ...]) -> TraitRidge:
+        def layout(rows: np.ndarray) -> Traits:
+            return traits_of(query.take(rows), source, demographics)
+
+        return fit_traits(layout, blocks, chances, kin, asked, seed)
+
+    told = len(demographics.names) + len(demographics.crosses)
+    answers = told + np.arange(len(survey.questions))
+    return (
+        fit(Source.SEGMENT, (np.arange(query.segment.shape[1]),)),
+        fit(Source.SURVEY, (np.arange(told), answers)),
+    )
+
+
+def kin_of(category: pd.Series[str], spend: sp.csr_matrix, purchases: sp.csr_matrix) -> Kin:
+    """Say what tells whom an offer is for before anybody takes it.
+
+    Parameters
+    ----------
+    category : Series of str, shape (offers,)
+    spend : csr_matrix, shape (customers, offers)
+        What customers spend on what each offer is for.
+    purchases : csr_matrix, shape (customers, keys)
+        What they spend by purchase key, in units.
+    """
+    group, names = _by_category(category)
+    return Kin(group, names, _interest(spend), _interest(purchases))
+
+
+def _by_category(category: pd.Series[str]) -> tuple[sp.csr_matrix, np.ndarray]:
+    code, names = pd.factorize(category, sort=True)
+    rows = np.flatnonzero(code >= 0)
+    shape = (len(category), len(names))
+    member = sp.csr_matrix((np.ones(len(rows)), (rows, code[rows])), shape=shape)
+    return member, np.array(names, dtype=np.str_)
+
+
+def _interest(spend: sp.csr_matrix) -> sp.csr_matrix:
+    """Return interest that grows slower than money."""
+    interest = spend.copy()
+    interest.data = np.log1p(interest.data)
+    return interest
