@@ -8,12 +8,14 @@ everything: so the lists are those of exact scores, ties and all.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from threading import local
 
 import numpy as np
 from scipy.special import expit
 
-from recommender.base import HYBRID, RANDOM, Query, Source
+from recommender.base import HYBRID, RANDOM, Query, Reading, Source
 from recommender.hybrid import Blend
 from recommender.lists import Ranked, Wish, stacked
 from recommender.model import Recommender
@@ -24,6 +26,7 @@ POOL = 5  # times the length of a list: what diversity chooses from
 SPARE = 6  # offers beyond the length of a list that are scored exactly
 STRIP_CELLS = 320_000  # customers times offers that are scored roughly at once
 EXACT_CELLS = 1_280_000  # that are scored exactly at once
+PAIRS = 160_000  # customers and offers whose exact scores are put together one by one at once
 FEW_CELLS = 2000  # customers times offers up to which exact scores of all are as quick
 
 
@@ -64,36 +67,74 @@ class Chooser:
         return self._of_leaders(query, allowed, wish)
 
     def _of_leaders(self, query: Query, allowed: np.ndarray, wish: Wish) -> Ranked:
-        hybrid = self._model.hybrid
-        readings = self._model.read(query, hybrid.shares(query))
-        rough = outline(hybrid, readings, query, wish.knobs.novelty)
+        readings = self._model.read(query, self._model.hybrid.shares(query))
+        rough = outline(self._model.hybrid, readings, query, wish.knobs.novelty)
         rows, columns, limit = self._leaders(rough, allowed, wish.n + SPARE)
-        scores = np.stack([reading.at(rows, columns) for reading in readings])
-        blend = hybrid.blend_pairs(scores[:, :, None], query, rows, columns)
-        order = self._ordering(blend, wish)[:, 0]
-        best = np.lexsort((self._place[columns], -order, rows))
         count = np.bincount(rows, minlength=len(query))
-        rank = np.arange(len(rows)) - np.repeat(np.cumsum(count) - count, count)
-        best, place = best[rank < wish.n], rank[rank < wish.n]
-        person = rows[best]
-        length = np.minimum(count, wish.n)
-        worst = np.full(len(query), np.inf)
-        np.minimum.at(worst, person, order[best])
-        parts = self._parts(blend, best, np.zeros_like(best))
-        lists = Ranked(
-            length=length,
-            speaking=np.stack([reading.speaking for reading in readings], axis=1),
-            **{
-                name: _placed(person, place, value, (len(query), min(wish.n, allowed.shape[1])))
-                for name, value in (("rows", columns[best]), *parts.items())
-            },
-        )
+        found = []
+        for part in _strips(count):
+            own = slice(*np.searchsorted(rows, [part.start, part.stop]))
+            found.append(
+                self._of_pairs(readings, query, rows[own], columns[own], count[part], part, wish)
+            )
+        lists = stacked([part for part, _ in found])
+        worst = np.concatenate([part for _, part in found])
         doubtful = np.flatnonzero(limit + rough.slip() >= worst)
         if len(doubtful):
             exact = self._of_all(query.take(doubtful), allowed[doubtful], wish)
-            for name in ("rows", *parts):
+            for name in ("rows", "score", "source", "contributions"):
                 getattr(lists, name)[doubtful] = getattr(exact, name)
         return lists
+
+    def _of_pairs(
+        self,
+        readings: Sequence[Reading],
+        query: Query,
+        rows: np.ndarray,
+        columns: np.ndarray,
+        count: np.ndarray,
+        people: slice,
+        wish: Wish,
+    ) -> tuple[Ranked, np.ndarray]:
+        """Make the lists of some customers from exact scores of their leaders.
+
+        Parameters
+        ----------
+        rows, columns : ndarray of int, shape (pairs,)
+            The leaders, customer by customer.
+        count : ndarray of int, shape (m,)
+            How many each of the customers has.
+        people : slice
+            The m customers.
+
+        Returns
+        -------
+        Ranked
+        ndarray of float, shape (m,)
+            Of the last offer in each list, what lists are ordered by.
+        """
+        scores = np.stack([reading.at(rows, columns) for reading in readings])
+        blend = self._model.hybrid.blend_pairs(scores[:, :, None], query, rows, columns)
+        order = self._ordering(blend, wish)[:, 0]
+        best = np.lexsort((self._place[columns], -order, rows))
+        rank = np.arange(len(rows)) - np.repeat(np.cumsum(count) - count, count)
+        best, place = best[rank < wish.n], rank[rank < wish.n]
+        person = rows[best] - people.start
+        worst = np.full(len(count), np.inf)
+        np.minimum.at(worst, person, order[best])
+        shape = len(count), min(wish.n, self._model.n_offers)
+        lists = Ranked(
+            length=np.minimum(count, wish.n),
+            speaking=np.stack([reading.speaking[people] for reading in readings], axis=1),
+            **{
+                name: _placed(person, place, value, shape)
+                for name, value in (
+                    ("rows", columns[best]),
+                    *self._parts(blend, best, np.zeros_like(best)).items(),
+                )
+            },
+        )
+        return lists, worst
 
     def _leaders(
         self, rough: Outline, allowed: np.ndarray, n: int
@@ -205,6 +246,13 @@ class Chooser:
         lowest = np.where(silent, np.inf, score).min(axis=1, keepdims=True, initial=0.0)
         filled = np.where(silent, lowest - 1.0 + base - base.max(), score)
         return filled, np.where(silent, self._popularity, place)
+
+
+def _strips(count: np.ndarray) -> Iterator[slice]:
+    """Cut customers into stretches that have about `PAIRS` pairs, of so many each."""
+    turns = np.flatnonzero(np.diff(np.cumsum(count) // PAIRS)) + 1
+    for start, stop in pairwise([0, *turns.tolist(), len(count)]):
+        yield slice(start, stop)
 
 
 def _placed(

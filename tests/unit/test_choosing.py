@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from recommender import choosing
 from recommender.base import Query, stack
 from recommender.bundle import Bundle
 from recommender.choosing import Chooser
+from recommender.hybrid import Blend, Hybrid
 from recommender.lists import Ranked, Wish
 from recommender.ranking import Knobs, leaders
 
@@ -118,6 +120,32 @@ def test_exact_lists_made_some_at_a_time_are_the_same(
     whole = lists_of(small_bundle, query, allowed, wish, few=0)
     monkeypatch.setattr(choosing, "EXACT_CELLS", 7 * allowed.shape[1])
     assert_same(lists_of(small_bundle, query, allowed, wish, few=0), whole)
+
+
+@pytest.mark.parametrize("n", [3, 40])
+def test_exact_scores_are_put_together_some_pairs_at_a_time(
+    n: int, small_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long lists, and lists among very many equal offers, have about all offers for leaders."""
+    random = np.random.default_rng(4)
+    query = stack([drawn(small_bundle, random) for _ in range(5)])
+    allowed = random.random((150, len(small_bundle.offers))) < 0.7
+    allowed[[0, 30, 149]] = False  # who may be shown nothing
+    wish = Wish(at=small_bundle.moment, n=n)
+    whole = lists_of(small_bundle, query, allowed, wish, few=0)
+    at_once = []
+    blend_pairs = Hybrid.blend_pairs
+
+    def blend(hybrid: Hybrid, scores: np.ndarray, *rest: Any) -> Blend:
+        at_once.append(scores.shape[1])
+        return blend_pairs(hybrid, scores, *rest)
+
+    monkeypatch.setattr(Hybrid, "blend_pairs", blend)
+    monkeypatch.setattr(choosing, "PAIRS", 100, raising=False)
+    found = lists_of(small_bundle, query, allowed, wish, few=0)
+    assert max(at_once) < 100 + allowed.shape[1]
+    for field in fields(Ranked):
+        np.testing.assert_array_equal(getattr(found, field.name), getattr(whole, field.name))
 
 
 def test_offers_alike_to_the_last_bit_stand_in_their_order(small_bundle: Bundle) -> None:
