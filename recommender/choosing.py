@@ -15,12 +15,13 @@ from threading import local
 import numpy as np
 from scipy.special import expit
 
-from recommender.base import HYBRID, RANDOM, Query, Reading, Source
+from recommender.base import HYBRID, Query, Reading, Source
 from recommender.hybrid import Blend
 from recommender.lists import Ranked, Wish, stacked
 from recommender.model import Recommender
 from recommender.outline import Outline, outline
 from recommender.ranking import leaders, spread, top
+from recommender.single_source import lists_of_one
 
 POOL = 5  # times the length of a list: what diversity chooses from
 SPARE = 6  # offers beyond the length of a list that are scored exactly
@@ -61,7 +62,7 @@ class Chooser:
             For the policy of that name.
         """
         if wish.policy != HYBRID:
-            return self._by_one(query, allowed, wish, random)
+            return lists_of_one(self._model, self._order, query, allowed, wish, random)
         if wish.knobs.diversity or allowed.size <= FEW_CELLS:
             return self._of_all(query, allowed, wish)
         return self._of_leaders(query, allowed, wish)
@@ -210,42 +211,6 @@ class Chooser:
             loss = wish.knobs.diversity * float(score[person].std())
             rows[person] = spread(best, there, self._category, loss, wish.n)
         return rows
-
-    def _by_one(
-        self, query: Query, allowed: np.ndarray, wish: Wish, random: np.random.Generator
-    ) -> Ranked:
-        score, source = self._single(query, wish.policy, random)
-        rows, people = top(score, allowed, wish.n, self._order), np.arange(len(query))[:, None]
-        return Ranked(
-            rows=rows,
-            length=np.minimum(allowed.sum(axis=1), wish.n),
-            score=score[people, rows],
-            source=source[people, rows],
-            contributions=np.empty((*rows.shape, 0)),
-            speaking=np.ones((len(query), 0), dtype=bool),
-        )
-
-    def _single(
-        self, query: Query, policy: str, random: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Score by one source; where it cannot say, popularity follows below all it can say.
-
-        Returns
-        -------
-        score : ndarray of float, shape (n, offers)
-        leading : ndarray of int, shape (n, offers)
-            Place of the source that spoke.
-        """
-        if policy == RANDOM:
-            score = random.random((len(query), self._model.n_offers))
-            return score, np.full(score.shape, self._popularity)
-        place = self._model.hybrid.sources.index(policy)
-        score = self._model.scorers[place].score(query)
-        base = self._model.popularity.base
-        silent = np.isnan(score)
-        lowest = np.where(silent, np.inf, score).min(axis=1, keepdims=True, initial=0.0)
-        filled = np.where(silent, lowest - 1.0 + base - base.max(), score)
-        return filled, np.where(silent, self._popularity, place)
 
 
 def _strips(count: np.ndarray) -> Iterator[slice]:
