@@ -138,7 +138,7 @@ def load(folder: Path, version: str | None = None) -> Bundle:
     try:
         return _read(home)
     except (
-        AttributeError, KeyError, OSError, TypeError, ValueError, zipfile.BadZipFile
+        AttributeError, LookupError, OSError, TypeError, ValueError, zipfile.BadZipFile
     ) as error:  # fmt: skip
         raise BundleError(f"{home} is damaged ({type(error).__name__}).", RETRAIN) from error
 

@@ -99,7 +99,15 @@ def test_a_garbled_pointer_is_refused(saved: Path, text: str) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"at": "2027-01-01T00:00:00+00:00"}, {"files": []}, {"notes": None}, {"seed": 5}, {"at": "x"}],
+    [
+        {"at": "2027-01-01T00:00:00+00:00"},
+        {"files": []},
+        {"notes": None},
+        {"seed": 5},
+        {"at": "x"},
+        {"instead": {"customers.npz": []}},
+        {"instead": {"customers.npz": ["../elsewhere", "0"]}},
+    ],
 )
 def test_an_edited_manifest_is_refused(saved: Path, change: dict[str, object]) -> None:
     path = version_folder(saved) / MANIFEST
