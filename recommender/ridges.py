@@ -32,7 +32,9 @@ def fit_ridges(
     segment, profile : TraitRidge
     """
     demographics, survey = encoders.demographics, encoders.survey
-    asked = np.isin(encoders.offer_ids, [name.partition(":")[2] for name in survey.questions])
+    about = [survey.offer_of(row, encoders.offer_rows) for row in range(len(survey.questions))]
+    asked = np.zeros(len(encoders.offer_ids), dtype=bool)
+    asked[[row for row in about if row is not None]] = True
 
     def fit(source: Source, blocks: tuple[np.ndarray, ...]) -> TraitRidge:
         def layout(rows: np.ndarray) -> Traits:
