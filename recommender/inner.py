@@ -63,7 +63,7 @@ def learn_features(
     -------
     ndarray of float, shape (features,)
     """
-    lists = [_lists(part.fitted, part.lists, scorer_of) for part in judged]
+    lists = [_lists(part, told, scorer_of) for told, part in enumerate(judged)]
     counted = sum(len(one.taken) for one in lists)
     if not counted:
         return prior
@@ -89,11 +89,13 @@ def learn_features(
     return np.asarray(np.minimum(unit * polish_from(sums, starts), most))
 
 
-def _lists(fitted: Fitted, part: Layout, scorer_of: ScorerOf) -> Lists:
+def _lists(judged: Judged, told: int, scorer_of: ScorerOf) -> Lists:
     """Lay out the features of the lists that the scorer can say something of."""
-    query, told = _told(fitted, part, scorer_of)
-    features = score_listed(scorer_of(fitted.recommender).features, query, told)
-    return plain_lists(features, told.taken.astype(np.float64), told.candidate)
+    model = judged.fitted.recommender
+    query, part = _told(judged.fitted, judged.lists, scorer_of)
+    features = score_listed(scorer_of(model).features, query, part)
+    lists = plain_lists(features, part.taken.astype(np.float64), part.candidate)
+    return replace(lists, own=told * model.n_offers + part.columns)
 
 
 def _told(fitted: Fitted, part: Layout, scorer_of: ScorerOf) -> tuple[Query, Layout]:

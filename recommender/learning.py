@@ -128,7 +128,7 @@ def _lists(models: list[Recommender], judged: list[Judged], seed: int) -> list[L
     for model, part in zip(models, judged, strict=True):
         layouts = [part.lists] if part.seen is None else [part.lists, part.seen]
         for layout in layouts:
-            own = None if part.seen is None else told * model.n_offers + layout.columns
+            own = told * model.n_offers + layout.columns
             lists = _laid_out(model, part.fitted, layout, seed)
             found += [replace(one, weight=one.weight / len(layouts), own=own) for one in lists]
             told += 1

@@ -17,6 +17,7 @@ from scipy.optimize import minimize
 from recommender.sharing import share_out
 
 OWN = 0.3  # standard deviation of an offer's own appeal, on the log-odds scale
+PRECISE = 1e-6  # of how unlikely everything was, by which a step must still improve
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ def fit_listwise(
         np.concatenate([np.maximum(prior, 0.0).ravel(), np.zeros(appeals)]),
         jac=True,
         method="L-BFGS-B",
+        options={"ftol": PRECISE},
         bounds=[*bounds, *[(None, None)] * appeals],
     )
     return np.asarray(fitted.x[: prior.size]).reshape(prior.shape)
