@@ -75,8 +75,8 @@ def _outcomes(
     query = bundle.customers.query
     log = dataset.interactions
     later = log[(log[OCCURRED_AT] >= split.at) & (log[OCCURRED_AT] < split.until)]
-    shown_later = open_showings(dataset, later[later[EVENT_TYPE] == IMPRESSION])
-    counts = shown_later.groupby(PAIR).size().rename("n").reset_index()
+    showings = open_showings(dataset, later[later[EVENT_TYPE] == IMPRESSION])
+    counts = showings.groupby(PAIR).size().rename("n").reset_index()
     known = bundle.customer_ids.known(counts[CUSTOMER_ID])
     counts = counts[known & counts[OFFER_ID].isin(split.candidates)]
     if query is None or counts.empty:
@@ -86,8 +86,6 @@ def _outcomes(
     people, place = np.unique(bundle.customer_ids.rows(counts[CUSTOMER_ID]), return_inverse=True)
     columns = counts[OFFER_ID].map(model.encoders.offer_rows).to_numpy(dtype=np.int64)
     asked = query.take(people)
-    repeatable = bundle.offers["repeatable"].fillna(False).to_numpy(dtype=bool)
-    still = (np.asarray(asked.redeemed[place, columns]).ravel() == 0) | repeatable[columns]
     score = np.concatenate(
         [
             model.blend(asked.take(rows)).score[place[here] - rows[0], columns[here]]
@@ -96,8 +94,7 @@ def _outcomes(
     )
     order = np.concatenate([here for _, here in _in_blocks(len(people), place)])
     score[order] = score.copy()
-    shown = counts["n"].to_numpy(dtype=np.float64)
-    return score[still], shown[still], np.asarray(taken)[still]
+    return score, counts["n"].to_numpy(dtype=np.float64), np.asarray(taken)
 
 
 def _in_blocks(people: int, place: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -89,18 +89,20 @@ def _sampled(rows: np.ndarray, positive: np.ndarray, candidate: np.ndarray, seed
     (McFadden 1978); one that follows what others took would not.
     """
     random = np.random.default_rng(seed)
-    width = SAMPLED + int(positive.sum(axis=1).max(initial=0))
+    others = np.minimum((candidate & ~positive).sum(axis=1), SAMPLED)
+    width = int((positive.sum(axis=1) + others).max(initial=1))
     columns = np.empty((len(candidate), width), dtype=np.int64)
     for row in range(len(candidate)):
         taken = np.flatnonzero(positive[row])
-        others = random.permutation(np.flatnonzero(candidate[row] & ~positive[row]))[:SAMPLED]
-        chosen = np.concatenate([taken, others])
+        passed = random.permutation(np.flatnonzero(candidate[row] & ~positive[row]))[:SAMPLED]
+        chosen = np.concatenate([taken, passed])
         columns[row] = np.resize(chosen, width)  # filled up by offers that are there already
+    once = _first_time(columns)
     return Layout(
         rows=rows,
         columns=columns,
-        taken=np.take_along_axis(positive, columns, axis=1),
-        candidate=np.take_along_axis(candidate, columns, axis=1) & _first_time(columns),
+        taken=np.take_along_axis(positive, columns, axis=1) & once,
+        candidate=np.take_along_axis(candidate, columns, axis=1) & once,
     )
 
 

@@ -10,7 +10,7 @@ from recommender import polish
 from recommender.base import Query
 from recommender.bundle import Bundle
 from recommender.inner import Parted
-from recommender.layout import Layout, score_listed
+from recommender.layout import Layout, lay_out, score_listed
 from recommender.model import Recommender
 from recommender.polish import pool
 from recommender.validation import some_customers
@@ -107,3 +107,15 @@ def test_a_sample_of_customers_keeps_all_that_is_known_of_them(small_dataset: Da
         assert len(part) == whole["customer_id"].isin(chosen).sum()
     assert len(few.offers) == len(small_dataset.offers)
     assert set(some_customers(small_dataset, most=20, seed=1).customer_ids.ids) == chosen
+
+
+def test_short_choices_among_very_many_offers_make_no_long_lists() -> None:
+    random = np.random.default_rng(0)
+    candidate = random.random((40, 2000)) < 0.01
+    taken = candidate & (random.random(candidate.shape) < 0.2)
+    lists, whole = lay_out(np.arange(40), taken, candidate, seed=0)
+    assert lists.columns.shape[1] == candidate.sum(axis=1).max()
+    assert whole.columns.shape[1] == candidate.any(axis=0).sum() > 500
+    for part in (lists, whole):
+        np.testing.assert_array_equal(part.candidate.sum(axis=1), candidate.sum(axis=1))
+        np.testing.assert_array_equal(part.taken.sum(axis=1), taken.sum(axis=1))
