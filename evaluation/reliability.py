@@ -51,7 +51,7 @@ def measure_reliability(service: Service, split: Split, dataset: Dataset) -> Rel
     score, shown, taken = _outcomes(service, split, dataset)
     if not taken.any():
         return "not measured: nothing that was shown was redeemed"
-    slope, _, _ = fit_calibration([Trials(score, shown, taken)])
+    found = fit_calibration([Trials(score, shown, taken, np.empty((len(score), 0)))])
     order = np.argsort(score, kind="stable")
     reached = np.cumsum(shown[order]) / shown.sum()
     part = np.minimum((reached * BINS).astype(np.int64), BINS - 1)
@@ -60,7 +60,7 @@ def measure_reliability(service: Service, split: Split, dataset: Dataset) -> Rel
         return tuple(np.bincount(part, weights=values[order], minlength=BINS).tolist())
 
     return Reliability(
-        slope=float(slope),
+        slope=found.slope,
         shown=by_part(shown),
         expected=by_part(expit(score) * shown),
         observed=by_part(taken.astype(np.float64)),

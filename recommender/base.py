@@ -45,6 +45,8 @@ class Query:
         The profile (see `recommender.demographics`); an attribute that is not known is empty.
     answers : csr_matrix, shape (n, 2 · questions)
         One for each answer given; a question's "yes" and "no" stand side by side.
+    responses : csr_matrix, shape (n, 3)
+        How many impressions, clicks and redemptions there were (see `recommender.habits`).
     flagged : csr_matrix, shape (n, kinds)
         One for the kind of anomaly the customer is flagged as, if any (`segmentation.anomaly`).
     """
@@ -58,6 +60,7 @@ class Query:
     segment: sp.csr_matrix
     demographic: sp.csr_matrix
     answers: sp.csr_matrix
+    responses: sp.csr_matrix
     flagged: sp.csr_matrix
 
     def __len__(self) -> int:
@@ -106,7 +109,7 @@ class Query:
 
     def without_history(self) -> Query:
         """Forget the interactions."""
-        return self._without("history", "redeemed")
+        return self._without("history", "redeemed", "responses")
 
     def without_purchases(self) -> Query:
         """Forget the transactions."""

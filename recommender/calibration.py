@@ -9,6 +9,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 
 FEWEST_TAKEN = 30
+SPREAD = 0.5  # log-odds by which customers are believed to differ for each thing known about them
 
 
 @dataclass(frozen=True)
@@ -20,41 +21,67 @@ class Trials:
     score : ndarray of float, shape (pairs,)
     shown : ndarray of float, shape (pairs,)
     taken : ndarray of bool, shape (pairs,)
+    about : ndarray of float, shape (pairs, columns)
+        What is known of the customer beside the score.
     """
 
     score: np.ndarray
     shown: np.ndarray
     taken: np.ndarray
+    about: np.ndarray
 
 
-def fit_calibration(trials: list[Trials]) -> tuple[float, float, bool]:
-    """Fit the log-odds of a redemption per showing as intercept + slope · score.
+@dataclass(frozen=True)
+class Calibration:
+    """Log-odds of a redemption per showing: intercept + slope · score + about · what is known.
 
-    A pair shown n times and taken is one success, credited to one showing, and n - 1 failures: the
-    way conversion is counted.
-
-    Returns
-    -------
+    Attributes
+    ----------
     slope, intercept : float
-        1 and 0 where too little was taken, or a higher score does not mean more redemptions.
+    about : ndarray of float, shape (columns,)
     calibrated : bool
         Whether they were fitted.
     """
+
+    slope: float
+    intercept: float
+    about: np.ndarray
+    calibrated: bool
+
+
+def fit_calibration(trials: list[Trials]) -> Calibration:
+    """Fit the log-odds of a redemption per showing.
+
+    A pair shown n times and taken is one success, credited to one showing, and n - 1 failures: the
+    way conversion is counted. Weights of what is known of customers are held to zero by a normal
+    prior of standard deviation `SPREAD`.
+
+    Returns
+    -------
+    Calibration
+        Slope 1 and all else 0 where too little was taken, or a higher score does not mean more
+        redemptions.
+    """
+    nothing = Calibration(1.0, 0.0, np.zeros(trials[0].about.shape[1] if trials else 0), False)
     if sum(int(part.taken.sum()) for part in trials) < FEWEST_TAKEN:
-        return 1.0, 0.0, False
-    score = np.concatenate([part.score for part in trials])
+        return nothing
+    columns = [
+        np.column_stack([part.score, np.ones(len(part.score)), part.about]) for part in trials
+    ]
+    x = np.concatenate(columns)
     hit = np.concatenate([part.taken for part in trials]).astype(np.float64)
     miss = np.maximum(np.concatenate([part.shown for part in trials]) - hit, 0.0)
+    penalty = np.r_[0.0, 0.0, np.full(x.shape[1] - 2, 1 / SPREAD**2)]
 
-    def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
-        slope, intercept = parameters
-        logit = slope * score + intercept
+    def loss(weight: np.ndarray) -> tuple[float, np.ndarray]:
+        logit = x @ weight
         value = -(hit * log_expit(logit) + miss * log_expit(-logit)).sum()
         residual = (hit + miss) * expit(logit) - hit
-        return float(value), np.array([(residual * score).sum(), residual.sum()])
+        return float(value + penalty @ weight**2 / 2), x.T @ residual + penalty * weight
 
-    start = np.array([1.0, np.log(hit.sum() / max(miss.sum(), 1.0))])
-    slope, intercept = minimize(loss, start, jac=True, method="BFGS").x
+    start = np.zeros(x.shape[1])
+    start[:2] = 1.0, np.log(hit.sum() / max(miss.sum(), 1.0))
+    slope, intercept, *about = minimize(loss, start, jac=True, method="BFGS").x
     if not slope > 0:
-        return 1.0, 0.0, False
-    return float(slope), float(intercept), True
+        return nothing
+    return Calibration(float(slope), float(intercept), np.array(about), True)

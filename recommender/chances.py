@@ -10,6 +10,7 @@ from data.dataset import Dataset, microseconds
 from data.idmap import IdMap
 from data.schema import CLICK, CUSTOMER_ID, IMPRESSION, OCCURRED_AT, OFFER_ID, REDEMPTION
 from recommender.examination import looked_at
+from recommender.habits import log_habits, responses_of, usual_rates
 from recommender.keys import KeySpace
 from recommender.rates import Chances
 
@@ -63,13 +64,26 @@ def collect_chances(
     logged = events.nnz > 0 and pairs.multiply(shown.astype(bool)).nnz >= SHOWN_FIRST * pairs.nnz
     return Chances(
         events=events,
-        shown=shown if logged else None,
+        shown=_by_habit(shown, dataset, ids) if logged else None,
         live=np.nan_to_num(live, nan=1.0),
         spend=spend,
         placed=np.diff(keys.offer_keys.indptr) > 0,
         attributes=attributes,
         family=np.array([name.partition(":")[0] for name in names.tolist()], dtype=np.str_),
     )
+
+
+def _by_habit(shown: sp.csr_matrix, dataset: Dataset, ids: IdMap) -> sp.csr_matrix:
+    """Count showings to those who answer much for more, to others for less; their sum stays.
+
+    An offer that was shown to people who hardly answer anything is not worse for it. Habits of all
+    answers are multiplied: that ranks better than their mean.
+    """
+    responses = responses_of(dataset, ids)
+    habit = np.exp(log_habits(responses, usual_rates(responses)).sum(axis=1))
+    of_each = np.asarray(shown.sum(axis=1)).ravel()
+    habit *= of_each.sum() / max(float(of_each @ habit), 1e-9)
+    return sp.csr_matrix(sp.diags_array(habit) @ shown)
 
 
 def open_showings(dataset: Dataset, impressions: pd.DataFrame) -> pd.DataFrame:

@@ -187,7 +187,7 @@ class Chooser:
         """Pick what is told of listed offers."""
         score = blend.score[people, rows]
         parts = np.moveaxis(blend.contributions[:, people, rows], 0, -1)
-        intercept = np.full((*score.shape, 1), blend.intercept)
+        intercept = np.broadcast_to(blend.intercept[people], score.shape)[..., None]
         return {
             "score": expit(score) if self._model.hybrid.calibrated else score,
             "source": blend.leading(people, rows),

@@ -15,6 +15,7 @@ from data.dataset import Dataset
 from data.idmap import IdMap
 from recommender.base import Query
 from recommender.demographics import Demographics
+from recommender.habits import EVENTS, responses_of, responses_of_one
 from recommender.history import history_of, history_of_one
 from recommender.keys import KeySpace
 from recommender.purchases import (
@@ -116,6 +117,7 @@ class Encoders:
             segment=self.segment_membership(table.to_numpy(dtype=np.float64)),
             demographic=self.demographics.membership(dataset.customers, ids),
             answers=self.survey.membership(dataset.survey_answers, ids),
+            responses=responses_of(dataset, ids),
             flagged=sp.csr_matrix((len(ids), len(KINDS))),
         )
 
@@ -141,12 +143,14 @@ class Encoders:
             return told
         done = [history_of_one(one.interactions, self.offer_rows, self.moment) for one in facts]
         weights, taken = (rows_of(part, len(self.offer_ids)) for part in zip(*done, strict=True))
+        responses = [responses_of_one(one.interactions) for one in facts]
         before = Purchases(base.purchases, base.baskets, base.recent, base.spent)
         since = purchases_of_people([one.purchases for one in facts], self.keys, self.moment)
         return replace(
             told,
             history=_sum(base.history, weights),
             redeemed=_sum(base.redeemed, taken),
+            responses=_sum(base.responses, rows_of(responses, len(EVENTS))),
             **_fields(add_purchases(before, since)),
         )
 
@@ -156,7 +160,8 @@ class Encoders:
         offers, keys, questions = len(self.offer_ids), self.keys.n_keys, self.survey.n_columns
         segments = 0 if self.segments is None else self.segments.n_segments
         profile = len(self.demographics.names)
-        widths = (offers, offers, keys, keys, keys, 1, segments, profile, questions, len(KINDS))
+        told = (offers, offers, keys, keys, keys, 1, segments, profile, questions)
+        widths = (*told, len(EVENTS), len(KINDS))
         return Query(*(sp.csr_matrix((1, width)) for width in widths))
 
     def _segments(self, features: np.ndarray, before: sp.csr_matrix) -> sp.csr_matrix:

@@ -13,10 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy.sparse as sp
 
 from recommender.base import Query, Source
+from recommender.corners import CORNERS, corner_shares
+from recommender.starts import Start
 
-CORNERS = ("nothing known", "history", "purchases", "both")
 NEW, KNOWN = "popularity of new offers", "popularity of known offers"
 TREND = "popularity gained of late"
 READY = "readiness of new offers"
@@ -54,14 +56,14 @@ class Blend:
         With `intercept` they add up to `score`.
     silent : ndarray of bool, shape (sources, n, offers)
         Where a source cannot say anything.
-    intercept : float
-        What everybody starts from.
+    intercept : ndarray of float, shape (n,)
+        What each customer starts from.
     """
 
     score: np.ndarray
     contributions: np.ndarray
     silent: np.ndarray
-    intercept: float
+    intercept: np.ndarray
 
     def leading(self, people: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return the source that speaks most, and can speak, for pairs of customer and offer.
@@ -94,8 +96,10 @@ class Hybrid:
         What its popularity gained of late (see `recommender.trend`), on the scale of popularity.
     ready : ndarray of float, shape (offers,)
         How readily what is behind each offer is bought with a coupon (see `recommender.readiness`).
-    slope, intercept : float
-        From the relative score to the log-odds of redemption; 1 and 0 where not calibrated.
+    start : Start
+        What each customer starts from; zero where not calibrated.
+    slope : float
+        From the relative score to the log-odds of redemption; 1 where not calibrated.
     calibrated : bool
         Whether scores are log-odds of a redemption if shown.
     """
@@ -107,8 +111,8 @@ class Hybrid:
     known: np.ndarray
     trend: np.ndarray
     ready: np.ndarray
+    start: Start
     slope: float = 1.0
-    intercept: float = 0.0
     calibrated: bool = False
 
     def named_weights(self) -> dict[str, dict[str, float]]:
@@ -127,15 +131,16 @@ class Hybrid:
 
     def blend(self, scores: np.ndarray, query: Query) -> Blend:
         """Blend the sources' scores, shape (sources, n, offers), NaN where one cannot say."""
-        return self._blend(scores, self.shares(query))
+        return self._blend(scores, self.shares(query), self.start.of(query))
 
     def blend_pairs(
         self, scores: np.ndarray, query: Query, rows: np.ndarray, columns: np.ndarray
     ) -> Blend:
         """Blend scores of pairs of customer and offer, shape (sources, pairs, 1)."""
-        return self.of(columns)._blend(scores, self.shares(query)[:, rows])
+        start = self.start.of(query)[rows]
+        return self.of(columns)._blend(scores, self.shares(query)[:, rows], start)
 
-    def _blend(self, scores: np.ndarray, weight: np.ndarray) -> Blend:
+    def _blend(self, scores: np.ndarray, weight: np.ndarray, start: np.ndarray) -> Blend:
         parts = self.standardise(scores)
         for part, share in zip(parts[:-1], weight, strict=False):
             part *= share[:, None]
@@ -144,10 +149,10 @@ class Hybrid:
             for share, term in zip(weight[len(parts) - 1 :], self.popular(parts[-1]), strict=True)
         )
         return Blend(
-            score=self.intercept + parts.sum(axis=0),
+            score=start[:, None] + parts.sum(axis=0),
             contributions=parts,
             silent=np.isnan(scores),
-            intercept=self.intercept,
+            intercept=start,
         )
 
     def shares(self, query: Query) -> np.ndarray:
@@ -188,19 +193,6 @@ class Hybrid:
         return z
 
 
-def corner_shares(query: Query) -> np.ndarray:
-    """Say how near each customer is to the four corners: shape (n, 4), rows add up to one."""
-    history, purchases = query.evidence().T
-    return np.column_stack(
-        [
-            (1 - history) * (1 - purchases),
-            history * (1 - purchases),
-            (1 - history) * purchases,
-            history * purchases,
-        ]
-    )
-
-
 def prior_hybrid(
     log_rate: np.ndarray,
     collaborative: np.ndarray,
@@ -208,6 +200,7 @@ def prior_hybrid(
     redemptions: np.ndarray,
     trend: np.ndarray,
     ready: np.ndarray,
+    responses: sp.csr_matrix,
 ) -> Hybrid:
     """Build the hybrid believed before any data.
 
@@ -225,6 +218,8 @@ def prior_hybrid(
         What the log rates gained of late.
     ready : ndarray of float, shape (offers,)
         The offers' readiness.
+    responses : csr_matrix, shape (customers, 3)
+        How customers answered what they were shown (see `Query`).
     """
     scale = {Source.COLLABORATIVE: _scale(collaborative), Source.CONTENT: _scale(content)}
     rates = _scale(log_rate)
@@ -237,6 +232,7 @@ def prior_hybrid(
         known=redemptions / (redemptions + HALF_KNOWN),
         trend=trend / rates[1],
         ready=ready,
+        start=Start.believed(responses),
     )
 
 

@@ -13,7 +13,8 @@ from recommender.calibration import Trials, fit_calibration
 from recommender.collaborative import PRIOR as TAKEN
 from recommender.content import BOUND
 from recommender.content import PRIOR as BOUGHT
-from recommender.hybrid import MOST, OF_NEW, PRIOR, Hybrid, corner_shares, prior_hybrid, units
+from recommender.corners import corner_shares
+from recommender.hybrid import MOST, OF_NEW, PRIOR, Hybrid, prior_hybrid, units
 from recommender.inner import learn_features
 from recommender.judging import Judged, Showings
 from recommender.layout import CHUNK_CELLS, Layout, score_listed
@@ -91,8 +92,14 @@ def learn(
         for part, model in zip(judged, past, strict=True)
         if part.showings is not None
     ]
-    slope, intercept, calibrated = fit_calibration(trials)
-    hybrid = replace(prior, weight=weight, slope=slope, intercept=intercept, calibrated=calibrated)
+    found = fit_calibration(trials)
+    hybrid = replace(
+        prior,
+        weight=weight,
+        start=prior.start.fitted(found) if found.calibrated else prior.start,
+        slope=found.slope,
+        calibrated=found.calibrated,
+    )
     return replace(recommender, hybrid=hybrid)
 
 
@@ -183,6 +190,7 @@ def _with_weights(fitted: Fitted, within: Within, seed: int) -> Recommender:
         np.asarray(fitted.query.redeemed.sum(axis=0)).ravel(),
         before.hybrid.trend,
         before.hybrid.ready,
+        fitted.query.responses,
     )
     return replace(model, hybrid=hybrid)
 
@@ -197,4 +205,5 @@ def _scored(model: Recommender, query: Query, showings: Showings) -> Trials:
         here = (place >= start) & (place < start + step)
         blended = model.blend(query.take(part)).score
         score[here] = blended[place[here] - start, showings.columns[here]]
-    return Trials(score, showings.shown, showings.taken)
+    about = model.hybrid.start.about(query.take(people))[place]
+    return Trials(score, showings.shown, showings.taken, about)

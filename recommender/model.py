@@ -96,7 +96,9 @@ class Recommender:
 
     def rough(self, query: Query, weight: np.ndarray) -> np.ndarray:
         """Sum up the terms in single precision by weights, shape (sources + 3, n): (n, offers)."""
-        return outline_of(self.hybrid, self.read(query, weight), weight).whole()
+        return outline_of(
+            self.hybrid, self.read(query, weight), weight, np.zeros(len(query))
+        ).whole()
 
     def blend(self, query: Query) -> Blend:
         """Blend the sources for every offer."""

@@ -66,19 +66,19 @@ def outline(
     """
     weight = hybrid.shares(query)
     weight[len(hybrid.sources) - 1 :] *= 1.0 - novelty
-    return outline_of(hybrid, readings, weight, hybrid.intercept)
+    return outline_of(hybrid, readings, weight, hybrid.start.of(query))
 
 
 def outline_of(
-    hybrid: Hybrid, readings: Sequence[Reading], weight: np.ndarray, intercept: float = 0.0
+    hybrid: Hybrid, readings: Sequence[Reading], weight: np.ndarray, start: np.ndarray
 ) -> Outline:
-    """Prepare rough sums of the terms by weights, shape (sources + 3, n)."""
+    """Prepare rough sums of the terms by weights, shape (sources + 3, n), from starts, (n,)."""
     count, offers = _counts(hybrid.sources, readings, weight), np.arange(len(hybrid.known))
     usual = readings[-1].at(np.zeros_like(offers), offers)
     usual = (usual - hybrid.centre[-1]) / hybrid.scale[-1]
     rates = np.array([*hybrid.popular(usual), usual, np.ones(len(offers))])
     popular = weight[len(hybrid.sources) - 1 :]
-    left = np.vstack([popular, count[-1], np.full(weight.shape[1], intercept)])
+    left = np.vstack([popular, count[-1], start])
     parts = [
         (reading, own / scale, float(centre))
         for reading, own, centre, scale in zip(

@@ -151,6 +151,7 @@ def fit_sources(
                 np.asarray(learnt.redeemed.sum(axis=0)).ravel(),
                 trend_of(trusted, at),
                 readiness.of(keys.offer_keys),
+                query.responses,
             ),
         ),
         ids=ids,

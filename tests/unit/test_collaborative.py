@@ -19,7 +19,7 @@ from recommender.recipe import Recipe
 
 def query_of(redeemed: sp.csr_matrix) -> Query:
     none = sp.csr_matrix((redeemed.shape[0], 0))
-    return Query(redeemed, redeemed, *(none for _ in range(8)))
+    return Query(redeemed, redeemed, *(none for _ in range(9)))
 
 
 def taken(n: int = 60, offers: int = 30, seed: int = 0) -> sp.csr_matrix:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,7 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from recommender.base import Query, Source
-from recommender.hybrid import PRIOR, Hybrid, corner_shares, prior_hybrid
+from recommender.corners import corner_shares
+from recommender.habits import EVENTS
+from recommender.hybrid import PRIOR, Hybrid, prior_hybrid
+from recommender.starts import Start
 
 CORNERS = 4
 SOURCES = tuple(str(source) for source in Source)
@@ -23,8 +27,8 @@ def query_of(events: int, keys: int) -> Query:
     def row(n: int) -> sp.csr_matrix:
         return sp.csr_matrix(np.r_[np.ones(n), np.zeros(30 - n)][None, :])
 
-    none = sp.csr_matrix((1, 0))
-    return Query(row(events), row(0), row(keys), *(none for _ in range(7)))
+    none, responses = sp.csr_matrix((1, 0)), sp.csr_matrix((1, len(EVENTS)))
+    return Query(row(events), row(0), row(keys), *(none for _ in range(6)), responses, none)
 
 
 def hybrid_of(
@@ -34,7 +38,8 @@ def hybrid_of(
     known, trend, ready = np.linspace(0, 1, n), np.linspace(1, -1, n), np.linspace(1, 0, n)
     centre, scale = np.full(6, 0.1), np.full(6, 2.0)
     calibrated = slope != 1.0
-    return Hybrid(SOURCES, centre, scale, weight, known, trend, ready, slope, intercept, calibrated)
+    start = replace(Start.believed(sp.csr_matrix((1, len(EVENTS)))), level=intercept)
+    return Hybrid(SOURCES, centre, scale, weight, known, trend, ready, start, slope, calibrated)
 
 
 scores = hnp.arrays(
@@ -119,6 +124,6 @@ def test_a_lift_counts_its_share_of_a_log_odds_whatever_the_spread() -> None:
     for spread in (0.5, 3.0):
         rate = spread * random.normal(size=40)
         none = np.zeros(40)
-        hybrid = prior_hybrid(rate, none[None], none[None], none, none, none)
+        hybrid = prior_hybrid(rate, none[None], none[None], none, none, none, sp.csr_matrix((1, 3)))
         share = hybrid.weight[SEGMENT] / hybrid.scale[SEGMENT]
         np.testing.assert_allclose(share, PRIOR[Source.SEGMENT])

@@ -53,7 +53,7 @@ def test_equal_scores_do_not_betray_what_was_taken() -> None:
     taken = np.zeros((n, offers), dtype=bool)
     taken[:, 20] = True
     every = np.broadcast_to(np.arange(offers), (n, offers))
-    query = Query(*(sp.csr_matrix((n, offers)) for _ in range(10)))
+    query = Query(*(sp.csr_matrix((n, offers)) for _ in range(11)))
     found = pool(
         lambda part, columns=None: np.zeros(
             (1, len(part), offers if columns is None else columns.shape[1])
@@ -111,7 +111,7 @@ def test_what_any_start_puts_first_is_kept(monkeypatch: pytest.MonkeyPatch) -> N
     parts = np.stack([np.arange(offers), -np.arange(offers)]).astype(float)[:, None]
     taken = np.zeros((1, offers), dtype=bool)
     taken[0, 30] = True
-    query = Query(*(sp.csr_matrix((1, offers)) for _ in range(10)))
+    query = Query(*(sp.csr_matrix((1, offers)) for _ in range(11)))
     found = pool(
         lambda part, columns=None: parts,
         lambda part, weight: np.einsum("fno,fn->no", parts, weight),

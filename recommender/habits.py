@@ -1,0 +1,50 @@
+"""How readily each customer answers what is shown, whatever it is: people differ in that a lot.
+
+How often somebody answered is held to how often people do, as far as little was shown
+(gamma-Poisson shrinkage: Clayton & Kaldor 1987).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from data.dataset import Dataset
+from data.idmap import IdMap
+from data.schema import CLICK, CUSTOMER_ID, EVENT_TYPE, IMPRESSION, REDEMPTION
+
+EVENTS = (IMPRESSION, CLICK, REDEMPTION)  # the columns of what is counted of each customer
+ANSWERS = EVENTS[1:]
+STRENGTH = 1.0  # answers that the usual rate counts for
+
+
+def responses_of(dataset: Dataset, customers: IdMap) -> sp.csr_matrix:
+    """Count what was shown to each customer and what came of it: shape (customers, events)."""
+    events = dataset.interactions
+    column = pd.Index(EVENTS).get_indexer(pd.Index(events[EVENT_TYPE]))
+    cells = customers.rows(events[CUSTOMER_ID]) * len(EVENTS) + column
+    shape = len(customers), len(EVENTS)
+    count = np.bincount(cells[column >= 0], minlength=shape[0] * shape[1])
+    return sp.csr_matrix(count.reshape(shape), dtype=np.float64)
+
+
+def responses_of_one(events: Sequence[tuple[str, str, int | None]]) -> dict[int, float]:
+    """Count the same of one customer: by column."""
+    kinds = [event_type for _, event_type, _ in events]
+    return {place: float(kinds.count(kind)) for place, kind in enumerate(EVENTS) if kind in kinds}
+
+
+def usual_rates(responses: sp.csr_matrix) -> np.ndarray:
+    """Return how often everybody gave each answer, per impression: shape (answers,)."""
+    shown, *answers = np.asarray(responses.sum(axis=0)).ravel()
+    return np.array(answers) / shown if shown else np.zeros(len(ANSWERS))
+
+
+def log_habits(responses: sp.csr_matrix, usual: np.ndarray) -> np.ndarray:
+    """Return the log of how much more often than usual each answer was given: (n, answers)."""
+    counts = responses.toarray()
+    expected = counts[:, :1] * usual
+    return np.asarray(np.log((counts[:, 1:] + STRENGTH) / (expected + STRENGTH)))

@@ -1,0 +1,56 @@
+"""What each customer starts from, whatever the offer: some answer what they are shown, some never.
+
+It moves all offers of a customer alike, so no list depends on it, but every probability does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.sparse as sp
+
+from recommender.base import Query
+from recommender.calibration import Calibration
+from recommender.corners import CORNERS, corner_shares
+from recommender.habits import ANSWERS, log_habits, usual_rates
+
+
+@dataclass(frozen=True)
+class Start:
+    """Log-odds that customers start from.
+
+    Attributes
+    ----------
+    usual : ndarray of float, shape (answers,)
+        Answers per impression, of everybody.
+    level : float
+        What everybody starts from.
+    corner : ndarray of float, shape (4,)
+        What is added at the corners of what may be known.
+    habit : ndarray of float, shape (answers,)
+        What it counts how much more often than usual somebody gave each answer, as a logarithm.
+    """
+
+    usual: np.ndarray
+    level: float
+    corner: np.ndarray
+    habit: np.ndarray
+
+    @classmethod
+    def believed(cls, responses: sp.csr_matrix) -> Start:
+        """Start everybody alike; `responses` (see `Query`) tell what is usual."""
+        return cls(usual_rates(responses), 0.0, np.zeros(len(CORNERS)), np.zeros(len(ANSWERS)))
+
+    def fitted(self, found: Calibration) -> Start:
+        """Take what was fitted to `about`."""
+        corner, habit = np.split(found.about, [len(CORNERS)])
+        return replace(self, level=found.intercept, corner=corner, habit=habit)
+
+    def about(self, query: Query) -> np.ndarray:
+        """Return what tells customers apart: shape (n, 4 + answers)."""
+        return np.column_stack([corner_shares(query), log_habits(query.responses, self.usual)])
+
+    def of(self, query: Query) -> np.ndarray:
+        """Return what each customer starts from: shape (n,)."""
+        return np.asarray(self.level + self.about(query) @ np.r_[self.corner, self.habit])
