@@ -1,4 +1,4 @@
-"""Chances that offers had are those that customers could still take."""
+"""Chances that offers had: those that customers could still take, by who they were given to."""
 
 from __future__ import annotations
 
@@ -10,8 +10,33 @@ import scipy.sparse as sp
 from data.dataset import Dataset
 from recommender.chances import collect_chances
 from recommender.keys import build_keys
+from recommender.rates import Chances, estimate_rates
 
 START = pd.Timestamp("2024-01-01", tz="UTC")
+Log = list[tuple[str, str, str, int]]
+
+
+def chances_of(log: Log, *, repeatable: bool) -> Chances:
+    """Collect the chances of offers "o" and "other" in a log of events by day."""
+    rows = [(*row[:3], START + pd.Timedelta(days=row[3])) for row in log]
+    dataset = Dataset.of(
+        {
+            "offers": pd.DataFrame({"offer_id": ["o", "other"], "repeatable": repeatable}),
+            "interactions": pd.DataFrame(
+                rows, columns=["customer_id", "offer_id", "event_type", "occurred_at"]
+            ),
+        }
+    )
+    people = dataset.customer_ids
+    return collect_chances(
+        dataset,
+        people,
+        START + pd.Timedelta(days=99),
+        sp.csr_matrix((len(people), 2)),
+        build_keys(dataset),
+        sp.csr_matrix((2, 0)),
+        np.array([], dtype=np.str_),
+    )
 
 
 @pytest.mark.parametrize("repeatable", [False, True])
@@ -23,25 +48,26 @@ def test_what_cannot_be_redeemed_again_has_no_chance(repeatable: bool) -> None:
         ("a", "other", "impression", 3),
         ("b", "o", "impression", 3),
     ]
-    rows = [(*row[:3], START + pd.Timedelta(days=row[3])) for row in log]
-    dataset = Dataset.of(
-        {
-            "offers": pd.DataFrame({"offer_id": ["o", "other"], "repeatable": repeatable}),
-            "interactions": pd.DataFrame(
-                rows, columns=["customer_id", "offer_id", "event_type", "occurred_at"]
-            ),
-        }
-    )
-    chances = collect_chances(
-        dataset,
-        dataset.customer_ids,
-        START + pd.Timedelta(days=9),
-        sp.csr_matrix((2, 2)),
-        build_keys(dataset),
-        sp.csr_matrix((2, 0)),
-        np.array([], dtype=np.str_),
-    )
+    chances = chances_of(log, repeatable=repeatable)
     assert chances.shown is not None
-    expected = [[2.0 if repeatable else 1.0, 1.0], [1.0, 0.0]]
-    np.testing.assert_array_equal(chances.shown.toarray(), expected)
+    a, b = chances.shown.toarray()
+    assert a[0] / a[1] == pytest.approx(2.0 if repeatable else 1.0)
+    assert b[0] > 0 == b[1]
     np.testing.assert_array_equal(chances.events.toarray(), [[1.0, 0.0], [0.0, 0.0]])
+
+
+def test_an_offer_is_not_worse_for_being_shown_to_people_who_never_answer() -> None:
+    log: Log = []
+    for person in range(20):
+        # The first ten take every other offer of both; "other" was shown to ten more, in vain.
+        for day in range(10):
+            for offer in ("o", "other"):
+                if person < 10 or offer == "other":
+                    log.append((f"c{person:02d}", offer, "impression", 4 * day))
+                if person < 10 and day % 2:
+                    log.append((f"c{person:02d}", offer, "redemption", 4 * day + 1))
+    chances = chances_of(log, repeatable=True)
+    assert chances.shown is not None
+    assert chances.shown.sum() == pytest.approx(300)
+    rate = np.exp(estimate_rates(chances).log_rate)
+    assert rate[1] / rate[0] > 0.8  # half of its showings were in vain: .5 without habits

@@ -1,0 +1,102 @@
+"""Customers differ in how readily they answer: probabilities know it, lists do not depend on it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import expit, logit
+
+from data.dataset import Dataset
+from recommender.calibration import FEWEST_TAKEN, Trials, fit_calibration
+from recommender.habits import (
+    EVENTS,
+    STRENGTH,
+    log_habits,
+    responses_of,
+    responses_of_one,
+    usual_rates,
+)
+from recommender.sparse import rows_of
+
+MOMENT = pd.Timestamp("2024-05-01", tz="UTC")
+events = st.lists(
+    st.tuples(st.sampled_from("abc"), st.sampled_from("xy"), st.sampled_from(EVENTS)), min_size=1
+)
+
+
+@settings(deadline=None)
+@given(events)
+def test_one_customer_is_counted_as_all_of_them_are(log: list[tuple[str, str, str]]) -> None:
+    frame = pd.DataFrame(log, columns=["customer_id", "offer_id", "event_type"])
+    dataset = Dataset.of({"interactions": frame.assign(occurred_at=MOMENT)})
+    people = dataset.customer_ids
+    own = [[(o, kind, None) for c, o, kind in log if c == name] for name in people.ids]
+    alone = rows_of([responses_of_one(one) for one in own], len(EVENTS))
+    np.testing.assert_array_equal(responses_of(dataset, people).toarray(), alone.toarray())
+
+
+def test_a_habit_is_held_to_the_usual_as_far_as_little_was_shown() -> None:
+    counts = sp.csr_matrix([[0, 0, 0], [10, 1, 0], [1000, 100, 0], [1000, 200, 0]])
+    habit = log_habits(counts, np.array([0.1, 0.0]))
+    np.testing.assert_allclose(habit[:, 0], [0, 0, 0, np.log((200 + STRENGTH) / (100 + STRENGTH))])
+    assert (habit[:, 1] == 0).all()  # of what nobody ever does nothing is expected
+    few = log_habits(sp.csr_matrix([[10, 2, 0]]), np.array([0.1, 0.0]))
+    assert 0 < few[0, 0] < habit[3, 0]
+
+
+def test_without_impressions_nothing_is_usual() -> None:
+    assert usual_rates(sp.csr_matrix([[0, 5, 2]])).tolist() == [0, 0]
+    assert usual_rates(sp.csr_matrix([[10, 5, 2], [10, 0, 0]])).tolist() == [0.25, 0.1]
+
+
+def test_calibration_finds_what_customers_differ_by() -> None:
+    random = np.random.default_rng(0)
+    score, about = random.normal(size=(20_000, 1)), random.normal(size=(20_000, 2))
+    chance = expit(-2 + 0.7 * score[:, 0] + about @ [1.5, 0.0])
+    taken = random.random(len(chance)) < chance
+    found = fit_calibration([Trials(score[:, 0], np.ones(len(taken)), taken, about)])
+    assert found.calibrated
+    assert found.intercept == pytest.approx(-2, abs=0.1)
+    np.testing.assert_allclose([found.slope, *found.about], [0.7, 1.5, 0.0], atol=0.08)
+
+
+def test_what_is_the_same_for_all_is_left_to_the_intercept() -> None:
+    random = np.random.default_rng(0)
+    taken = random.random(2000) < 0.2
+    trials = Trials(random.normal(size=2000) + taken, np.ones(2000), taken, np.zeros((2000, 1)))
+    assert fit_calibration([trials]).about[0] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_few_takers_calibrate_nothing() -> None:
+    taken = np.arange(1000) < FEWEST_TAKEN - 1
+    trials = Trials(taken * 1.0, np.ones(1000), taken, np.ones((1000, 3)))
+    found = fit_calibration([trials])
+    assert (found.slope, found.intercept, found.calibrated) == (1.0, 0.0, False)
+    assert found.about.tolist() == [0, 0, 0]
+    assert not fit_calibration([]).calibrated
+
+
+def test_two_kinds_of_people_get_the_probabilities_they_live_up_to() -> None:
+    """Who answers and who does not are told apart by what they did before."""
+    random = np.random.default_rng(1)
+    rate = np.where(np.arange(600) < 300, 0.2, 0.01)
+    counts = np.column_stack([np.full(600, 50), random.binomial(50, rate), np.zeros(600)])
+    habit = log_habits(sp.csr_matrix(counts), usual_rates(sp.csr_matrix(counts)))
+    person = np.repeat(np.arange(600), 20)
+    taken = random.random(len(person)) < rate[person]
+    score = random.normal(size=len(person))
+    trials = Trials(score + taken, np.ones(len(person)), taken, habit[person])
+    plain = fit_calibration([replace(trials, about=np.empty((len(person), 0)))])
+    found = fit_calibration([trials])
+    told = expit(found.intercept + found.slope * trials.score + trials.about @ found.about)
+    alike = expit(plain.intercept + plain.slope * trials.score)
+    for group in (person < 300, person >= 300):
+        true = logit(taken[group].mean())
+        error = abs(logit(told[group].mean()) - true)
+        assert error < abs(logit(alike[group].mean()) - true) / 2
