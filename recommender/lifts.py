@@ -15,6 +15,7 @@ from recommender.traits import Relatives, TraitRidge, Traits
 PENALTIES = np.geomspace(3.0, 30_000.0, 17)
 BLOCK = 10_000  # customers laid out at once
 SAMPLE = 4000  # customers left out to choose a penalty
+LEAST_SAID = 0.3  # of what customers say on average, that everybody says besides
 KIN_STRENGTH = 5.0  # redemptions that what is known of similar offers counts for
 
 Layout = Callable[[np.ndarray], Traits]
@@ -47,6 +48,17 @@ class Excess:
         rate = sp.diags_array(count / np.maximum(shown, 1.0))
         # Who never saw an offer but redeemed it had a chance all the same.
         return cls(events, sp.csr_matrix(chances.shown @ rate), np.zeros(len(count)))
+
+    def said(self) -> np.ndarray:
+        """Return how much each customer says of the traits: shape (customers,), one on average.
+
+        Who had more chances says more: the weights of a step of Poisson regression, whose variances
+        are what is expected, with the offers' mean for each offer (McCullagh & Nelder 1989).
+        """
+        chances = np.asarray(self.expected.sum(axis=1)).ravel()
+        if not chances.any():
+            return np.ones(len(chances))
+        return np.asarray((chances / chances.mean() + LEAST_SAID) / (1.0 + LEAST_SAID))
 
     def rows(self, rows: np.ndarray) -> sp.csr_matrix:
         """Return events less expected, without the flat part, of some customers."""
@@ -103,17 +115,18 @@ def fit_traits(
     chunks = [np.arange(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
     width = layout(np.arange(0)).value.shape[1]
     total, known = np.zeros(width), np.zeros(width)
+    said = excess.said()
     for rows in chunks:
         traits = layout(rows)
-        total += np.where(traits.known, traits.value, 0.0).sum(axis=0)
-        known += traits.known.sum(axis=0)
-    mean = total / np.maximum(known, 1.0)
+        total += said[rows] @ np.where(traits.known, traits.value, 0.0)
+        known += said[rows] @ traits.known
+    mean = total / np.maximum(known, 1e-9)
     gram, cross, liking, by_key = (
         np.zeros((width, columns)) for columns in (width, offers, offers, kin.keyed.shape[1])
     )
     for rows in chunks:
         centred = _centred(layout(rows), mean)
-        gram += centred.T @ centred
+        gram += centred.T @ (said[rows, None] * centred)
         cross += centred.T @ excess.rows(rows) - np.outer(centred.sum(axis=0), excess.flat)
         liking += centred.T @ kin.interest[rows]
         by_key += centred.T @ kin.keyed[rows]
