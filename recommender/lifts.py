@@ -139,6 +139,7 @@ def fit_traits(
         target=sp.csr_matrix(excess.rows(sample)[:, keep]),
         flat=excess.flat[keep],
         n=n,
+        said=said[sample],
     )
     penalty = np.full(width, np.inf)
     for block in blocks:
@@ -188,6 +189,7 @@ class _Trial:
     target: sp.csr_matrix
     flat: np.ndarray
     n: int
+    said: np.ndarray
 
     def choose(self, penalty: np.ndarray, block: np.ndarray) -> float:
         """Find the penalty of a block, those of other blocks given (infinite: left out)."""
@@ -201,17 +203,18 @@ class _Trial:
     def _error(self, penalty: np.ndarray) -> float:
         """Sum the squared errors of predicting each customer from all others (hat matrix).
 
-        With z the customer's columns, y the target and K the inverse of the penalised gram, the
-        residual's square is |y|² - 2 z'K C y + z'K C C'K z, divided by (1 - z'K z - 1/n)².
+        With z the customer's columns times what the customer says, y the target and K the inverse
+        of the penalised gram, the residual's square is |y|² - 2 z'K C y + z'K C C'K z, divided by
+        (1 - z'K x - 1/n)², x the columns as they are, and by what the customer says: its variance.
         """
         here = np.flatnonzero(np.isfinite(penalty))
         left = self.gram[np.ix_(here, here)] + np.diag(penalty[here])
-        count = np.linalg.solve(left, self.centred[:, here].T)
+        count = np.linalg.solve(left, self.centred[:, here].T) * self.said
         square, product, outer = self._parts
         squared = square - 2 * (count * product[here]).sum(axis=0)
         squared += (count * (outer[np.ix_(here, here)] @ count)).sum(axis=0)
         own = 1.0 / self.n + (self.centred[:, here].T * count).sum(axis=0)
-        return float((squared / (1.0 - np.minimum(own, 0.99)) ** 2).sum())
+        return float((squared / (1.0 - np.minimum(own, 0.99)) ** 2 / self.said).sum())
 
     @cached_property
     def _parts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -105,6 +105,20 @@ def test_what_was_shown_more_often_is_no_liking() -> None:
     assert abs(fair.lift(one).mean()) < 0.15
 
 
+@pytest.mark.parametrize(("shown", "least"), [((2.0, 20.0), 0.2), ((20.0, 2.0), 0.4)])
+def test_what_a_group_likes_is_told_by_those_who_saw_much(
+    shown: tuple[float, float], least: float
+) -> None:
+    """Who has the trait takes what is shown twice as often, however much is shown to whom."""
+    random = np.random.default_rng(1)
+    value = np.r_[np.zeros(4000), np.ones(4000)][:, None]
+    seen = np.where(value == 1, shown[1], shown[0]) * np.ones((1, 3))
+    events = random.binomial(1, 1 - (1 - 0.01 * (1 + value)) ** seen).astype(float)
+    known = np.ones((2, 1), dtype=bool)
+    lift = fit(value, chances_of(events, seen)).lift(Traits(np.array([[0.0], [1.0]]), known))
+    assert least < (lift[1] - lift[0]).mean() < np.log(2)
+
+
 @pytest.mark.parametrize("by", ["category", "interest"])
 def test_a_new_offer_is_lifted_as_its_kin(by: str) -> None:
     value, events = example()
