@@ -45,7 +45,7 @@ export function drawList(list, { onRedeem, changes = new Map(), onSegment, brief
 const DEGRADED =
   "The database is away. This list comes from the model alone: what happened since it was trained is missing, and redemptions cannot be recorded.";
 const CALIBRATED =
-  "The percentage is the chance that the customer redeems the offer when it is shown. The bars are its log-odds: from the starting point of an average offer, every source adds (right) or takes away (left), down to the sum.";
+  "The percentage is the chance that the customer redeems the offer when it is shown. The bars are its log-odds: from where this customer starts with any offer (some answer what they are shown more than others do), every source adds (right) or takes away (left), down to the sum.";
 const RELATIVE =
   "There were no impressions to learn chances from, so scores only say which offer comes before which. The bars add up to the score.";
 

@@ -140,6 +140,22 @@ def test_what_happened_since_training_counts(
     assert offer not in ids_of(small_service, lists_of(small_service, after, Wish(at=at, n=100))[0])
 
 
+def test_what_was_shown_in_vain_lowers_chances_and_moves_no_list(
+    small_service: Service, at: pd.Timestamp
+) -> None:
+    assert small_service.calibrated
+    offer = str(small_service.recommender.encoders.offer_ids[0])
+    told = [Facts(interactions=[(offer, "impression", None)] * n) for n in (0, 20, 100)]
+    lists = [
+        small_service.recommend(small_service.query("nobody", facts, at), Wish(at, n=5))[0].offers
+        for facts in told
+    ]
+    assert len({tuple(listed.row for listed in one) for one in lists}) == 1
+    scores = [one[0].score for one in lists]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] > 1.5 * scores[2]
+
+
 def test_every_listed_offer_has_a_reason(
     small_service: Service, query: Query, at: pd.Timestamp
 ) -> None:
