@@ -96,7 +96,7 @@ def learn(
     hybrid = replace(
         prior,
         weight=weight,
-        start=prior.start.fitted(found) if found.calibrated else prior.start,
+        start=prior.start.fitted(found.intercept, found.about) if found.calibrated else prior.start,
         slope=found.slope,
         calibrated=found.calibrated,
     )

@@ -11,7 +11,6 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender.base import Query
-from recommender.calibration import Calibration
 from recommender.corners import CORNERS, corner_shares
 from recommender.habits import ANSWERS, log_habits, usual_rates
 
@@ -42,10 +41,10 @@ class Start:
         """Start everybody alike; `responses` (see `Query`) tell what is usual."""
         return cls(usual_rates(responses), 0.0, np.zeros(len(CORNERS)), np.zeros(len(ANSWERS)))
 
-    def fitted(self, found: Calibration) -> Start:
-        """Take what was fitted to `about`."""
-        corner, habit = np.split(found.about, [len(CORNERS)])
-        return replace(self, level=found.intercept, corner=corner, habit=habit)
+    def fitted(self, level: float, weight: np.ndarray) -> Start:
+        """Take a level, and weights of what `about` tells."""
+        corner, habit = np.split(weight, [len(CORNERS)])
+        return replace(self, level=level, corner=corner, habit=habit)
 
     def about(self, query: Query) -> np.ndarray:
         """Return what tells customers apart: shape (n, 4 + answers)."""
