@@ -18,7 +18,7 @@ from data.schema import CUSTOMER_ID, EVENT_TYPE, OFFER_ID
 from evaluation.assortment import calibration, gini, row_sums, spread_within
 from evaluation.significance import Estimate
 from evaluation.splitting import Split
-from recommender.content import offer_attributes
+from recommender.attributes import categories_of
 from recommender.history import EVENT_WEIGHT
 from recommender.yardstick import percentiles, resamples
 
@@ -163,7 +163,7 @@ def stock(split: Split) -> Shelf:
         takers=counts / max(1, known),
         known=known,
         history=_marks(own, people, offers),
-        attributes=offer_attributes(table)[0],
+        attributes=categories_of(table),
         category=sp.csr_matrix(
             (np.ones(len(there)), (there, code[there])), shape=(len(table), len(names))
         ),

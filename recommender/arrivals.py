@@ -59,7 +59,7 @@ def with_arrivals(bundle: Bundle, offers: Sequence[Mapping[str, Any]]) -> Bundle
     aims = {
         name: aim_of(given[name], given[name].get("items") or (), keys) for name in (*fresh, *moved)
     }
-    changed = table[table[OFFER_ID].isin([*fresh, *differs])].reset_index(drop=True)
+    changed = _with_own(table[table[OFFER_ID].isin([*fresh, *differs])], bundle.offers)
     wider = widen(model.encoders, aims, fresh, changed)
     known = bundle.customers.query
     return replace(
@@ -120,13 +120,18 @@ def _moved(
     return found
 
 
+def _with_own(changed: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
+    """Keep what an owner's own columns say of offers that the model has."""
+    own = before.set_index(OFFER_ID).drop(columns=[n for n in OFFERS.names if n != OFFER_ID])
+    kept = own.reindex(changed[OFFER_ID])
+    return pd.concat([changed.reset_index(drop=True), kept.reset_index(drop=True)], axis=1)
+
+
 def _with_rows(before: pd.DataFrame, wider: Wider) -> pd.DataFrame:
-    """Put rows among those of the model's table; attributes of its own stay with their offers."""
+    """Put rows among those of the model's table."""
     places, changed = wider.offers, wider.changed
     order = np.empty(len(places), dtype=np.int64)
     order[places.old] = np.arange(len(before))
-    own = before.drop(columns=list(OFFERS.names))
-    kept = own.reindex(places.spread(np.arange(len(before)), -1))
     order[wider.at] = len(before) + np.arange(len(changed))
-    whole = pd.concat([before[list(OFFERS.names)], changed], ignore_index=True).iloc[order]
-    return pd.concat([whole.reset_index(drop=True), kept.reset_index(drop=True)], axis=1)
+    whole = pd.concat([before, changed], ignore_index=True).iloc[order]
+    return whole.reset_index(drop=True)

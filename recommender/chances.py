@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from data.dataset import Dataset, microseconds
 from data.idmap import IdMap
 from data.schema import CLICK, CUSTOMER_ID, IMPRESSION, OCCURRED_AT, OFFER_ID, REDEMPTION
+from recommender.attributes import Attributes
 from recommender.examination import looked_at
 from recommender.habits import log_habits, responses_of, usual_rates
 from recommender.keys import KeySpace
@@ -24,7 +25,7 @@ def collect_chances(
     spend: sp.csr_matrix,
     keys: KeySpace,
     attributes: sp.csr_matrix,
-    names: np.ndarray,
+    columns: Attributes,
 ) -> Chances:
     """Collect redemptions and the chances there were for them.
 
@@ -38,8 +39,8 @@ def collect_chances(
         Money spent on what each offer is for (`spend_behind`).
     keys : KeySpace
     attributes : csr_matrix, shape (offers, attributes)
-    names : ndarray of str, shape (attributes,)
-        ``merchant:name`` and the like.
+    columns : Attributes
+        What they are.
     """
     offers = dataset.offer_ids
     shape = (len(ids), len(offers))
@@ -66,10 +67,12 @@ def collect_chances(
         events=events,
         shown=_by_habit(shown, dataset, ids) if logged else None,
         live=np.nan_to_num(live, nan=1.0),
+        dated=table[["valid_from", "valid_until"]].notna().any(axis=1).to_numpy(),
+        met=np.isin(offers.ids, dataset.interactions[OFFER_ID]),
         spend=spend,
         placed=np.diff(keys.offer_keys.indptr) > 0,
         attributes=attributes,
-        family=np.array([name.partition(":")[0] for name in names.tolist()], dtype=np.str_),
+        columns=columns,
     )
 
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 
+from recommender.attributes import Attributes
 from recommender.base import Query, Source
 from recommender.keys import ITEM, MERCHANT, TYPE, KeySpace
+from recommender.likeness import Likeness
 from recommender.mixing import Mix, Says
-from recommender.parts import Cells, Kinds, Part, Table, features_at, rough_sum
+from recommender.parts import Cells, Part, Product, Side, Table, features_at, rough_sum
 from recommender.would import Would
-
-ATTRIBUTES = ("category", "kind", "merchant")
-
 
 # What makes content: the names of its features, with what each counts before anything is learnt.
 PRIOR = {
@@ -31,7 +28,8 @@ PRIOR = {
     "would": 0.05,
 }
 # What was taken of lists that somebody chose speaks too well of what everybody could be offered.
-BOUND = np.array([0.1 if name == "would" else np.inf for name in PRIOR])
+# Lifts are log-odds: they count about one.
+BOUND = np.array([{"would": 0.1, "liked": 2.0}.get(name, np.inf) for name in PRIOR])
 LITTLE = 8.0  # typical amounts by which spend on a merchant is held to what is expected
 
 
@@ -45,7 +43,8 @@ class ContentScorer:
     - baskets: log(1 + transactions with the type), averaged likewise;
     - recent: how lately one of the items was bought;
     - merchant: log of the money on the merchant over what everyone's share of it lets expect;
-    - liked: what the offer's attributes share with offers the customer took;
+    - liked: what the offer's attributes say, by what the customer took (see
+      `recommender.likeness`);
     - would: how much those who buy alike buy of its types what the customer has not bought (see
       `recommender.would`).
 
@@ -53,10 +52,11 @@ class ContentScorer:
     ----------
     keys : KeySpace
         Keys of offers and items.
-    attributes : csr_matrix, shape (offers, attributes)
-        One where an offer has an attribute (category, kind, merchant, tag); rows have unit length.
-    attribute_names : ndarray of str, shape (attributes,)
-        ``category:travel``, ``tag:summer``, sorted.
+    columns : Attributes
+        What the columns of `attributes` are.
+    attributes : csr_matrix, shape (offers, columns)
+    likeness : Likeness
+        What choices say of attributes.
     share : ndarray of float, shape (merchants,)
         Everyone's share of money on each key of level merchant.
     would : Would
@@ -66,8 +66,9 @@ class ContentScorer:
     """
 
     keys: KeySpace
+    columns: Attributes
     attributes: sp.csr_matrix
-    attribute_names: np.ndarray
+    likeness: Likeness
     share: np.ndarray
     would: Would
     weight: np.ndarray
@@ -95,7 +96,7 @@ class ContentScorer:
     def _may_say(self, name: str, query: Query) -> bool:
         """Tell whether a feature can be other than zero."""
         if name == "liked":
-            return True
+            return len(self.likeness.spread) > 0
         bought = query.purchases, query.baskets, query.recent, query.spent
         if not any(part.nnz for part in bought):
             return False
@@ -155,23 +156,13 @@ class ContentScorer:
             return Cells(sp.csr_matrix((len(query), self.keys.offer_keys.shape[0])))
         return Table(self.would.values(query, self.keys))
 
-    def _liked(self, query: Query) -> Kinds:
-        attributes, kind = self._kinds
-        alike = (query.history @ self.attributes).toarray() @ attributes
-        return Kinds(np.log1p(alike), kind)
+    def _liked(self, query: Query) -> Product:
+        return Product(self.likeness.lifts(query.taken(), self._side.exact), self._side)
 
     @cached_property
-    def _kinds(self) -> tuple[sp.csc_matrix, np.ndarray]:
-        """Attributes of each kind of offers with the very same ones, and the kind of each offer."""
-        kinds: dict[bytes, int] = {}
-        first: list[int] = []
-        kind = np.empty(self.attributes.shape[0], dtype=np.int64)
-        for row, (start, end) in enumerate(pairwise(self.attributes.indptr.tolist())):
-            own = self.attributes.indices[start:end], self.attributes.data[start:end]
-            kind[row] = kinds.setdefault(b"".join(part.tobytes() for part in own), len(kinds))
-            if kind[row] == len(first):
-                first.append(row)
-        return self.attributes[np.array(first, dtype=np.int64)].T, kind
+    def _side(self) -> Side:
+        """Where the offers are along the axes of likeness."""
+        return Side(self.likeness.points(self.attributes))
 
     def _offers(self, name: str) -> sp.csr_matrix:
         level = {"baskets": TYPE, "recent": ITEM}.get(name, name)
@@ -203,30 +194,3 @@ def merchant_shares(query: Query, keys: KeySpace) -> np.ndarray:
     """Return everyone's share of money on each merchant that some offer has."""
     money = np.asarray(query.purchases[:, keys.rows_of(MERCHANT)].sum(axis=0)).ravel()
     return money / max(float(query.spent.sum()), 1e-9)
-
-
-def offer_attributes(offers: pd.DataFrame) -> tuple[sp.csr_matrix, np.ndarray]:
-    """Build the attribute matrix of an offers table, whose index counts its rows.
-
-    Returns
-    -------
-    attributes : csr_matrix, shape (offers, attributes)
-        Rows have unit length.
-    names : ndarray of str, shape (attributes,)
-    """
-    pairs = []
-    for name in ATTRIBUTES:
-        values = name + ":" + offers[name]
-        pairs.append(pd.DataFrame({"row": np.arange(len(offers)), "value": values}).dropna())
-    tags = offers["tags"].str.split("|").explode().dropna().astype("str").str.strip()
-    tags = tags[tags != ""]
-    pairs.append(pd.DataFrame({"row": tags.index.to_numpy(), "value": "tag:" + tags}))
-    found = pd.concat(pairs, ignore_index=True).drop_duplicates()
-    code, names = pd.factorize(found["value"], sort=True)
-    matrix = sp.csr_matrix(
-        (np.ones(len(found)), (found["row"].to_numpy(dtype=np.int64), code)),
-        shape=(len(offers), len(names)),
-    )
-    length = np.sqrt(np.asarray(matrix.sum(axis=1)).ravel())
-    rows = sp.csr_matrix(sp.diags_array(1.0 / np.maximum(length, 1.0)) @ matrix)
-    return rows, np.array(names, dtype=np.str_)

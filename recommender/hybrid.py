@@ -9,39 +9,16 @@ weight of its own. Contributions add up to the score exactly.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.sparse as sp
 
 from recommender.base import Query, Source
 from recommender.corners import CORNERS, corner_shares
 from recommender.starts import Start
+from recommender.terms import PRIOR, scale_of
 
-NEW, KNOWN = "popularity of new offers", "popularity of known offers"
-TREND = "popularity gained of late"
-READY = "readiness of new offers"
-# Weights believed before any data, per term: nothing known, history, purchases, both. Of a new
-# offer popularity is but a guess from what people buy, which content knows better. Those of lifts
-# are shares of a log-odds, the others are per standard deviation.
-PRIOR: Mapping[str, tuple[float, float, float, float]] = {
-    Source.COLLABORATIVE: (0.0, 0.5, 0.0, 0.4),
-    Source.CONTENT: (0.0, 0.4, 1.0, 0.8),
-    Source.SEGMENT: (0.6, 0.3, 0.3, 0.2),
-    Source.DEMOGRAPHIC: (0.4, 0.2, 0.2, 0.1),
-    Source.SURVEY: (0.6, 0.4, 0.4, 0.3),
-    KNOWN: (0.8, 0.6, 0.5, 0.4),
-    NEW: (0.8, 0.6, 0.0, 0.0),
-    TREND: (0.0, 0.0, 0.0, 0.0),
-    READY: (0.3, 0.3, 0.3, 0.3),
-}
-OF_NEW = (NEW, READY)  # terms that tell new offers apart, the same for every customer
-LIFTS = (Source.SEGMENT, Source.DEMOGRAPHIC, Source.SURVEY)
-# Of trend at most what turns the rate of all the past into that of late. It is for those who come
-# back: a newcomer has not had yet what everybody takes.
-MOST = np.array([(0.0, 1.0) * 2 if term == TREND else (np.inf,) * 4 for term in PRIOR])
-HALF_KNOWN = 5.0  # redemptions after which an offer is as much known as new
+OF_OFFERS = ("known", "trend", "ready", "unmet")  # what the hybrid itself has of offers
 
 
 @dataclass(frozen=True)
@@ -87,15 +64,18 @@ class Hybrid:
         The sources, in the order of the arrays.
     centre, scale : ndarray of float, shape (sources,)
         A score s becomes (s - centre) / scale.
-    weight : ndarray of float, shape (sources + 3, 4)
+    weight : ndarray of float, shape (sources + 4, 4)
         Weights of the terms of `PRIOR` at the corners; none negative. The last source, popularity,
-        has four terms: for known offers, for new ones, its trend, and readiness for new ones.
+        has five: for known offers, for new ones, its trend, readiness for new ones, and what one
+        that nobody met loses.
     known : ndarray of float, shape (offers,)
         How known each offer is, from zero for a new one to one.
     trend : ndarray of float, shape (offers,)
         What its popularity gained of late (see `recommender.trend`), on the scale of popularity.
     ready : ndarray of float, shape (offers,)
         How readily what is behind each offer is bought with a coupon (see `recommender.readiness`).
+    unmet : ndarray of float, shape (offers,)
+        One for an offer that nobody met and that states no begin: it may be new, or unwanted.
     start : Start
         What each customer starts from; zero where not calibrated.
     slope : float
@@ -111,6 +91,7 @@ class Hybrid:
     known: np.ndarray
     trend: np.ndarray
     ready: np.ndarray
+    unmet: np.ndarray
     start: Start
     slope: float = 1.0
     calibrated: bool = False
@@ -126,8 +107,16 @@ class Hybrid:
         """Return the hybrid of pairs, which scores the one offer of each: shape (pairs, 1)."""
         return replace(
             self,
-            **{name: getattr(self, name)[columns, None] for name in ("known", "trend", "ready")},
+            **{name: getattr(self, name)[columns, None] for name in OF_OFFERS},
         )
+
+    def rescaled(self, collaborative: np.ndarray, content: np.ndarray) -> Hybrid:
+        """Take the scales of two sources anew, from scores of a sample of customers."""
+        centre, scale = self.centre.copy(), self.scale.copy()
+        for source, scores in ((Source.COLLABORATIVE, collaborative), (Source.CONTENT, content)):
+            row = self.sources.index(source)
+            centre[row], scale[row] = scale_of(scores)
+        return replace(self, centre=centre, scale=scale)
 
     def blend(self, scores: np.ndarray, query: Query) -> Blend:
         """Blend the sources' scores, shape (sources, n, offers), NaN where one cannot say."""
@@ -156,11 +145,11 @@ class Hybrid:
         )
 
     def shares(self, query: Query) -> np.ndarray:
-        """Return what each term counts for each customer: shape (sources + 3, n)."""
+        """Return what each term counts for each customer: shape (sources + 4, n)."""
         return np.asarray(self.slope * (self.weight @ corner_shares(query).T))
 
     def terms(self, scores: np.ndarray) -> np.ndarray:
-        """Return what the weights multiply: shape (sources + 3, n, offers)."""
+        """Return what the weights multiply: shape (sources + 4, n, offers)."""
         parts = self.standardise(scores)
         return np.stack([*parts[:-1], *self.popular(parts[-1])])
 
@@ -171,6 +160,7 @@ class Hybrid:
             rate * (1 - self.known),
             np.broadcast_to(self.trend, rate.shape),
             np.broadcast_to(self.ready * (1 - self.known), rate.shape),
+            np.broadcast_to(-self.unmet, rate.shape),
         )
 
     def standardise(self, scores: np.ndarray) -> np.ndarray:
@@ -191,67 +181,3 @@ class Hybrid:
             z[self.sources.index(name)] -= popularity
         np.copyto(z, 0.0, where=np.isnan(z))
         return z
-
-
-def prior_hybrid(
-    log_rate: np.ndarray,
-    collaborative: np.ndarray,
-    content: np.ndarray,
-    redemptions: np.ndarray,
-    trend: np.ndarray,
-    ready: np.ndarray,
-    responses: sp.csr_matrix,
-) -> Hybrid:
-    """Build the hybrid believed before any data.
-
-    The four sources that are log rates share one scale, so that a lift means the same in each.
-
-    Parameters
-    ----------
-    log_rate : ndarray of float, shape (offers,)
-        Everyone's log rates.
-    collaborative, content : ndarray of float, shape (n, offers)
-        Scores of a sample of customers, for their scales.
-    redemptions : ndarray of float, shape (offers,)
-        Of all customers.
-    trend : ndarray of float, shape (offers,)
-        What the log rates gained of late.
-    ready : ndarray of float, shape (offers,)
-        The offers' readiness.
-    responses : csr_matrix, shape (customers, 3)
-        How customers answered what they were shown (see `Query`).
-    """
-    scale = {Source.COLLABORATIVE: _scale(collaborative), Source.CONTENT: _scale(content)}
-    rates = _scale(log_rate)
-    pairs = [scale.get(source, rates) for source in Source]
-    return Hybrid(
-        sources=tuple(str(source) for source in Source),
-        centre=np.array([centre for centre, _ in pairs]),
-        scale=np.array([spread for _, spread in pairs]),
-        weight=np.array(list(PRIOR.values())) * units(rates[1])[:, None],
-        known=redemptions / (redemptions + HALF_KNOWN),
-        trend=trend / rates[1],
-        ready=ready,
-        start=Start.believed(responses),
-    )
-
-
-def units(spread: float) -> np.ndarray:
-    """Return the weight at which each term counts fully: shape (terms,).
-
-    That is for a lift what brings it back to a log-odds, for others one standard deviation.
-
-    Parameters
-    ----------
-    spread : float
-        Of the log rates, popularity's scale.
-    """
-    return np.array([spread if term in LIFTS else 1.0 for term in PRIOR])
-
-
-def _scale(scores: np.ndarray) -> tuple[float, float]:
-    finite = scores[np.isfinite(scores)]
-    if not finite.size:
-        return 0.0, 1.0
-    spread = float(finite.std())
-    return float(finite.mean()), spread if spread > 1e-9 else 1.0

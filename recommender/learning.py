@@ -14,7 +14,6 @@ from recommender.collaborative import PRIOR as TAKEN
 from recommender.content import BOUND
 from recommender.content import PRIOR as BOUGHT
 from recommender.corners import corner_shares
-from recommender.hybrid import MOST, OF_NEW, PRIOR, Hybrid, prior_hybrid, units
 from recommender.inner import learn_features
 from recommender.judging import Judged, Showings
 from recommender.layout import CHUNK_CELLS, Layout, score_listed
@@ -24,6 +23,7 @@ from recommender.polish import Sums, lean, polish, pool
 from recommender.recipe import DEFAULT, Recipe
 from recommender.sharing import share_out
 from recommender.sources import Fitted, sample_of
+from recommender.terms import MOST, OF_NEW, PRIOR, units
 from recommender.variants import Variant, make_variants
 
 
@@ -183,15 +183,7 @@ def _with_weights(fitted: Fitted, within: Within, seed: int) -> Recommender:
         content=replace(before.content, weight=within.content),
     )
     sample = sample_of(fitted, seed)
-    hybrid: Hybrid = prior_hybrid(
-        model.popularity.base,
-        model.collaborative.score(sample),
-        model.content.score(sample),
-        np.asarray(fitted.query.redeemed.sum(axis=0)).ravel(),
-        before.hybrid.trend,
-        before.hybrid.ready,
-        fitted.query.responses,
-    )
+    hybrid = before.hybrid.rescaled(model.collaborative.score(sample), model.content.score(sample))
     return replace(model, hybrid=hybrid)
 
 

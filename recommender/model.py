@@ -55,7 +55,7 @@ class Recommender:
 
         Parameters
         ----------
-        share : ndarray of float, shape (sources + 3, n), optional
+        share : ndarray of float, shape (sources + 4, n), optional
             What the terms will count. Of a source that counts nothing for any of the customers it
             is enough to know where it could say something: its scores are then zero.
         """
@@ -79,11 +79,11 @@ class Recommender:
     def terms(
         self, query: Query, columns: np.ndarray | None = None, share: np.ndarray | None = None
     ) -> np.ndarray:
-        """Return the terms of the hybrid: (sources + 3, n, offers), or of `columns`, (n, c).
+        """Return the terms of the hybrid: (sources + 4, n, offers), or of `columns`, (n, c).
 
         Parameters
         ----------
-        share : ndarray of float, shape (sources + 3, n), optional
+        share : ndarray of float, shape (sources + 4, n), optional
             As in `read`.
         """
         readings = self.read(query, share)
@@ -95,7 +95,7 @@ class Recommender:
         return found.reshape(len(found), *columns.shape)
 
     def rough(self, query: Query, weight: np.ndarray) -> np.ndarray:
-        """Sum up the terms in single precision by weights, shape (sources + 3, n): (n, offers)."""
+        """Sum up the terms in single precision by weights, shape (sources + 4, n): (n, offers)."""
         return outline_of(
             self.hybrid, self.read(query, weight), weight, np.zeros(len(query))
         ).whole()

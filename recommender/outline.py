@@ -72,7 +72,7 @@ def outline(
 def outline_of(
     hybrid: Hybrid, readings: Sequence[Reading], weight: np.ndarray, start: np.ndarray
 ) -> Outline:
-    """Prepare rough sums of the terms by weights, shape (sources + 3, n), from starts, (n,)."""
+    """Prepare rough sums of the terms by weights, shape (sources + 4, n), from starts, (n,)."""
     count, offers = _counts(hybrid.sources, readings, weight), np.arange(len(hybrid.known))
     usual = readings[-1].at(np.zeros_like(offers), offers)
     usual = (usual - hybrid.centre[-1]) / hybrid.scale[-1]

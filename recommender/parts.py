@@ -112,31 +112,6 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Kinds:
-    """Values that offers of one kind share: shape (n, kinds); `kind` is that of each offer."""
-
-    value: np.ndarray
-    kind: np.ndarray
-
-    def table(self) -> np.ndarray:
-        """Hand out all."""
-        return np.asarray(self.value[:, self.kind])
-
-    def at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """Hand out some."""
-        return np.asarray(self.value[rows, self.kind[columns]])
-
-    def add_to(self, total: np.ndarray, rows: slice, factor: np.ndarray, room: np.ndarray) -> None:
-        """Hand out all."""
-        value = (factor[:, None] * self.value[rows]).astype(np.float32)
-        total += np.take(value, self.kind, axis=1, out=room, mode="clip")
-
-    def slip(self) -> np.ndarray:
-        """Bound by the largest."""
-        return _slip_of(self.value, len(self.value))
-
-
-@dataclass(frozen=True)
 class Cells:
     """Values of a few pairs, each once, zero elsewhere: a csr_matrix of shape (n, offers)."""
 

@@ -1,10 +1,12 @@
 """How often offers are redeemed per chance to redeem them, and what to expect of new ones.
 
 Rates are shrunk (empirical Bayes) to what is expected of offers like it: what people spend on the
-items behind the offer, and how offers of its merchant, category and kind do. How far is learnt from
-how much offers differ: gamma-Poisson models (Clayton & Kaldor 1987), fitted group by group. Where
-nobody logged what was shown, groups differ by whom they were offered to, and nothing is learnt of
-them: on campaigns of which each reaches other households that would cost popularity a tenth.
+items behind the offer, and how offers do that have attributes in common. How far is learnt from
+how much offers differ: gamma-Poisson models (Clayton & Kaldor 1987), fitted group by group, and a
+negative binomial regression for what overlaps. Where nobody logged what was shown, groups of offers
+that come and go differ by whom they were offered to, and nothing is learnt of them: on campaigns of
+which each reaches other households that would cost popularity a tenth. Offers without dates are
+open to everybody.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.special import gammaln, xlogy
 
+from recommender.attributes import Attributes
+from recommender.overdispersed import fit_effects
 from recommender.popularity import LEAST_SPEND
 
 USUAL_STRENGTH = 2.0  # redemptions that an expectation counts for, before offers tell
@@ -36,23 +40,26 @@ class Chances:
         where what was shown is logged; else everyone could redeem at any time.
     live : ndarray of float, shape (offers,)
         Share of the history in which each offer was valid.
+    dated, met : ndarray of bool, shape (offers,)
+        Whether each states when it is valid, and whether anybody met it.
     spend : csr_matrix, shape (customers, offers)
         Money spent on the items behind the offers, in multiples of a typical amount.
     placed : ndarray of bool, shape (offers,)
         Offers of which it is known what they are for; of others the spend says nothing.
     attributes : csr_matrix, shape (offers, attributes)
-        Not zero where an offer has an attribute.
-    family : ndarray of str, shape (attributes,)
-        What each is an attribute of, such as ``merchant``.
+    columns : Attributes
+        What they are.
     """
 
     events: sp.csr_matrix
     shown: sp.csr_matrix | None
     live: np.ndarray
+    dated: np.ndarray
+    met: np.ndarray
     spend: sp.csr_matrix
     placed: np.ndarray
     attributes: sp.csr_matrix
-    family: np.ndarray
+    columns: Attributes
 
     def log_spend(self) -> np.ndarray:
         """Return the log of the mean spend on what is behind each offer: shape (offers,)."""
@@ -61,11 +68,20 @@ class Chances:
         log_spend[~self.placed] = log_spend[self.placed].mean() if self.placed.any() else 0.0
         return np.asarray(log_spend)
 
+    def unmet(self) -> np.ndarray:
+        """Mark offers of which nothing says that they were there: shape (offers,).
+
+        What states no dates and nobody met may have come today. Where showing is logged nothing
+        else counts.
+        """
+        unmet = ~(self.dated | self.met) if self.shown is None else np.zeros(len(self.live))
+        return unmet.astype(np.float64)
+
     def counts(self) -> tuple[np.ndarray, np.ndarray]:
         """Return each offer's redemptions and how often it could have been redeemed."""
         events = np.asarray(self.events.sum(axis=0)).ravel()
         if self.shown is None:
-            exposed = self.events.shape[0] * self.live
+            exposed = self.events.shape[0] * self.live * (self.dated | self.met)
         else:
             exposed = np.asarray(self.shown.sum(axis=0)).ravel()
         return events, np.maximum(exposed, events)
@@ -102,9 +118,9 @@ def estimate_rates(chances: Chances) -> Rates:
     total, exposure = events.sum(), exposed.sum()
     # Without any redemption the spend itself is the best guess of interest.
     slope = 1.0 if chances.spend.nnz and not total else 0.0
-    effect = np.zeros(len(chances.family))
-    has = sp.csr_matrix(chances.attributes, copy=True)
-    has.data[:] = 1.0
+    has, columns = chances.attributes, chances.columns
+    effect = np.zeros(has.shape[1])
+    families = [] if chances.shown is None else columns.family[~columns.is_number].tolist()
     mean = float(np.log((total + 0.5) / (exposure + 1.0)))
     weight = np.maximum(exposed if exposure > 0 else np.ones_like(exposed), 1e-9)
 
@@ -116,10 +132,16 @@ def estimate_rates(chances: Chances) -> Rates:
     for _ in range(ROUNDS if total else 0):
         if chances.spend.nnz:
             slope = _poisson_slope(events, exposed * np.exp(has @ effect), log_spend)
-        for name in dict.fromkeys([] if chances.shown is None else chances.family.tolist()):
-            group = np.flatnonzero(chances.family == name)
+        for name in dict.fromkeys(families):
+            group = np.flatnonzero(columns.family == name)
             usual = exposed * expected()[0]
             effect[group] = _effects(has[:, group], events, usual, effect[group])
+    if total:
+        rest = np.flatnonzero(~np.isin(columns.family, families))
+        usual = exposed * expected()[0]
+        if chances.shown is None:
+            usual = usual * ~chances.dated
+        effect[rest] = fit_effects(has[:, rest], events, usual, _strength(events, usual))
     rate, level = expected()
     told = total > 0 and chances.shown is not None
     strength = _strength(events, exposed * rate) if told else USUAL_STRENGTH

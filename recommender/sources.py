@@ -12,18 +12,20 @@ from data.dataset import Dataset
 from data.errors import DataError
 from data.idmap import IdMap
 from data.schema import AMOUNT, CUSTOMER_ID, ITEM_ID, OFFER_ID
+from recommender.attributes import build_attributes
 from recommender.base import Query
 from recommender.chances import collect_chances, spend_behind
-from recommender.content import PRIOR, ContentScorer, merchant_shares, offer_attributes
+from recommender.content import PRIOR, ContentScorer, merchant_shares
 from recommender.demographics import build_demographics
 from recommender.facts import Encoders
 from recommender.fitting import fit_collaborative
 from recommender.foreseeing import fit_would
 from recommender.history import history_of
-from recommender.hybrid import prior_hybrid
 from recommender.keys import KeySpace, build_keys
+from recommender.likeness import fit_likeness
 from recommender.model import Recommender
 from recommender.popularity import Expectation, PopularityScorer
+from recommender.prior import prior_hybrid
 from recommender.rates import estimate_rates
 from recommender.readiness import find_readiness
 from recommender.recipe import DEFAULT, Recipe
@@ -103,14 +105,17 @@ def fit_sources(
         learnt = replace(query, history=history, redeemed=redeemed)
     spend = spend_behind(query.purchases, keys)
     table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
-    attributes, names = offer_attributes(table.reset_index())
-    chances = collect_chances(trusted, ids, at, spend, keys, attributes, names)
+    # What nobody met yet has no say in what attributes there are: it may as well come tomorrow.
+    columns = build_attributes(table[np.isin(offers.ids, dataset.interactions[OFFER_ID])])
+    attributes = columns.of(table)
+    chances = collect_chances(trusted, ids, at, spend, keys, attributes, columns)
     rates = estimate_rates(chances)
     behaved = behave_as_answers(survey, dataset, learnt.taken(), spend)
     content = ContentScorer(
         keys,
+        columns,
         attributes,
-        names,
+        fit_likeness(attributes, np.asarray(learnt.taken().sum(axis=0)).ravel()),
         merchant_shares(query, keys),
         fit_would(query, keys, seed),
         np.array(list(PRIOR.values())),
@@ -151,6 +156,7 @@ def fit_sources(
                 np.asarray(learnt.redeemed.sum(axis=0)).ravel(),
                 trend_of(trusted, at),
                 readiness.of(keys.offer_keys),
+                chances.unmet(),
                 query.responses,
             ),
         ),

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
 from data.schema import OFFER_ID
 from recommender.base import Query
 from recommender.collaborative import CollaborativeScorer
-from recommender.content import ContentScorer, offer_attributes
+from recommender.content import ContentScorer
 from recommender.facts import Encoders
 from recommender.keys import MERCHANT, KeySpace
 from recommender.model import Recommender
@@ -87,17 +86,11 @@ def wider_recommender(model: Recommender, wider: Wider) -> Recommender:
     """Let every source know of the offers as they are now."""
     keys, popularity = model.encoders.keys, model.popularity
     content = _content(model.content, wider)
-    named = Places.among(
-        model.content.attribute_names,
-        set(content.attribute_names.tolist()).difference(model.content.attribute_names.tolist()),
-    )
-    effect = named.spread(popularity.expectation.effect)
     expected = np.array([log_rate_of(aim, keys, popularity.expectation) for aim in wider.new])
-    expected += (content.attributes[wider.offers.new] > 0) @ effect
+    expected += content.attributes[wider.offers.new] @ popularity.expectation.effect
     readiness = popularity.expectation.readiness
     expectation = replace(
         popularity.expectation,
-        effect=effect,
         key_money=wider.keys.spread(popularity.expectation.key_money, np.nan),
         item_money=wider.items.spread(popularity.expectation.item_money, np.nan),
         readiness=Readiness(wider.keys.spread(readiness.used), wider.keys.spread(readiness.usual)),
@@ -116,6 +109,7 @@ def wider_recommender(model: Recommender, wider: Wider) -> Recommender:
             known=wider.offers.spread(model.hybrid.known),
             trend=wider.offers.spread(model.hybrid.trend),
             ready=wider.offers.spread(model.hybrid.ready, ready),
+            unmet=wider.offers.spread(model.hybrid.unmet),
         ),
     )
 
@@ -141,14 +135,6 @@ def _collaborative(scorer: CollaborativeScorer, wider: Wider) -> CollaborativeSc
 
 
 def _content(scorer: ContentScorer, wider: Wider) -> ContentScorer:
-    told, names = offer_attributes(wider.changed)
-    places = Places.among(
-        scorer.attribute_names, set(names.tolist()).difference(scorer.attribute_names.tolist())
-    )
-    column = np.array([places.rows[name] for name in names.tolist()], dtype=told.indices.dtype)
-    lines = sp.csr_matrix(
-        (told.data, column[told.indices], told.indptr), shape=(len(wider.changed), len(places))
-    )
     merchants, own = (
         wider.keys.within(scorer.keys.rows_of(level), wider.space.rows_of(level))
         for level in (MERCHANT, scorer.would.level)
@@ -157,9 +143,8 @@ def _content(scorer: ContentScorer, wider: Wider) -> ContentScorer:
         scorer,
         keys=wider.space,
         attributes=with_lines(
-            wider.offers.lines(places.columns(scorer.attributes)), wider.at, lines
+            wider.offers.lines(scorer.attributes), wider.at, scorer.columns.of(wider.changed)
         ),
-        attribute_names=places.names,
         share=merchants.spread(scorer.share),
         would=replace(scorer.would, near=own.columns(own.lines(scorer.would.near))),
     )

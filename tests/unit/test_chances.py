@@ -8,6 +8,7 @@ import pytest
 import scipy.sparse as sp
 
 from data.dataset import Dataset
+from recommender.attributes import Attributes
 from recommender.chances import collect_chances
 from recommender.keys import build_keys
 from recommender.rates import Chances, estimate_rates
@@ -35,7 +36,7 @@ def chances_of(log: Log, *, repeatable: bool) -> Chances:
         sp.csr_matrix((len(people), 2)),
         build_keys(dataset),
         sp.csr_matrix((2, 0)),
-        np.array([], dtype=np.str_),
+        Attributes(np.array([], dtype=np.str_), np.empty(0), np.empty(0)),
     )
 
 

@@ -15,8 +15,10 @@ from hypothesis.extra import numpy as hnp
 from recommender.base import Query, Source
 from recommender.corners import corner_shares
 from recommender.habits import EVENTS
-from recommender.hybrid import PRIOR, Hybrid, prior_hybrid
+from recommender.hybrid import Hybrid
+from recommender.prior import prior_hybrid
 from recommender.starts import Start
+from recommender.terms import PRIOR, TREND, UNMET
 
 CORNERS = 4
 SOURCES = tuple(str(source) for source in Source)
@@ -36,16 +38,18 @@ def hybrid_of(
 ) -> Hybrid:
     n = 5 if offers is None else offers
     known, trend, ready = np.linspace(0, 1, n), np.linspace(1, -1, n), np.linspace(1, 0, n)
+    unmet = (known == 0).astype(float)
     centre, scale = np.full(6, 0.1), np.full(6, 2.0)
     calibrated = slope != 1.0
     start = replace(Start.believed(sp.csr_matrix((1, len(EVENTS)))), level=intercept)
-    return Hybrid(SOURCES, centre, scale, weight, known, trend, ready, start, slope, calibrated)
+    of_offers = known, trend, ready, unmet
+    return Hybrid(SOURCES, centre, scale, weight, *of_offers, start, slope, calibrated)
 
 
 scores = hnp.arrays(
     np.float64, (6, 1, 5), elements=st.one_of(st.floats(-5, 5), st.just(float("nan")))
 )
-weights = hnp.arrays(np.float64, (9, CORNERS), elements=st.floats(0, 3))
+weights = hnp.arrays(np.float64, (10, CORNERS), elements=st.floats(0, 3))
 
 
 @settings(deadline=None)
@@ -77,7 +81,7 @@ def test_features_times_weights_are_the_uncalibrated_score(
 
 
 def test_a_silent_segment_leaves_the_list_to_popularity() -> None:
-    weight = np.zeros((9, CORNERS))
+    weight = np.zeros((10, CORNERS))
     weight[SEGMENT] = weight[POPULARITY] = weight[POPULARITY + 1] = 1.0
     score = np.full((6, 1, 3), np.nan)
     score[POPULARITY, 0] = [3.0, 1.0, 2.0]
@@ -91,13 +95,13 @@ def test_a_segment_that_is_as_everyone_adds_nothing() -> None:
     score = np.full((6, 1, 3), np.nan)
     score[POPULARITY, 0] = [3.0, 1.0, 2.0]
     score[SEGMENT, 0] = [3.0, 1.0, 4.0]
-    blend = hybrid_of(np.ones((9, CORNERS)), offers=3).blend(score, query_of(0, 0))
+    blend = hybrid_of(np.ones((10, CORNERS)), offers=3).blend(score, query_of(0, 0))
     np.testing.assert_allclose(blend.contributions[SEGMENT, 0], [0.0, 0.0, 1.0])
 
 
 def test_what_popularity_gained_of_late_is_a_contribution_of_popularity() -> None:
-    weight = np.zeros((9, CORNERS))
-    weight[-2] = 0.5
+    weight = np.zeros((10, CORNERS))
+    weight[list(PRIOR).index(TREND)] = 0.5
     blend = hybrid_of(weight, offers=3).blend(np.zeros((6, 1, 3)), query_of(0, 0))
     np.testing.assert_allclose(blend.contributions[POPULARITY, 0], [0.5, 0.0, -0.5])
     np.testing.assert_allclose(blend.score[0], [0.5, 0.0, -0.5])
@@ -124,6 +128,23 @@ def test_a_lift_counts_its_share_of_a_log_odds_whatever_the_spread() -> None:
     for spread in (0.5, 3.0):
         rate = spread * random.normal(size=40)
         none = np.zeros(40)
-        hybrid = prior_hybrid(rate, none[None], none[None], none, none, none, sp.csr_matrix((1, 3)))
+        nobody = sp.csr_matrix((1, 3))
+        hybrid = prior_hybrid(rate, none[None], none[None], none, none, none, none, nobody)
         share = hybrid.weight[SEGMENT] / hybrid.scale[SEGMENT]
         np.testing.assert_allclose(share, PRIOR[Source.SEGMENT])
+
+
+def test_what_nobody_met_loses_what_that_counts() -> None:
+    weight = np.zeros((10, CORNERS))
+    weight[list(PRIOR).index(UNMET)] = 2.0
+    blend = hybrid_of(weight, offers=3).blend(np.zeros((6, 1, 3)), query_of(0, 0))
+    np.testing.assert_allclose(blend.contributions[POPULARITY, 0], [-2.0, 0.0, 0.0])
+
+
+def test_new_scales_change_two_sources_and_nothing_else() -> None:
+    hybrid = hybrid_of(np.ones((10, CORNERS)))
+    found = hybrid.rescaled(np.array([[1.0, 3.0]]), np.array([[np.nan, 4.0, 8.0]]))
+    np.testing.assert_allclose(found.centre, [2.0, 6.0, *hybrid.centre[2:]])
+    np.testing.assert_allclose(found.scale, [1.0, 2.0, *hybrid.scale[2:]])
+    for name in ("weight", "known", "trend", "ready", "unmet"):
+        assert getattr(found, name) is getattr(hybrid, name)

@@ -9,11 +9,13 @@ import pandas as pd
 import pytest
 
 from data.dataset import Dataset
-from recommender.content import PRIOR, ContentScorer, offer_attributes
+from recommender.attributes import build_attributes
+from recommender.content import PRIOR, ContentScorer
 from recommender.demographics import build_demographics
 from recommender.facts import Encoders, Facts, features_of
 from recommender.foreseeing import fit_would
 from recommender.keys import build_keys
+from recommender.likeness import fit_likeness
 from recommender.purchases import HALF_LIFE, purchases_of
 from recommender.survey import Survey
 
@@ -140,11 +142,14 @@ def test_content_ranks_what_the_customer_buys() -> None:
                  "average_transaction_value", "transaction_frequency"], dtype="float64",
     )  # fmt: skip
     query = encoders.query_dataset(dataset, features, dataset.customer_ids)
+    table = dataset.offers.set_index("offer_id").reindex(encoders.offer_ids).reset_index()
+    columns = build_attributes(table)
+    attributes = columns.of(table)
     scorer = ContentScorer(
         encoders.keys,
-        *offer_attributes(
-            dataset.offers.set_index("offer_id").reindex(encoders.offer_ids).reset_index()
-        ),
+        columns,
+        attributes,
+        fit_likeness(attributes, np.ones(len(table))),
         np.zeros(0),
         fit_would(query, encoders.keys),
         np.array(list(PRIOR.values())),

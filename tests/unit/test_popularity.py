@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
+from recommender.attributes import Attributes
 from recommender.rates import Chances, estimate_rates
 
 
@@ -13,17 +14,23 @@ def chances(
     shown: np.ndarray | None,
     spend: np.ndarray,
     merchant: np.ndarray | None = None,
+    *,
+    dated: bool = False,
 ) -> Chances:
     offers = events.shape[1]
     of = np.zeros((offers, 0)) if merchant is None else np.eye(merchant.max() + 1)[merchant]
+    unknown = np.full(of.shape[1], np.nan)
+    names = np.array([f"merchant:{one}" for one in range(of.shape[1])], dtype=np.str_)
     return Chances(
         events=sp.csr_matrix(events),
         shown=None if shown is None else sp.csr_matrix(shown),
         live=np.ones(events.shape[1]),
         spend=sp.csr_matrix(spend),
+        dated=np.full(offers, dated),
+        met=events.any(axis=0),
         placed=np.ones(events.shape[1], dtype=bool),
         attributes=sp.csr_matrix(of),
-        family=np.full(of.shape[1], "merchant", dtype=np.str_),
+        columns=Attributes(names, unknown, unknown),
     )
 
 
@@ -87,8 +94,29 @@ def test_nothing_redeemed_and_nothing_shown_still_give_rates() -> None:
         assert (found.effect == 0).all()
 
 
-def test_groups_are_not_compared_where_nobody_knows_who_was_shown_what() -> None:
+def test_groups_that_come_and_go_are_not_compared_where_nobody_knows_who_was_shown_what() -> None:
     events = np.zeros((100, 4))
     events[:40, :2] = 1
-    found = estimate_rates(chances(events, None, np.zeros((100, 4)), np.array([0, 0, 1, 1])))
+    events[:4, 2:] = 1
+    of, no_spend = np.array([0, 0, 1, 1]), np.zeros((100, 4))
+    found = estimate_rates(chances(events, None, no_spend, of, dated=True))
     assert (found.effect == 0).all()
+    # What is always there is open to everybody.
+    found = estimate_rates(chances(events, None, no_spend, of))
+    assert found.effect[0] > 0.1 > -0.1 > found.effect[1]
+
+
+def test_what_nobody_met_and_has_no_dates_is_expected_to_do_as_others_like_it() -> None:
+    random = np.random.default_rng(0)
+    of = np.repeat([0, 1], 20)
+    events = (random.random((400, 40)) < np.where(of, 0.05, 0.2)).astype(float)
+    events[:, [19, 39]] = 0.0
+    dated, not_dated = (
+        chances(events, None, np.zeros((400, 40)), of, dated=dated) for dated in (True, False)
+    )
+    rate = np.exp(estimate_rates(not_dated).log_rate)
+    assert rate[19] > 1.5 * rate[39] > 0.05
+    assert not_dated.unmet().nonzero()[0].tolist() == [19, 39]
+    # With dates it was there, and nobody wanted it.
+    assert np.exp(estimate_rates(dated).log_rate)[19] < 0.01
+    assert not dated.unmet().any()

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
+from recommender.attributes import Attributes
 from recommender.lifts import PENALTIES, Kin, fit_traits
 from recommender.rates import Chances
 from recommender.traits import TraitRidge, Traits
@@ -24,9 +25,11 @@ def chances_of(events: np.ndarray, shown: np.ndarray | None = None) -> Chances:
         shown=None if shown is None else sp.csr_matrix(shown),
         live=np.ones(events.shape[1]),
         spend=sp.csr_matrix(events.shape),
+        dated=np.zeros(events.shape[1], dtype=bool),
+        met=np.ones(events.shape[1], dtype=bool),
         placed=np.ones(events.shape[1], dtype=bool),
         attributes=sp.csr_matrix((events.shape[1], 0)),
-        family=np.empty(0, dtype=np.str_),
+        columns=Attributes(np.empty(0, dtype=np.str_), np.empty(0), np.empty(0)),
     )
 
 

@@ -16,6 +16,7 @@ from data.schema import CUSTOMER_ID, NO, OFFER_ID, YES
 from data.sources.movielens import holds_movielens, read_movielens
 from evaluation.benchmark import Row, at_least, not_measured
 from evaluation.splitting import Protocol, split_dataset
+from evaluation.suites.ranking import newcomers
 from evaluation.suites.ranking.asking import meet, rows_of, try_surveys
 from evaluation.suites.ranking.beside import (
     against_parts,
@@ -34,7 +35,7 @@ from recommender.training import train
 NAME, FOLDER = "ML-100K", "ml-100k"
 FOLDS, ASKED, K = 5, 20, 20
 ZERO, SURVEY = "zero history", f"survey of the {ASKED} most popular"
-STEPS = FOLDS + 1
+STEPS = FOLDS + 1 + newcomers.STEPS
 RIDGE, POPULARITY = "ridge", str(Source.POPULARITY)
 
 
@@ -84,6 +85,7 @@ def rows(on_step: Callable[[str], None], data: Path | None) -> list[Row]:
         *compared(SURVEY, found),
         *rows_of(NAME, surveyed),
         *against_parts(f"{NAME}, split by time", trial),
+        *newcomers.rows_of_new_films(dataset, NAME, on_step),
     ]
 
 

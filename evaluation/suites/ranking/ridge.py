@@ -70,13 +70,16 @@ def expect_taken(
         found = np.zeros(len(PENALTIES))
         for learnt, held in KFold(INNER_FOLDS, shuffle=True, random_state=0).split(known):
             for row, penalty in enumerate(PENALTIES):
-                score = _expect(known[learnt], marks[learnt], known[held], penalty)
+                score = expect_linearly(known[learnt], marks[learnt], known[held], penalty)
                 found[row] += mean_ndcg(score, marks[held], ranked, k)
-        score = _expect(known, marks, wanted, PENALTIES[found.argmax()])
+        score = expect_linearly(known, marks, wanted, PENALTIES[found.argmax()])
     return np.where(ranked, score, -np.inf)
 
 
-def _expect(known: np.ndarray, marks: np.ndarray, wanted: np.ndarray, penalty: float) -> np.ndarray:
+def expect_linearly(
+    known: np.ndarray, marks: np.ndarray, wanted: np.ndarray, penalty: float
+) -> np.ndarray:
+    """Fit a ridge of `marks`, shape (n, targets), on `known` and predict for `wanted`."""
     return np.asarray(Ridge(penalty).fit(known, marks).predict(wanted))
 
 

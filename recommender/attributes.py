@@ -1,0 +1,150 @@
+"""Attributes of offers as columns: categories and tags one by one, numbers as bands that overlap.
+
+Any column of the offers table that offers share tells what they are like, the owner's own ones as
+well: a release year, a colour. What a redemption costs and earns is left out; customers do not see
+it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from data.schema import OFFERS
+
+STATED = ("category", "kind", "merchant")
+TAG, SEPARATOR = "tag", ":"
+NUMBERS = ("discount", "reward", "min_spend")  # those of the schema that customers see
+KNOTS, APART = 9, 1e-9  # of a number, at quantiles, and what parts them
+OCCASIONS = ("campaign", "campaign_type")  # when and to whom an offer was made, not what it is like
+MOSTLY = 0.9  # share of what is stated that has to be numbers for a column of numbers
+MOST = 1000  # columns of categories and tags
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """How rows of an offers table become columns.
+
+    Attributes
+    ----------
+    names : ndarray of str, shape (columns,)
+        ``category:travel``, ``tag:summer``, ``release_year:1994``; categories come first.
+    knot : ndarray of float, shape (columns,)
+        The number at which a column is one; between two knots both are in part (a linear spline).
+        NaN for categories.
+    usual : ndarray of float, shape (columns,)
+        The number that stands for one that is not stated.
+    """
+
+    names: np.ndarray
+    knot: np.ndarray
+    usual: np.ndarray
+
+    @cached_property
+    def family(self) -> np.ndarray:
+        """What each column is an attribute of."""
+        return np.array([str(name).partition(SEPARATOR)[0] for name in self.names], dtype=np.str_)
+
+    @cached_property
+    def is_number(self) -> np.ndarray:
+        """Whether a column is of a number."""
+        return np.asarray(~np.isnan(self.knot))
+
+    def of(self, offers: pd.DataFrame) -> sp.csr_matrix:
+        """Lay out offers: shape (rows, columns).
+
+        An offer of which nothing is stated stays empty, whatever stands for its numbers.
+        """
+        told = _stated(offers, self.family[self.is_number].tolist())
+        shape = (len(offers), len(self.names))
+        # Categories come first.
+        place = pd.Index(self.names[~self.is_number]).get_indexer(pd.Index(told["name"]))
+        rows, hit = told["row"].to_numpy(dtype=np.int64), place >= 0
+        found = sp.csr_matrix((np.ones(hit.sum()), (rows[hit], place[hit])), shape=shape)
+        stated = np.diff(found.indptr) > 0
+        near = np.zeros((len(offers), int(self.is_number.sum())))
+        first = shape[1] - near.shape[1]
+        for name in dict.fromkeys(self.family[first:].tolist()):
+            own = first + np.flatnonzero(self.family[first:] == name)
+            value = _number(offers, name)
+            stated |= ~np.isnan(value)
+            value = np.where(np.isnan(value), self.usual[own[0]], value)
+            for column, peak in zip(own.tolist(), np.eye(len(own)), strict=True):
+                near[:, column - first] = np.interp(value, self.knot[own], peak)
+        numbers = sp.csr_matrix(near * stated[:, None])
+        return sp.csr_matrix(sp.hstack([found[:, :first], numbers], format="csr"))
+
+
+def build_attributes(offers: pd.DataFrame) -> Attributes:
+    """Find the attributes that offers share; of very many categories the most frequent."""
+    numbers = _numbers(offers)
+    count = _stated(offers, numbers)["name"].value_counts()
+    kept = sorted(count.sort_index().sort_values(ascending=False, kind="stable").index[:MOST])
+    names, knots, usual = list(kept), [np.nan] * len(kept), [np.nan] * len(kept)
+    for name in numbers:
+        value = _number(offers, name)
+        value = value[~np.isnan(value)]
+        knot = np.unique(value)
+        if len(knot) > KNOTS:
+            knot = np.unique(np.quantile(value, np.linspace(0, 1, KNOTS)))
+        if len(knot):
+            least = APART * max(1.0, float(np.abs(knot).max()))
+            knot = knot[np.r_[True, np.diff(knot) > least]]
+        if len(knot) > 1:
+            names += [f"{name}{SEPARATOR}{one:g}" for one in knot]
+            knots += knot.tolist()
+            usual += [float(np.median(value))] * len(knot)
+    return Attributes(np.array(names, dtype=np.str_), np.array(knots), np.array(usual))
+
+
+def categories_of(offers: pd.DataFrame) -> sp.csr_matrix:
+    """Lay out all categories and tags of offers, each row of unit length: (rows, columns)."""
+    told = _stated(offers, _numbers(offers))
+    code, names = pd.factorize(told["name"], sort=True)
+    pairs = told["row"].to_numpy(dtype=np.int64), code
+    found = sp.csr_matrix((np.ones(len(told)), pairs), shape=(len(offers), len(names)))
+    length = np.sqrt(np.diff(found.indptr))
+    return sp.csr_matrix(sp.diags_array(1.0 / np.maximum(length, 1.0)) @ found)
+
+
+def _stated(offers: pd.DataFrame, numbers: Collection[str]) -> pd.DataFrame:
+    """List the categories and tags that offers state, other columns than numbers: row, name."""
+    offers = offers.reset_index(drop=True)
+    pairs = []
+    for name in (*STATED, *_own(offers)):
+        if name not in numbers:
+            values = name + SEPARATOR + offers[name].astype("str").str.strip()
+            values = values.where(offers[name].notna())
+            pairs.append(pd.DataFrame({"row": np.arange(len(offers)), "name": values}).dropna())
+    tags = offers["tags"].str.split("|").explode().dropna().astype("str").str.strip()
+    tags = tags[tags != ""]
+    pairs.append(pd.DataFrame({"row": tags.index.to_numpy(), "name": TAG + SEPARATOR + tags}))
+    return pd.concat(pairs, ignore_index=True).drop_duplicates()
+
+
+def _own(offers: pd.DataFrame) -> list[str]:
+    """Name the columns of the owner that say what an offer is like."""
+    return [str(name) for name in offers.columns if name not in (*OFFERS.names, *OCCASIONS)]
+
+
+def _numbers(offers: pd.DataFrame) -> list[str]:
+    """Name the columns of numbers."""
+
+    def is_number(name: str) -> bool:
+        stated = offers[name].dropna()
+        share = pd.to_numeric(stated, errors="coerce").notna().mean()
+        return len(stated) > 0 and float(share) >= MOSTLY
+
+    return [*NUMBERS, *filter(is_number, _own(offers))]
+
+
+def _number(offers: pd.DataFrame, name: str) -> np.ndarray:
+    if name not in offers.columns:
+        return np.full(len(offers), np.nan)
+    found = pd.to_numeric(offers[name], errors="coerce")
+    return found.to_numpy(dtype=np.float64, na_value=np.nan)

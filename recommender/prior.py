@@ -1,0 +1,60 @@
+"""The hybrid believed before any data."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+
+from recommender.base import Source
+from recommender.hybrid import Hybrid
+from recommender.starts import Start
+from recommender.terms import PRIOR, scale_of, units
+
+HALF_KNOWN = 5.0  # redemptions after which an offer is as much known as new
+
+
+def prior_hybrid(
+    log_rate: np.ndarray,
+    collaborative: np.ndarray,
+    content: np.ndarray,
+    redemptions: np.ndarray,
+    trend: np.ndarray,
+    ready: np.ndarray,
+    unmet: np.ndarray,
+    responses: sp.csr_matrix,
+) -> Hybrid:
+    """Build the hybrid believed before any data.
+
+    The four sources that are log rates share one scale, so that a lift means the same in each.
+
+    Parameters
+    ----------
+    log_rate : ndarray of float, shape (offers,)
+        Everyone's log rates.
+    collaborative, content : ndarray of float, shape (n, offers)
+        Scores of a sample of customers, for their scales.
+    redemptions : ndarray of float, shape (offers,)
+        Of all customers.
+    trend : ndarray of float, shape (offers,)
+        What the log rates gained of late.
+    ready : ndarray of float, shape (offers,)
+        The offers' readiness.
+    unmet : ndarray of float, shape (offers,)
+        As in `Hybrid`.
+    responses : csr_matrix, shape (customers, 3)
+        How customers answered what they were shown (see `Query`).
+    """
+    scale = {Source.COLLABORATIVE: scale_of(collaborative), Source.CONTENT: scale_of(content)}
+    rates = scale_of(log_rate)
+    pairs = [scale.get(source, rates) for source in Source]
+    return Hybrid(
+        sources=tuple(str(source) for source in Source),
+        centre=np.array([centre for centre, _ in pairs]),
+        scale=np.array([spread for _, spread in pairs]),
+        weight=np.array(list(PRIOR.values())) * units(rates[1])[:, None],
+        known=redemptions / (redemptions + HALF_KNOWN),
+        trend=trend / rates[1],
+        ready=ready,
+        unmet=unmet,
+        start=Start.believed(responses),
+    )

@@ -1,0 +1,92 @@
+"""Attributes of offers as columns: categories, tags and numbers, the owner's own as well."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.dataset import complete
+from data.schema import OFFERS
+from recommender import attributes as module
+from recommender.attributes import build_attributes, categories_of
+
+
+def offers(n: int = 4, **columns: Any) -> pd.DataFrame:
+    table = pd.DataFrame({"offer_id": [f"o{row}" for row in range(n)]}, dtype="str")
+    return complete(table, OFFERS).assign(**columns)
+
+
+def test_categories_and_tags_have_a_column_each() -> None:
+    table = offers(3, category=["a", "a", None], tags=["x|y", " y ", None], kind=[None, "k", None])
+    found = build_attributes(table)
+    assert found.names.tolist() == ["category:a", "kind:k", "tag:x", "tag:y"]
+    assert found.family.tolist() == ["category", "kind", "tag", "tag"]
+    np.testing.assert_array_equal(
+        found.of(table).toarray(), [[1, 0, 1, 1], [1, 1, 0, 1], [0, 0, 0, 0]]
+    )
+
+
+def test_columns_of_the_owner_are_read_but_not_what_customers_do_not_see() -> None:
+    told = {"colour": ["red", "blue", "red", None], "cost": 3.0, "campaign": "c1"}
+    found = build_attributes(offers(4, **told))
+    assert found.names.tolist() == ["colour:blue", "colour:red"]
+
+
+def test_a_number_is_spread_between_the_knots_around_it() -> None:
+    table = offers(4, year=["1990", "2000", "unknown", "1990"], reward=[1.0, 2.0, 4.0, np.nan])
+    found = build_attributes(pd.concat([table] * 5, ignore_index=True))
+    # Not nine in ten are numbers: the years are names.
+    assert "year:unknown" in found.names.tolist()
+    assert found.names[found.is_number].tolist() == ["reward:1", "reward:2", "reward:4"]
+    values = found.of(offers(4, reward=[1.5, 3.0, 9.0, np.nan], year=["1990"] * 4)).toarray()
+    np.testing.assert_allclose(
+        values[:, -3:],
+        [[0.5, 0.5, 0], [0, 0.5, 0.5], [0, 0, 1], [0, 1, 0]],  # what is not stated: the median
+    )
+
+
+def test_nearly_all_numbers_are_numbers() -> None:
+    table = offers(20, year=["V", *(str(1980 + row) for row in range(19))])
+    found = build_attributes(table)
+    assert found.is_number.all()
+    assert len(found.names) == module.KNOTS
+    assert not found.of(table)[[0]].nnz  # nothing stated that makes sense
+    assert found.of(table)[[1]].nnz
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(-(10**6), 10**6)), min_size=1, max_size=30))
+def test_the_columns_of_a_number_add_up_to_one(values: list[int | None]) -> None:
+    table = offers(len(values), size=pd.array(values, dtype="Float64"))
+    found = build_attributes(table)
+    if not len(found.names):
+        assert len({value for value in values if value is not None}) < 2
+        return
+    total = found.of(table).sum(axis=1)
+    stated = np.array([value is not None for value in values])
+    np.testing.assert_allclose(total[stated], 1.0)
+    assert (total[~stated] == 0).all()
+
+
+def test_of_very_many_categories_the_most_frequent_stay() -> None:
+    many = module.MOST + 10
+    names = [f"m{row:05d}" for row in range(many)]
+    found = build_attributes(offers(2 * many - 10, merchant=names + names[10:]))
+    assert len(found.names) == module.MOST
+    assert "merchant:m00010" in found.names
+    assert "merchant:m00009" not in found.names
+
+
+def test_what_training_never_saw_says_nothing() -> None:
+    found = build_attributes(offers(2, category=["a", "b"]))
+    later = found.of(offers(2, category=["c", "a"], tags=["new", None]))
+    np.testing.assert_array_equal(later.toarray(), [[0, 0], [1, 0]])
+
+
+def test_categories_alone_are_of_unit_length() -> None:
+    table = offers(2, category=["a", None], tags=["x|y|z", None], reward=[3.0, 5.0])
+    rows = categories_of(table).toarray()
+    np.testing.assert_allclose((rows**2).sum(axis=1), [1, 0])
