@@ -68,12 +68,19 @@ def collect_chances(
         shown=_by_habit(shown, dataset, ids) if logged else None,
         live=np.nan_to_num(live, nan=1.0),
         dated=table[["valid_from", "valid_until"]].notna().any(axis=1).to_numpy(),
-        met=np.isin(offers.ids, dataset.interactions[OFFER_ID]),
+        met=met_by_anybody(dataset),
         spend=spend,
         placed=np.diff(keys.offer_keys.indptr) > 0,
         attributes=attributes,
         columns=columns,
     )
+
+
+def met_by_anybody(dataset: Dataset) -> np.ndarray:
+    """Mark offers that somebody saw or took: shape (offers,)."""
+    met = np.zeros(len(dataset.offer_ids), dtype=bool)
+    met[dataset.offer_ids.rows(dataset.interactions[OFFER_ID])] = True
+    return met
 
 
 def _by_habit(shown: sp.csr_matrix, dataset: Dataset, ids: IdMap) -> sp.csr_matrix:

@@ -14,7 +14,7 @@ from data.idmap import IdMap
 from data.schema import AMOUNT, CUSTOMER_ID, ITEM_ID, OFFER_ID
 from recommender.attributes import build_attributes
 from recommender.base import Query
-from recommender.chances import collect_chances, spend_behind
+from recommender.chances import collect_chances, met_by_anybody, spend_behind
 from recommender.content import PRIOR, ContentScorer, merchant_shares
 from recommender.demographics import build_demographics
 from recommender.facts import Encoders
@@ -106,7 +106,7 @@ def fit_sources(
     spend = spend_behind(query.purchases, keys)
     table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
     # What nobody met yet has no say in what attributes there are: it may as well come tomorrow.
-    columns = build_attributes(table[np.isin(offers.ids, dataset.interactions[OFFER_ID])])
+    columns = build_attributes(table[met_by_anybody(dataset)])
     attributes = columns.of(table)
     chances = collect_chances(trusted, ids, at, spend, keys, attributes, columns)
     rates = estimate_rates(chances)
