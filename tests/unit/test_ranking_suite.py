@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from data.sources.complete_journey import read_purchase_lines
 from evaluation.harness import ALL, COLD, HEADLINE, SOURCES, WARM, Trial
 from evaluation.significance import Estimate
 from evaluation.splitting import Protocol, Split, split_dataset
-from evaluation.suites.ranking import films, purchases
+from evaluation.suites.ranking import films, newcomers, purchases
 from evaluation.suites.ranking.beside import (
     against_parts,
     customers_of,
@@ -24,6 +25,7 @@ from evaluation.suites.ranking.beside import (
 )
 from evaluation.suites.ranking.campaigns import spend_lists, split_campaign
 from evaluation.suites.ranking.films import ask, beside, make_folds
+from evaluation.suites.ranking.newcomers import KNOWN, rows_of_new_films
 from evaluation.suites.ranking.purchases import plain_purchase_lists, split_purchases
 from evaluation.suites.ranking.ridge import profile_columns
 from evaluation.suites.ranking.worlds import coverage, popularity_ranks, turn_knobs
@@ -348,3 +350,49 @@ def test_weeks_of_the_complete_journey_are_cut_cleanly() -> None:
     assert not pairs(new.truth) & pairs(new.train.interactions)
     frequency = plain_purchase_lists(split, 10)["personal frequency"]
     assert frequency.groupby("customer_id").size().eq(10).all()
+
+
+# -- films nobody has met
+
+
+@pytest.mark.slow
+def test_hidden_films_are_ranked_by_what_they_are_like(watched: Dataset) -> None:
+    of_men = np.arange(20) < 10
+    described = watched.offers.assign(
+        category=np.where(of_men, "action", "drama"),
+        tags=np.where(of_men, "action|war", "drama"),
+        release_year="1990",
+    )
+    steps: list[str] = []
+    rows = rows_of_new_films(replace(watched, offers=described), "films", steps.append)
+    assert len(steps) == newcomers.STEPS
+    found = {(row.data.rpartition(": ")[2][-len(KNOWN) :], row.figure): row for row in rows}
+    ours = found[KNOWN, "hybrid, ndcg@20"].value
+    assert ours > found[KNOWN, "random, ndcg@20"].value + 0.05
+    assert found[KNOWN, "ridge on attributes, beside, ndcg@20"].value > 0.8
+    gap = found[KNOWN, "hybrid - ridge on attributes"]
+    assert gap.p_value is not None
+    assert gap.value == pytest.approx(
+        ours - found[KNOWN, "ridge on attributes, beside, ndcg@20"].value
+    )
+    # Newcomers have no ridge beside them: nothing is known that it could go by.
+    assert sum(newcomers.NEW in row.data for row in rows) == len(newcomers.POLICIES)
+
+
+def test_a_ridge_for_each_person_tells_films_apart_by_what_they_are_like() -> None:
+    films = pd.DataFrame(
+        {
+            "tags": ["a|b", "a", None, "b"],
+            "category": ["a", "a", None, "b"],
+            "release_year": ["1990", "2000", "unknown", "1980"],
+        }
+    )
+    columns = newcomers.describe(films)
+    np.testing.assert_array_equal(columns[:, :2], [[1, 1], [1, 0], [0, 0], [0, 1]])
+    np.testing.assert_allclose(columns[:, 4:].sum(axis=1), 1.0)  # the year, the middle one if none
+    random = np.random.default_rng(0)
+    kind = np.eye(2)[random.integers(0, 2, 40)]
+    marks = np.vstack([kind[:, 0], kind[:, 1]])
+    expected = newcomers.expect_by_attributes(kind, marks, np.eye(2))
+    assert expected[0, 0] > expected[0, 1]
+    assert expected[1, 1] > expected[1, 0]

@@ -68,7 +68,7 @@ def rows_of_new_films(dataset: Dataset, name: str, on_step: Callable[[str], None
 
 def describe(films: pd.DataFrame) -> np.ndarray:
     """Lay films out: genres and first genre, a column each; a linear spline of the year."""
-    genres = films["tags"].fillna("").str.get_dummies("|").to_numpy(dtype=np.float64)
+    genres = films["tags"].str.get_dummies("|").to_numpy(dtype=np.float64)
     first = pd.get_dummies(films["category"]).to_numpy(dtype=np.float64)
     stated = pd.to_numeric(films["release_year"], errors="coerce")
     year = stated.fillna(stated.median()).to_numpy(dtype=np.float64)
