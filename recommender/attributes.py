@@ -23,7 +23,7 @@ NUMBERS = ("discount", "reward", "min_spend")  # those of the schema that custom
 KNOTS, APART = 9, 1e-9  # of a number, at quantiles, and what parts them
 OCCASIONS = ("campaign", "campaign_type")  # when and to whom an offer was made, not what it is like
 MOSTLY = 0.9  # share of what is stated that has to be numbers for a column of numbers
-MOST = 1000  # columns of categories and tags
+MOST, SHARED = 1000, 2  # columns of categories and tags, and offers of each of the owner's
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,9 @@ def build_attributes(offers: pd.DataFrame) -> Attributes:
     """Find the attributes that offers share; of very many categories the most frequent."""
     numbers = _numbers(offers)
     count = _stated(offers, numbers)["name"].value_counts()
+    own = set(_own(offers))
+    owned = np.array([str(name).partition(SEPARATOR)[0] in own for name in count.index], dtype=bool)
+    count = count[~owned | (count >= SHARED)]  # a text of one offer alone tells of no other
     kept = sorted(count.sort_index().sort_values(ascending=False, kind="stable").index[:MOST])
     names, knots, usual = list(kept), [np.nan] * len(kept), [np.nan] * len(kept)
     for name in numbers:
@@ -146,5 +149,6 @@ def _numbers(offers: pd.DataFrame) -> list[str]:
 def _number(offers: pd.DataFrame, name: str) -> np.ndarray:
     if name not in offers.columns:
         return np.full(len(offers), np.nan)
-    found = pd.to_numeric(offers[name], errors="coerce")
-    return found.to_numpy(dtype=np.float64, na_value=np.nan)
+    stated = pd.to_numeric(offers[name], errors="coerce")
+    found = stated.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.where(np.isfinite(found), found, np.nan)

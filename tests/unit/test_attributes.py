@@ -31,9 +31,19 @@ def test_categories_and_tags_have_a_column_each() -> None:
 
 
 def test_columns_of_the_owner_are_read_but_not_what_customers_do_not_see() -> None:
-    told = {"colour": ["red", "blue", "red", None], "cost": 3.0, "campaign": "c1"}
+    told = {"colour": ["red", "blue", "red", "blue"], "cost": 3.0, "campaign": "c1"}
     found = build_attributes(offers(4, **told))
     assert found.names.tolist() == ["colour:blue", "colour:red"]
+
+
+def test_columns_of_the_owner_that_tell_nothing_have_no_column() -> None:
+    texts = [f"a text of its own {row}" for row in range(4)]
+    assert not len(build_attributes(offers(4, text=texts, empty=np.nan, same=[7] * 4)).names)
+    numbers = build_attributes(offers(4, size=[1.0, np.inf, 3.0, -np.inf]))
+    assert numbers.names.tolist() == ["size:1", "size:3"]
+    assert np.isfinite(numbers.of(offers(2, size=[np.inf, 2.0])).toarray()).all()
+    moments = build_attributes(offers(4, made=pd.date_range("2024-01-01", periods=4, tz="UTC")))
+    assert moments.is_number.all()
 
 
 def test_a_number_is_spread_between_the_knots_around_it() -> None:
