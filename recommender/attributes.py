@@ -55,6 +55,12 @@ class Attributes:
         """Whether a column is of a number."""
         return np.asarray(~np.isnan(self.knot))
 
+    def told(self, column: int) -> str:
+        """Name a column in words: ``summer (tag)``, ``around 1994 (release year)``."""
+        family, _, value = str(self.names[column]).partition(SEPARATOR)
+        around = "around " if self.is_number[column] else ""
+        return f"{around}{value} ({family.replace('_', ' ')})"
+
     def of(self, offers: pd.DataFrame) -> sp.csr_matrix:
         """Lay out offers: shape (rows, columns).
 

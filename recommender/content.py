@@ -156,8 +156,15 @@ class ContentScorer:
             return Cells(sp.csr_matrix((len(query), self.keys.offer_keys.shape[0])))
         return Table(self.would.values(query, self.keys))
 
+    def liked(self, query: Query) -> np.ndarray:
+        """Return the lift of each customer for each attribute: shape (n, columns)."""
+        return np.asarray(self._lifts(query) @ self.likeness.axes.T)
+
     def _liked(self, query: Query) -> Product:
-        return Product(self.likeness.lifts(query.taken(), self._side.exact), self._side)
+        return Product(self._lifts(query), self._side)
+
+    def _lifts(self, query: Query) -> np.ndarray:
+        return self.likeness.lifts(query.taken(), self._side.exact)
 
     @cached_property
     def _side(self) -> Side:

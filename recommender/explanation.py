@@ -9,9 +9,10 @@ import pandas as pd
 
 from data.schema import OFFER_ID
 from recommender.base import Query, Source
+from recommender.grounds import Ground, People
 from recommender.lists import Listed
 from recommender.model import Recommender
-from recommender.reasons import Ground, People, Said
+from recommender.reasons import Said
 
 MOST_REASONS = 3
 SOURCES = tuple(Source)

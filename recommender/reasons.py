@@ -3,72 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from recommender.base import Query, Source
-from recommender.content import PRIOR
+from recommender.base import Source
+from recommender.grounds import People
 from recommender.keys import ITEM, LEVELS
-from recommender.model import Recommender
 from recommender.sparse import entries
-from recommender.traits import traits_of
 
 MANY = 100
-WOULD, PLAINLY = list(PRIOR).index("would"), 1.0  # the latter in spreads within a customer
 NEARLY_NEW = 0.5  # how known an offer is below which readiness speaks for it
-
-
-@dataclass(frozen=True)
-class Ground:
-    """What reasons are told from; titles also as numbers, equal ones alike."""
-
-    recommender: Recommender
-    titles: np.ndarray
-    title_number: np.ndarray
-
-    @cached_property
-    def levels(self) -> list[int]:
-        """The first purchase key of each level."""
-        keys = self.recommender.content.keys
-        return [keys.rows_of(level).start for level in LEVELS]
-
-    @cached_property
-    def attributes(self) -> list[tuple[str, np.ndarray]]:
-        """The attributes of a profile by name, each with its columns."""
-        names = self.recommender.encoders.demographics.attribute
-        return [(str(name), np.flatnonzero(names == name)) for name in sorted(set(names))]
-
-
-class People:
-    """What is known of some customers, worked out once for all of their lists."""
-
-    def __init__(self, ground: Ground, query: Query) -> None:
-        self.ground, self.query = ground, query
-
-    @cached_property
-    def by_profile(self) -> np.ndarray:
-        """What each column of each customer's profile counts."""
-        return self._counts(Source.DEMOGRAPHIC)
-
-    @cached_property
-    def by_answers(self) -> np.ndarray:
-        """What each column counts where the answers do as well."""
-        return self._counts(Source.SURVEY)
-
-    @cached_property
-    def foreseen(self) -> np.ndarray:
-        """Whether those who buy alike plainly buy what an offer is for: shape (n, offers)."""
-        content = self.ground.recommender.content
-        if content.would.silent or not content.weight[WOULD]:
-            return np.zeros((len(self.query), len(content.keys.offer_keys.indptr) - 1), dtype=bool)
-        return np.asarray(content.would.values(self.query, content.keys) > PLAINLY)
-
-    def _counts(self, source: Source) -> np.ndarray:
-        recommender = self.ground.recommender
-        traits = traits_of(self.query, source, recommender.encoders.demographics)
-        return np.asarray(recommender.profile.coefficients(traits))
 
 
 class Said:
@@ -147,8 +92,7 @@ class Said:
         if min(bought, default=coarse) >= coarse and self._people.foreseen[self._person, row]:
             return "Customers who buy as you do buy this too."
         if not bought:
-            known = entries(self._people.query.history, self._person)[0]
-            return "Like offers you chose before." if len(known) else ""
+            return self._liked(row)
         level = bisect_right(self._ground.levels, min(bought)) - 1
         rows = keys.rows_of(LEVELS[level])
         spent = {key: money[key] for key in bought if key < rows.stop}
@@ -156,6 +100,18 @@ class Said:
         name = LEVELS[level]
         what = "the very items of this offer" if name == ITEM else f"{top} ({name})"
         return f"You spent {sum(spent.values()):,.2f} on {what}."
+
+    def _liked(self, row: int) -> str:
+        """Say which attribute of an offer the customer chooses most beyond what everybody does."""
+        if not len(entries(self._people.query.history, self._person)[0]):
+            return ""
+        content = self._recommender.content
+        own, value = entries(content.attributes, row)
+        lift = self._people.liked[self._person, own] * value
+        if not lift.max(initial=0.0) > 0:
+            return "Like offers you chose before."
+        told = content.columns.told(int(own[lift.argmax()]))
+        return f"You take such offers more often than others do: {told}."
 
     @cached_property
     def _segment(self) -> str:

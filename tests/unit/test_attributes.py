@@ -52,6 +52,8 @@ def test_a_number_is_spread_between_the_knots_around_it() -> None:
     # Not nine in ten are numbers: the years are names.
     assert "year:unknown" in found.names.tolist()
     assert found.names[found.is_number].tolist() == ["reward:1", "reward:2", "reward:4"]
+    assert found.told(len(found.names) - 1) == "around 4 (reward)"
+    assert found.told(found.names.tolist().index("year:unknown")) == "unknown (year)"
     values = found.of(offers(4, reward=[1.5, 3.0, 9.0, np.nan], year=["1990"] * 4)).toarray()
     np.testing.assert_allclose(
         values[:, -3:],

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.dataset import Dataset
+from recommender.base import Source
+from recommender.explanation import Explainer
+from recommender.facts import Facts
 from recommender.likeness import PRIOR_SPREAD, fit_likeness
+from recommender.lists import Listed
+from recommender.service import Service
+from recommender.training import train
 
 OFFERS, COLUMNS = 60, 5
 
@@ -67,3 +75,40 @@ def test_nothing_to_go_by_has_no_axes() -> None:
     assert likeness.points(bare).shape == (OFFERS, 0)
     same = sp.csr_matrix(np.ones((OFFERS, 1)))
     assert not fit_likeness(same, taken).points(same).any()
+
+
+def test_it_is_said_which_attribute_somebody_takes_more_than_others() -> None:
+    taken = [
+        (f"c{person:02d}", f"o{(4 * (person % 2) + step + person // 2) % 4 + 4 * (person % 2)}")
+        for person in range(40)
+        for step in range(2)
+    ]
+    log = pd.DataFrame(taken, columns=["customer_id", "offer_id"])
+    start = pd.Timestamp("2025-01-01", tz="UTC")
+    dataset = Dataset.of(
+        {
+            "offers": pd.DataFrame(
+                {
+                    "offer_id": [f"o{row}" for row in range(8)],
+                    "kind": "film",
+                    "tags": ["sea"] * 4 + ["land"] * 4,
+                }
+            ),
+            "interactions": log.assign(
+                event_type="redemption",
+                occurred_at=start + pd.to_timedelta(np.arange(len(log)), unit="h"),
+            ),
+        }
+    )
+    bundle = train(dataset)
+    service = Service(bundle)
+    rows = service.recommender.encoders.offer_rows
+    listed = [
+        Listed(rows[name], 1.0, str(Source.CONTENT), {Source.CONTENT: 1.0}) for name in ("o3", "o7")
+    ]
+    query = service.query("c00", Facts(), bundle.moment)  # took offers of the sea
+    said = Explainer(bundle.offers, service.recommender).reasons(query, listed)
+    assert said == [
+        ["You take such offers more often than others do: sea (tag)."],
+        ["Like offers you chose before."],
+    ]
