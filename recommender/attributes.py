@@ -137,8 +137,13 @@ def _stated(offers: pd.DataFrame, numbers: Collection[str]) -> pd.DataFrame:
 
 
 def _own(offers: pd.DataFrame) -> list[str]:
-    """Name the columns of the owner that say what an offer is like."""
-    return [str(name) for name in offers.columns if name not in (*OFFERS.names, *OCCASIONS)]
+    """Name the columns of the owner that say what an offer is like, not when something was."""
+    return [
+        str(name)
+        for name, values in offers.items()
+        if name not in (*OFFERS.names, *OCCASIONS)
+        and not pd.api.types.is_datetime64_any_dtype(values)
+    ]
 
 
 def _numbers(offers: pd.DataFrame) -> list[str]:
