@@ -13,6 +13,7 @@ from data.schema import CUSTOMER_ID, EVENT_TYPE, IMPRESSION, OCCURRED_AT, OFFER_
 from evaluation.splitting import Split
 from recommender.calibration import Trials, fit_calibration
 from recommender.chances import open_showings
+from recommender.delays import fit_delays
 from recommender.service import Service
 
 BINS = 10
@@ -28,8 +29,8 @@ class Reliability:
     slope : float
         Of the outcomes on the predicted log-odds; 1 is right, below it predictions are too bold.
     shown, expected, observed : tuple of float
-        By tenth of the showings, the least likely first: showings that could be redeemed,
-        redemptions predicted, and redemptions.
+        By tenth of the showings, the least likely first: showings that could be redeemed, as far
+        as their time has passed, redemptions predicted, and redemptions.
     """
 
     slope: float
@@ -76,7 +77,8 @@ def _outcomes(
     log = dataset.interactions
     later = log[(log[OCCURRED_AT] >= split.at) & (log[OCCURRED_AT] < split.until)]
     showings = open_showings(dataset, later[later[EVENT_TYPE] == IMPRESSION])
-    counts = showings.groupby(PAIR).size().rename("n").reset_index()
+    passed = fit_delays(dataset, split.until).passed(showings, split.until)
+    counts = showings[PAIR].assign(n=passed).groupby(PAIR)["n"].sum().reset_index()
     known = bundle.customer_ids.known(counts[CUSTOMER_ID])
     counts = counts[known & counts[OFFER_ID].isin(split.candidates)]
     if query is None or counts.empty:

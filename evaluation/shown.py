@@ -37,7 +37,7 @@ class AmongShown:
     Attributes
     ----------
     customers, pairs : int
-        Customers who took something that they were shown, and what they were shown in all.
+        Customers who took some of what they were shown and not all of it, and what they were shown.
     policies : dict of str to Estimate
         NDCG@10 by policy; `COUNTED` ranks by plain counts of redemptions.
     against : dict of str to Comparison
@@ -65,9 +65,15 @@ def rank_shown(service: Service, split: Split, dataset: Dataset, seed: int = 0) 
     log = log[log[OFFER_ID].isin(split.candidates)]
     shown = pd.MultiIndex.from_frame(log[PAIR].drop_duplicates())
     truth = split.truth[pd.MultiIndex.from_frame(split.truth[PAIR]).isin(shown)]
-    customers = sorted(truth[CUSTOMER_ID].unique())
-    if not customers:
+    taken = truth[CUSTOMER_ID].value_counts()
+    if taken.empty:
         return "not measured: nothing that was shown was taken"
+    # Whoever took all of it has a list that nobody can get wrong.
+    offered = shown.get_level_values(0).value_counts()
+    customers = sorted(taken.index[taken < offered.reindex(taken.index)])
+    if not customers:
+        return "not measured: nobody was shown more than they took"
+    truth = truth[truth[CUSTOMER_ID].isin(customers)]
     if len(customers) * len(split.candidates) > MOST_CELLS:
         return "not measured: too many customers and offers to rank whole"
     given = Dataset.of({"customers": pd.DataFrame({CUSTOMER_ID: customers}, dtype="str")})

@@ -16,13 +16,13 @@ import pandas as pd
 import scipy.sparse as sp
 
 from data.schema import OFFERS
+from recommender.numbers import is_number, numbers_of
 
 STATED = ("category", "kind", "merchant")
 TAG, SEPARATOR = "tag", ":"
 NUMBERS = ("discount", "reward", "min_spend")  # those of the schema that customers see
 KNOTS, APART = 9, 1e-9  # of a number, at quantiles, and what parts them
 OCCASIONS = ("campaign", "campaign_type")  # when and to whom an offer was made, not what it is like
-MOSTLY = 0.9  # share of what is stated that has to be numbers for a column of numbers
 MOST, SHARED = 1000, 2  # columns of categories and tags, and offers of each of the owner's
 
 
@@ -148,18 +148,10 @@ def _own(offers: pd.DataFrame) -> list[str]:
 
 def _numbers(offers: pd.DataFrame) -> list[str]:
     """Name the columns of numbers."""
-
-    def is_number(name: str) -> bool:
-        stated = offers[name].dropna()
-        share = pd.to_numeric(stated, errors="coerce").notna().mean()
-        return len(stated) > 0 and float(share) >= MOSTLY
-
-    return [*NUMBERS, *filter(is_number, _own(offers))]
+    return [*NUMBERS, *(name for name in _own(offers) if is_number(offers[name]))]
 
 
 def _number(offers: pd.DataFrame, name: str) -> np.ndarray:
     if name not in offers.columns:
         return np.full(len(offers), np.nan)
-    stated = pd.to_numeric(offers[name], errors="coerce")
-    found = stated.to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.where(np.isfinite(found), found, np.nan)
+    return numbers_of(offers[name])

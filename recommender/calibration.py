@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import expit, log_expit
+
+from recommender.pointwise import SPREAD, first_guess, surprise
 
 FEWEST_TAKEN = 30
-SPREAD = 0.5  # log-odds by which customers are believed to differ for each thing known about them
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,8 @@ class Calibration:
 def fit_calibration(trials: list[Trials]) -> Calibration:
     """Fit the log-odds of a redemption per showing.
 
-    A pair shown n times and taken is one success, credited to one showing, and n - 1 failures: the
-    way conversion is counted. Weights of what is known of customers are held to zero by a normal
-    prior of standard deviation `SPREAD`.
+    Weights of what is known of customers are held to zero by a normal prior of standard deviation
+    `SPREAD`.
 
     Returns
     -------
@@ -69,18 +68,16 @@ def fit_calibration(trials: list[Trials]) -> Calibration:
         np.column_stack([part.score, np.ones(len(part.score)), part.about]) for part in trials
     ]
     x = np.concatenate(columns)
-    hit = np.concatenate([part.taken for part in trials]).astype(np.float64)
-    miss = np.maximum(np.concatenate([part.shown for part in trials]) - hit, 0.0)
+    taken = np.concatenate([part.taken for part in trials])
+    shown = np.concatenate([part.shown for part in trials])
     penalty = np.r_[0.0, 0.0, np.full(x.shape[1] - 2, 1 / SPREAD**2)]
 
     def loss(weight: np.ndarray) -> tuple[float, np.ndarray]:
-        logit = x @ weight
-        value = -(hit * log_expit(logit) + miss * log_expit(-logit)).sum()
-        residual = (hit + miss) * expit(logit) - hit
+        value, residual = surprise(x @ weight, shown, taken)
         return float(value + penalty @ weight**2 / 2), x.T @ residual + penalty * weight
 
     start = np.zeros(x.shape[1])
-    start[:2] = 1.0, np.log(hit.sum() / max(miss.sum(), 1.0))
+    start[:2] = 1.0, first_guess(shown.sum(), taken.sum())
     slope, intercept, *about = minimize(loss, start, jac=True, method="BFGS").x
     if not slope > 0:
         return nothing

@@ -10,6 +10,7 @@ from data.dataset import Dataset, microseconds
 from data.idmap import IdMap
 from data.schema import CLICK, CUSTOMER_ID, IMPRESSION, OCCURRED_AT, OFFER_ID, REDEMPTION
 from recommender.attributes import Attributes
+from recommender.delays import fit_delays
 from recommender.examination import looked_at
 from recommender.habits import log_habits, responses_of, usual_rates
 from recommender.keys import KeySpace
@@ -53,7 +54,8 @@ def collect_chances(
     events = count(taken, np.ones(len(taken)))
     table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
     impressions = open_showings(dataset, dataset.events(IMPRESSION))
-    shown = count(impressions, looked_at(impressions, dataset.events(CLICK)))
+    chance = looked_at(impressions, dataset.events(CLICK))
+    shown = count(impressions, chance * fit_delays(dataset, at).passed(impressions, at))
     pairs = events.astype(bool)
     first = pd.concat([dataset.interactions[OCCURRED_AT], dataset.transactions[OCCURRED_AT]]).min()
     begin = table["valid_from"].fillna(first)

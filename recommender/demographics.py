@@ -1,4 +1,9 @@
-"""Profiles as columns: categories one by one, age and income as smooth bands, crosses of two."""
+"""Profiles as columns: categories one by one, numbers as smooth bands, crosses of two.
+
+Any column of the customers table counts that tells people apart, the owner's own ones as well, and
+for how long somebody has been a customer. The spending score is left out: it is what they do, not
+who they are.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +16,19 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from data.dataset import microseconds
 from data.idmap import IdMap
 from data.schema import AGE, ANNUAL_INCOME, CUSTOMER_ID, CUSTOMERS, GENDER
+from recommender.numbers import is_number, numbers_of
 from recommender.sparse import entries, rows_of
+from segmentation.features import DAY, DAYS_PER_MONTH
 
+CITY = "city"
+SIGNUP, TENURE = "signup_at", "months_as_customer"
 AGES = (12.0, 18.0, 24.0, 30.0, 38.0, 46.0, 54.0, 62.0, 70.0)
-INCOME_BANDS = 5
-MOST_VALUES, FEWEST_PEOPLE = 40, 5  # of an attribute, and of each of its values
+BANDS = 5  # of any other number
+MOST_VALUES, FEWEST_PEOPLE = 40, 5  # of a category, and of each of its values
+FEWEST_NUMBERS = 12  # a number that takes fewer values is a category
 SEPARATOR = "="
 
 
@@ -36,12 +47,15 @@ class Demographics:
         Of the bell around a number; NaN for categories.
     crosses : ndarray of int, shape (crosses, 2)
         Pairs of columns whose product is a column as well.
+    moment : int
+        Until when somebody's months as a customer count, microseconds since 1970.
     """
 
     names: tuple[str, ...]
     centre: np.ndarray
     width: np.ndarray
     crosses: np.ndarray
+    moment: int
 
     @cached_property
     def attribute(self) -> np.ndarray:
@@ -67,6 +81,7 @@ class Demographics:
         profiles : sequence of n mappings
             An attribute that is None is not stated; one that makes no sense is not known any more.
         """
+        profiles = [self._with_tenure(profile) for profile in profiles]
         filled: list[dict[int, float]] = []
         for row, profile in enumerate(profiles):
             kept = zip(*(part.tolist() for part in entries(before, row)), strict=True)
@@ -95,6 +110,8 @@ class Demographics:
         rows = ids.rows(customers[CUSTOMER_ID])
         shape = (len(ids), len(self.names))
         member = sp.csr_matrix(shape)
+        if SIGNUP in customers.columns:
+            customers = customers.assign(**{TENURE: months_until(customers[SIGNUP], self.moment)})
         for name, block in self._blocks.items():
             if name not in customers.columns:
                 continue
@@ -106,7 +123,7 @@ class Demographics:
                 told = rows[known][hit], place[hit]
                 member = member + sp.csr_matrix((np.ones(len(told[0])), told), shape=shape)
             else:
-                value = pd.to_numeric(customers[name], errors="coerce").to_numpy(dtype=np.float64)
+                value = numbers_of(customers[name])
                 known = np.isfinite(value)
                 near = self._near(block, value[known])
                 told = np.repeat(rows[known], len(block)), np.tile(block, len(near))
@@ -114,9 +131,18 @@ class Demographics:
         return sp.csr_matrix(member)
 
     def _near(self, block: np.ndarray, value: np.ndarray) -> np.ndarray:
-        """Return how near numbers are to the centres of columns: shape (n, columns)."""
-        gap = (value[:, None] - self.centre[block]) / self.width[block]
+        """Return how near numbers are to the centres of columns: shape (n, columns).
+
+        Beyond the last centre a number is as near as that itself: it is not unknown.
+        """
+        centre = self.centre[block]
+        gap = (np.clip(value, centre[0], centre[-1])[:, None] - centre) / self.width[block]
         return np.asarray(np.exp(-0.5 * gap**2))
+
+    def _with_tenure(self, profile: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Add the months as a customer to a profile that states the sign-up in microseconds."""
+        signup = profile.get(SIGNUP)
+        return profile if signup is None else {**profile, TENURE: _months(signup, self.moment)}
 
     def expand(self, member: sp.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
         """Add the crosses: values and whether they are known, shape (n, columns + crosses)."""
@@ -131,30 +157,43 @@ class Demographics:
         )
 
 
-def build_demographics(customers: pd.DataFrame) -> Demographics:
-    """Find what a customers table tells: its categories, age and income.
+def build_demographics(customers: pd.DataFrame, moment: int) -> Demographics:
+    """Find what a customers table tells: its categories and its numbers.
 
     A text column counts where it has few values; an id or a post code has too many.
+
+    Parameters
+    ----------
+    moment : int
+        Microseconds since 1970.
     """
     names: list[str] = []
     centres: list[float] = []
     widths: list[float] = []
-    plain = {column.name for column in CUSTOMERS.columns} - {GENDER}
-    for name in [GENDER, *(name for name in customers.columns if name not in plain | {GENDER})]:
-        if not pd.api.types.is_string_dtype(customers[name]):
+    own = [str(name) for name in customers.columns if name not in CUSTOMERS.names]
+    numbers = [name for name in own if _counts(customers[name])]
+    for name in [GENDER, CITY, *(name for name in own if name not in numbers)]:
+        if pd.api.types.is_datetime64_any_dtype(customers[name]):
             continue
-        values = _category(str(name), customers[name].dropna()).value_counts()
+        values = _category(name, customers[name].dropna()).value_counts()
         kept = sorted(values.index[values >= FEWEST_PEOPLE])
         if 2 <= len(kept) <= MOST_VALUES:
             names += kept
             centres += [np.nan] * len(kept)
             widths += [np.nan] * len(kept)
-    for name, places in ((AGE, AGES), (ANNUAL_INCOME, _places(customers[ANNUAL_INCOME]))):
-        if len(places) > 1 and customers[name].notna().any():
-            names += [f"{name}{SEPARATOR}{place:g}" for place in places]
-            centres += places
+    tenure = months_until(customers[SIGNUP], moment)
+    for name, values, places in (
+        (AGE, customers[AGE], AGES),
+        *((name, customers[name], None) for name in (ANNUAL_INCOME, *numbers)),
+        (TENURE, tenure, None),
+    ):
+        known = numbers_of(values)
+        at = _places(known[~np.isnan(known)]) if places is None else places
+        if len(at) > 1 and not np.isnan(known).all():
+            names += [f"{name}{SEPARATOR}{place:g}" for place in at]
+            centres += at
             # A bell reaches about to its neighbours, whatever their distance.
-            widths += np.gradient(np.array(places)).tolist()
+            widths += np.gradient(np.array(at)).tolist()
     rows = np.arange(len(names))
     attribute = np.array([name.partition(SEPARATOR)[0] for name in names], dtype=object)
     # Gender changes with age what people like; the last gender follows from the others.
@@ -165,7 +204,18 @@ def build_demographics(customers: pd.DataFrame) -> Demographics:
         np.array(centres, dtype=np.float64),
         np.array(widths, dtype=np.float64),
         np.array(crosses, dtype=np.int64).reshape(-1, 2),
+        moment,
     )
+
+
+def months_until(signup: pd.Series[pd.Timestamp], moment: int) -> pd.Series[float]:
+    """Say for how many months customers have been some at a moment, in microseconds since 1970."""
+    since = microseconds(signup).to_numpy(dtype=np.float64, na_value=np.nan)
+    return pd.Series(_months(since, moment), index=signup.index)
+
+
+def _months(signup: Any, moment: int) -> Any:
+    return np.maximum(moment - signup, 0.0) / (DAY * DAYS_PER_MONTH)
 
 
 def _states(profile: Mapping[str, Any], name: str) -> bool:
@@ -183,10 +233,14 @@ def _category(name: str, value: Any) -> Any:
     return f"{name}{SEPARATOR}{str(value).strip().lower()}"
 
 
-def _places(values: pd.Series[float]) -> tuple[float, ...]:
-    """Spread centres evenly over the customers, whatever the currency."""
-    known = values.dropna()
-    if known.nunique() < 2:
+def _counts(values: pd.Series[Any]) -> bool:
+    """Tell whether a column of the owner's is a number that takes many values."""
+    return is_number(values) and values.nunique() >= FEWEST_NUMBERS
+
+
+def _places(known: np.ndarray) -> tuple[float, ...]:
+    """Spread centres evenly over the customers, whatever the unit."""
+    if not known.size:
         return ()
-    at = (np.arange(INCOME_BANDS) + 0.5) / INCOME_BANDS
-    return tuple(np.unique(known.quantile(at)).tolist())
+    at = np.quantile(known, (np.arange(BANDS) + 0.5) / BANDS)
+    return tuple(np.unique(at).tolist())

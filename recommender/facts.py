@@ -40,7 +40,8 @@ class Facts:
     Attributes
     ----------
     profile : mapping
-        Attributes such as gender, age, annual_income, spending_score.
+        Attributes such as gender, age, annual_income, spending_score; signup_at in microseconds
+        since 1970.
     answers : mapping of str to str
         Survey answers by question.
     interactions : sequence of (offer_id, event_type, occurred_at)

@@ -16,25 +16,23 @@ from recommender.sources import Fitted, find_segments, fit_sources
 from recommender.validation import Fold
 from segmentation.features import customer_features
 
+MOST_SHOWN = 300  # offers of one customer
+
 
 @dataclass(frozen=True)
 class Showings:
-    """Pairs of customer and offer that were shown after a moment.
+    """What customers were shown after a moment.
 
     Attributes
     ----------
-    rows, columns : ndarray of int, shape (pairs,)
-        Customer and offer, as rows and columns of the fitted arrays.
-    shown : ndarray of float, shape (pairs,)
-        How often.
-    taken : ndarray of bool, shape (pairs,)
-        Whether the customer took the offer.
+    lists : Layout
+        Of each customer, all that was shown and whether it was taken.
+    shown : ndarray of float, shape (n, c)
+        How often; zero where the list is but filled up.
     """
 
-    rows: np.ndarray
-    columns: np.ndarray
+    lists: Layout
     shown: np.ndarray
-    taken: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -49,8 +47,6 @@ class Judged:
         Lists to learn from; of very many candidates a sample.
     whole : Layout
         The same lists with all their candidates, to judge by.
-    seen : Layout or None
-        The same customers' lists of what they were shown, where that is logged.
     showings : Showings or None
         What had been shown, where that says what showing leads to.
     """
@@ -58,7 +54,6 @@ class Judged:
     fitted: Fitted
     lists: Layout
     whole: Layout
-    seen: Layout | None
     showings: Showings | None
 
 
@@ -105,12 +100,8 @@ def judge(
 
     candidate, took = open_to(rows), (marks[rows] > 0).toarray()
     lists, whole = lay_out(rows, took, candidate, seed)
-    seen = showings = None
-    if fold.logged:
-        shown = _shown(fold, fitted)
-        seen, _ = lay_out(rows, took, candidate & (shown[rows] > 0).toarray(), seed)
-        showings = _showings(shown, marks, open_to, most, seed)
-    return Judged(fitted, lists, whole, seen, showings)
+    shown = _showings(_shown(fold, fitted), marks, open_to, most, seed) if fold.logged else None
+    return Judged(fitted, lists, whole, shown)
 
 
 def _shown(fold: Fold, fitted: Fitted) -> sp.csr_matrix:
@@ -128,16 +119,24 @@ def _showings(
     most: int,
     seed: int,
 ) -> Showings:
-    """Lay out what was shown to a sample of customers to whom it was open."""
+    """Lay out what was shown to a sample of customers to whom it was open.
+
+    Of somebody who was shown very many offers, a sample drawn by chance.
+    """
+    random = np.random.default_rng(seed)
     people = np.flatnonzero(np.diff(shown.indptr))
     if len(people) > most:
-        people = np.sort(np.random.default_rng(seed).choice(people, most, replace=False))
+        people = np.sort(random.choice(people, most, replace=False))
     pairs = sp.coo_matrix(shown[people])
-    kept = open_to(people)[pairs.row, pairs.col]
-    rows, columns = people[pairs.row[kept]], pairs.col[kept]
-    return Showings(
-        rows=rows,
-        columns=columns,
-        shown=pairs.data[kept],
-        taken=np.asarray(marks[rows, columns]).ravel() > 0,
-    )
+    kept = np.flatnonzero(open_to(people)[pairs.row, pairs.col] & (pairs.data > 0))
+    kept = kept[np.lexsort((random.random(len(kept)), pairs.row[kept]))]
+    count = np.bincount(pairs.row[kept], minlength=len(people))
+    place = np.arange(len(kept)) - np.repeat(np.cumsum(count) - count, count)
+    kept, place = kept[place < MOST_SHOWN], place[place < MOST_SHOWN]
+    shape = (len(people), int(place.max(initial=-1)) + 1)
+    columns, times = np.zeros(shape, dtype=np.int64), np.zeros(shape)
+    cells = pairs.row[kept], place
+    columns[cells], times[cells] = pairs.col[kept], pairs.data[kept]
+    taken = np.zeros(shape, dtype=bool)
+    taken[cells] = np.asarray(marks[people[pairs.row[kept]], pairs.col[kept]]).ravel() > 0
+    return Showings(Layout(people, columns, taken, times > 0), times)

@@ -11,6 +11,7 @@ import numpy as np
 from recommender.base import Query
 
 MOST_LISTS, PLENTY = 1500, 800  # of one past moment; with so many more teach little
+LIST_CELLS = 300_000  # customers times offers up to which they are all looked at
 MOST_CELLS = 4_000_000  # customers times offers that are scored, unless that is no plenty of lists
 MOST_HELD = 200_000_000  # customers times offers that are held at all
 CHUNK_CELLS = 1_000_000  # of which so many at once
@@ -54,7 +55,8 @@ class Layout:
 def most_lists(offers: int) -> int:
     """Say how many lists of so many offers are looked at."""
     width = max(1, offers)
-    return max(1, min(MOST_LISTS, max(PLENTY, MOST_CELLS // width), MOST_HELD // width))
+    lists = max(MOST_LISTS, LIST_CELLS // width)
+    return max(1, min(lists, max(PLENTY, MOST_CELLS // width), MOST_HELD // width))
 
 
 def lay_out(

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 
 import numpy as np
 
-from recommender.base import Query
-from recommender.calibration import Trials, fit_calibration
+from recommender.calibration import fit_calibration
 from recommender.collaborative import PRIOR as TAKEN
 from recommender.content import BOUND
 from recommender.content import PRIOR as BOUGHT
 from recommender.corners import corner_shares
 from recommender.inner import learn_features
-from recommender.judging import Judged, Showings
-from recommender.layout import CHUNK_CELLS, Layout, score_listed
-from recommender.listwise import Lists, fit_listwise
+from recommender.judging import Judged
+from recommender.lessons import lists_of, trials_of, tried_of
+from recommender.listwise import fit_listwise
 from recommender.model import Recommender
 from recommender.polish import Sums, lean, polish, pool
 from recommender.recipe import DEFAULT, Recipe
@@ -67,12 +67,17 @@ def learn(
     """
     recommender = _with_weights(fitted, within, seed)
     past = [_with_weights(part.fitted, within, seed) for part in judged]
-    lists = _lists(past, judged, seed)
+    lists = lists_of(past, judged, seed)
     prior = recommender.hybrid
     # A lift is held to its share of a log-odds, whatever the spread of the offers' rates.
     held = _repeats(judged) / units(float(prior.scale[-1])) ** 2
     strength = recipe.strength * held[:, None]
-    weight = fit_listwise(lists, prior.weight, strength, MOST)
+    tried = [
+        tried_of(model, part.fitted, part.showings, seed)
+        for model, part in zip(past, judged, strict=True)
+        if part.showings is not None
+    ]
+    weight = fit_listwise(lists, prior.weight, strength, MOST, list(chain(*tried)))
     # Where showing is logged, lists of all candidates are judged by what was shown next: polished
     # weights would follow the old policy rather than what people want.
     sums = [
@@ -83,16 +88,7 @@ def learn(
     ]
     scale = lean(sums, polish(sums, np.ones(len(weight))))
     weight = np.minimum(weight * scale[:, None], MOST)
-    trials = [
-        _scored(
-            replace(model, hybrid=replace(model.hybrid, weight=weight)),
-            part.fitted.query,
-            part.showings,
-        )
-        for part, model in zip(judged, past, strict=True)
-        if part.showings is not None
-    ]
-    found = fit_calibration(trials)
+    found = fit_calibration([trials_of(as_it_was, weight) for as_it_was, *_ in tried])
     hybrid = replace(
         prior,
         weight=weight,
@@ -121,38 +117,6 @@ def _repeats(judged: list[Judged]) -> np.ndarray:
             offers += float(new @ count)
     ratio = taken / offers if offers else 1.0
     return np.array([ratio if term in OF_NEW else 1.0 for term in PRIOR])
-
-
-def _lists(models: list[Recommender], judged: list[Judged], seed: int) -> list[Lists]:
-    """Lay out the sources' scores of past lists, for all that may be known of the customers.
-
-    What was taken tells of everything on offer and, where that is logged, of what was shown: what
-    nobody showed was not passed over, and lists of everything alone would teach whom an old policy
-    showed what. Each tells half.
-    """
-    found: list[Lists] = []
-    told = 0
-    for model, part in zip(models, judged, strict=True):
-        layouts = [part.lists] if part.seen is None else [part.lists, part.seen]
-        for layout in layouts:
-            own = told * model.n_offers + layout.columns
-            lists = _laid_out(model, part.fitted, layout, seed)
-            found += [replace(one, weight=one.weight / len(layouts), own=own) for one in lists]
-            told += 1
-    return found
-
-
-def _laid_out(model: Recommender, fitted: Fitted, part: Layout, seed: int) -> list[Lists]:
-    def lay_out(variant: Variant) -> Lists:
-        return Lists(
-            features=score_listed(model.terms, variant.query, part),
-            share=corner_shares(variant.query),
-            taken=(part.taken & variant.candidate).astype(np.float64),
-            candidate=variant.candidate,
-            weight=variant.weight,
-        )
-
-    return share_out(lay_out, make_variants(fitted, part, seed))
 
 
 def _sums(model: Recommender, judged: Judged, weight: np.ndarray, seed: int) -> list[Sums]:
@@ -185,17 +149,3 @@ def _with_weights(fitted: Fitted, within: Within, seed: int) -> Recommender:
     sample = sample_of(fitted, seed)
     hybrid = before.hybrid.rescaled(model.collaborative.score(sample), model.content.score(sample))
     return replace(model, hybrid=hybrid)
-
-
-def _scored(model: Recommender, query: Query, showings: Showings) -> Trials:
-    """Score what was shown; `query` is everybody's."""
-    people, place = np.unique(showings.rows, return_inverse=True)
-    step = max(1, CHUNK_CELLS // max(1, model.n_offers))
-    score = np.empty(len(place))
-    for start in range(0, len(people), step):
-        part = people[start : start + step]
-        here = (place >= start) & (place < start + step)
-        blended = model.blend(query.take(part)).score
-        score[here] = blended[place[here] - start, showings.columns[here]]
-    about = model.hybrid.start.about(query.take(people))[place]
-    return Trials(score, showings.shown, showings.taken, about)

@@ -9,11 +9,13 @@ themselves is not put down to their features.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize
 
+from recommender.pointwise import SPREAD, Tried, first_guess
 from recommender.sharing import share_out
 
 OWN = 0.3  # standard deviation of an offer's own appeal, on the log-odds scale
@@ -58,6 +60,7 @@ def fit_listwise(
     prior: np.ndarray,
     strength: np.ndarray | float,
     most: np.ndarray | float = np.inf,
+    tried: Sequence[Tried] = (),
 ) -> np.ndarray:
     """Fit non-negative weights, held to a prior by a quadratic penalty.
 
@@ -71,6 +74,8 @@ def fit_listwise(
         Penalty on the squared distance from the prior, in taken offers.
     most : ndarray of float, shape (f, c), or float
         What no weight may exceed.
+    tried : sequence of Tried
+        What was shown tells as well, of the same features and situations.
 
     Returns
     -------
@@ -80,32 +85,54 @@ def fit_listwise(
     if not any(len(part.taken) for part in lists):
         return prior.copy()
     # What nobody said anything of, such as purchases where there are none, stays at its prior.
-    said = np.flatnonzero(np.any([part.features.any(axis=(1, 2)) for part in lists], axis=0))
+    told = [part.features for part in lists] + [part.features for part in tried]
+    said = np.flatnonzero(np.any([features.any(axis=(1, 2)) for features in told], axis=0))
     lists = [replace(part, features=part.features[said]) for part in lists]
+    tried = [replace(part, features=part.features[said]) for part in tried]
 
     owned = [part.own for part in lists if part.own is not None and part.own.size]
     appeals = 1 + max((int(own.max()) for own in owned), default=-1)
 
+    start = _first_start(tried)
+    held = np.where(np.arange(len(start)) > 0, 1 / SPREAD**2, 0.0)  # all but what is everybody's
+
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        weight, appeal = flat[: prior.size].reshape(prior.shape), flat[prior.size :]
-        total = float((strength * (weight - prior) ** 2).sum() + ((appeal / OWN) ** 2).sum()) / 2
-        gradient, pull = strength * (weight - prior), appeal / OWN**2
+        weight, appeal, begin = np.split(flat, np.cumsum([prior.size, appeals]))
+        weight = weight.reshape(prior.shape)
+        penalties = strength * (weight - prior) ** 2, (appeal / OWN) ** 2, held * begin**2
+        total = sum(float(part.sum()) for part in penalties) / 2
+        gradient, pull, push = strength * (weight - prior), appeal / OWN**2, held * begin
         for found in share_out(lambda part: _surprise(part, weight[said], appeal), lists):
             total += found[0]
             gradient[said] += found[1]
             pull += found[2]
-        return total, np.concatenate([gradient.ravel(), pull])
+        for found in share_out(lambda part: part.surprise(weight[said], begin), tried):
+            total += found[0]
+            gradient[said] += found[1]
+            push += found[2]
+        return total, np.concatenate([gradient.ravel(), pull, push])
 
     bounds = [(0.0, bound) for bound in np.broadcast_to(most, prior.shape).ravel()]
     fitted = minimize(
         loss,
-        np.concatenate([np.maximum(prior, 0.0).ravel(), np.zeros(appeals)]),
+        np.concatenate([np.maximum(prior, 0.0).ravel(), np.zeros(appeals), start]),
         jac=True,
         method="L-BFGS-B",
         options={"ftol": PRECISE},
-        bounds=[*bounds, *[(None, None)] * appeals],
+        bounds=[*bounds, *[(None, None)] * (appeals + len(start))],
     )
     return np.asarray(fitted.x[: prior.size]).reshape(prior.shape)
+
+
+def _first_start(tried: Sequence[Tried]) -> np.ndarray:
+    """Return what customers start from before any weight is fitted: shape (1 + a,), if any."""
+    if not tried:
+        return np.empty(0)
+    start = np.zeros(1 + tried[0].about.shape[1])
+    shown = sum(float(part.shown.sum()) for part in tried)
+    taken = sum(float(part.taken.sum()) for part in tried)
+    start[0] = first_guess(shown, taken)
+    return start
 
 
 def _surprise(

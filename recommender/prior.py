@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.sparse as sp
 
 from recommender.base import Source
 from recommender.hybrid import Hybrid
@@ -21,7 +20,8 @@ def prior_hybrid(
     trend: np.ndarray,
     ready: np.ndarray,
     unmet: np.ndarray,
-    responses: sp.csr_matrix,
+    start: Start,
+    logged: bool = False,
 ) -> Hybrid:
     """Build the hybrid believed before any data.
 
@@ -41,8 +41,10 @@ def prior_hybrid(
         The offers' readiness.
     unmet : ndarray of float, shape (offers,)
         As in `Hybrid`.
-    responses : csr_matrix, shape (customers, 3)
-        How customers answered what they were shown (see `Query`).
+    start : Start
+        What customers start from.
+    logged : bool
+        Whether rates are chances if shown: then popularity counts a share of a log-odds as well.
     """
     scale = {Source.COLLABORATIVE: scale_of(collaborative), Source.CONTENT: scale_of(content)}
     rates = scale_of(log_rate)
@@ -51,10 +53,10 @@ def prior_hybrid(
         sources=tuple(str(source) for source in Source),
         centre=np.array([centre for centre, _ in pairs]),
         scale=np.array([spread for _, spread in pairs]),
-        weight=np.array(list(PRIOR.values())) * units(rates[1])[:, None],
+        weight=np.array(list(PRIOR.values())) * units(rates[1], logged)[:, None],
         known=redemptions / (redemptions + HALF_KNOWN),
         trend=trend / rates[1],
         ready=ready,
         unmet=unmet,
-        start=Start.believed(responses),
+        start=start,
     )

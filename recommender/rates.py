@@ -36,8 +36,9 @@ class Chances:
     events : csr_matrix, shape (customers, offers)
         Redemptions (or clicks where nothing is redeemed).
     shown : csr_matrix, shape (customers, offers), or None
-        Impressions while the offer was open to the customer, by how readily the customer answers,
-        where what was shown is logged; else everyone could redeem at any time.
+        Impressions while the offer was open to the customer, by how readily the customer answers
+        and as far as their time has passed, where what was shown is logged; else everyone could
+        redeem at any time.
     live : ndarray of float, shape (offers,)
         Share of the history in which each offer was valid.
     dated, met : ndarray of bool, shape (offers,)

@@ -141,8 +141,8 @@ class Said:
         for attribute, here in known:
             column = max(here.tolist(), key=lambda place: told.get(place, 0.0))
             value = demographics.names[column].partition("=")[2]
-            if not np.isnan(demographics.centre[column]):
-                value = f"around {demographics.centre[column]:.0f}"
+            if not np.isnan(centre := demographics.centre[column]):
+                value = f"around {centre:,.0f}" if abs(centre) >= 10 else f"around {centre:.2g}"
             words.append(f"Popular with people like you: {attribute.replace('_', ' ')} {value}.")
         return [
             words[best] if adds[best, place] > 0 else ""

@@ -30,6 +30,7 @@ from recommender.rates import estimate_rates
 from recommender.readiness import find_readiness
 from recommender.recipe import DEFAULT, Recipe
 from recommender.ridges import fit_ridges, kin_of
+from recommender.starts import Start
 from recommender.survey import behave_as_answers, build_survey, prefer_given
 from recommender.trend import trend_of
 from segmentation.kmeans import Segmentation, segment_customers
@@ -94,7 +95,7 @@ def fit_sources(
     encoders = Encoders(
         offer_ids=offers.ids.astype(np.str_),
         keys=keys,
-        demographics=build_demographics(dataset.customers),
+        demographics=build_demographics(dataset.customers, at.value // 1000),
         survey=survey,
         segments=segments,
         moment=at.value // 1000,
@@ -157,7 +158,8 @@ def fit_sources(
                 trend_of(trusted, at),
                 readiness.of(keys.offer_keys),
                 chances.unmet(),
-                query.responses,
+                Start.believed(query.responses, query.demographic.shape[1]),
+                logged=chances.shown is not None,
             ),
         ),
         ids=ids,

@@ -29,27 +29,42 @@ class Start:
         What is added at the corners of what may be known.
     habit : ndarray of float, shape (answers,)
         What it counts how much more often than usual somebody gave each answer, as a logarithm.
+    profile : ndarray of float, shape (columns,)
+        What each column of the profile adds (see `recommender.demographics`).
     """
 
     usual: np.ndarray
     level: float
     corner: np.ndarray
     habit: np.ndarray
+    profile: np.ndarray
 
     @classmethod
-    def believed(cls, responses: sp.csr_matrix) -> Start:
-        """Start everybody alike; `responses` (see `Query`) tell what is usual."""
-        return cls(usual_rates(responses), 0.0, np.zeros(len(CORNERS)), np.zeros(len(ANSWERS)))
+    def believed(cls, responses: sp.csr_matrix, columns: int) -> Start:
+        """Start everybody alike; `responses` (see `Query`) tell what is usual.
+
+        Parameters
+        ----------
+        columns : int
+            Of the profile.
+        """
+        answers, corners = np.zeros(len(ANSWERS)), np.zeros(len(CORNERS))
+        return cls(usual_rates(responses), 0.0, corners, answers, np.zeros(columns))
 
     def fitted(self, level: float, weight: np.ndarray) -> Start:
         """Take a level, and weights of what `about` tells."""
-        corner, habit = np.split(weight, [len(CORNERS)])
-        return replace(self, level=level, corner=corner, habit=habit)
+        corner, habit, profile = np.split(weight, np.cumsum([len(CORNERS), len(ANSWERS)]))
+        return replace(self, level=level, corner=corner, habit=habit, profile=profile)
 
     def about(self, query: Query) -> np.ndarray:
-        """Return what tells customers apart: shape (n, 4 + answers)."""
-        return np.column_stack([corner_shares(query), log_habits(query.responses, self.usual)])
+        """Return what tells customers apart: shape (n, 4 + answers + columns)."""
+        return np.column_stack([self._known(query), query.demographic.toarray()])
 
     def of(self, query: Query) -> np.ndarray:
         """Return what each customer starts from: shape (n,)."""
-        return np.asarray(self.level + self.about(query) @ np.r_[self.corner, self.habit])
+        known = self._known(query) @ np.r_[self.corner, self.habit]
+        return np.asarray(self.level + known + query.demographic @ self.profile)
+
+    def _known(self, query: Query) -> np.ndarray:
+        """Return how much is known of each, and their habits: shape (n, 4 + answers)."""
+        return np.column_stack([corner_shares(query), log_habits(query.responses, self.usual)])

@@ -28,13 +28,14 @@ PRIOR: Mapping[str, tuple[float, float, float, float]] = {
     UNMET: (0.0, 0.0, 0.0, 0.0),
 }
 OF_NEW = (NEW, READY)  # terms that tell new offers apart, the same for every customer
+RATES, SHARE = (NEW, KNOWN), 0.7
 LIFTS = (Source.SEGMENT, Source.DEMOGRAPHIC, Source.SURVEY)
 # Of trend at most what turns the rate of all the past into that of late. It is for those who come
 # back: a newcomer has not had yet what everybody takes.
 MOST = np.array([(0.0, 1.0) * 2 if term == TREND else (np.inf,) * 4 for term in PRIOR])
 
 
-def units(spread: float) -> np.ndarray:
+def units(spread: float, rated: bool = False) -> np.ndarray:
     """Return the weight at which each term counts fully: shape (terms,).
 
     That is for a lift what brings it back to a log-odds, for others one standard deviation.
@@ -43,8 +44,13 @@ def units(spread: float) -> np.ndarray:
     ----------
     spread : float
         Of the log rates, popularity's scale.
+    rated : bool
+        Whether popularity is a chance if shown, so that a log-odds goes with it too.
     """
-    return np.array([spread if term in LIFTS else 1.0 for term in PRIOR])
+    log_odds = {str(term): spread for term in LIFTS}
+    if rated:
+        log_odds |= dict.fromkeys(RATES, SHARE * spread)
+    return np.array([log_odds.get(term, 1.0) for term in PRIOR])
 
 
 def scale_of(scores: np.ndarray) -> tuple[float, float]:

@@ -18,6 +18,7 @@ from data.schema import (
     REDEMPTION,
 )
 from recommender.chances import open_showings
+from recommender.delays import fit_delays
 from recommender.examination import looked_at
 from recommender.newness import newness_at
 
@@ -46,7 +47,7 @@ class Fold:
         Distinct pairs customer_id, offer_id redeemed (or clicked) after it.
     shown : DataFrame
         The same pairs' and others' showings after it, with their number `n`, each showing counted
-        as its place is looked at; empty where showing is not logged.
+        as its place is looked at and its time has passed; empty where showing is not logged.
     logged : bool
         Whether what was redeemed after the moment had, for the most part, been shown before: then
         the chance of a redemption if shown can be learnt. Never true of clicks.
@@ -190,7 +191,9 @@ def _fold(
     shown = dataset.events(IMPRESSION)
     shown = shown[(shown[OCCURRED_AT] >= moment) & (shown[OCCURRED_AT] < moment + horizon)]
     shown = open_showings(dataset, shown)
-    weight = looked_at(shown, dataset.events(CLICK))
+    until = moment + horizon
+    passed = fit_delays(dataset, until).passed(shown, until)
+    weight = looked_at(shown, dataset.events(CLICK)) * passed
     counts = shown[pair].assign(n=weight).groupby(pair)["n"].sum().reset_index()
     logged = bool((events[EVENT_TYPE] == REDEMPTION).all()) and _is_logged(taken, counts)
     return Fold(dataset.before(moment), moment, taken, counts, logged)

@@ -35,7 +35,7 @@ def facts_in(dataset: Dataset, customer: str) -> Facts:
     lines = dataset.transactions[dataset.transactions["customer_id"] == customer].astype("object")
     told = dataset.survey_answers[dataset.survey_answers["customer_id"] == customer]
     return Facts(
-        profile=profile,
+        profile={**profile, "signup_at": profile["signup_at"].value // 1000},
         answers=dict(zip(told["question"], told["answer"], strict=True)),
         interactions=[
             (row.offer_id, row.event_type, row.occurred_at.value // 1000)

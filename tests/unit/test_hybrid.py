@@ -41,7 +41,7 @@ def hybrid_of(
     unmet = (known == 0).astype(float)
     centre, scale = np.full(6, 0.1), np.full(6, 2.0)
     calibrated = slope != 1.0
-    start = replace(Start.believed(sp.csr_matrix((1, len(EVENTS)))), level=intercept)
+    start = replace(Start.believed(sp.csr_matrix((1, len(EVENTS))), 0), level=intercept)
     of_offers = known, trend, ready, unmet
     return Hybrid(SOURCES, centre, scale, weight, *of_offers, start, slope, calibrated)
 
@@ -128,7 +128,7 @@ def test_a_lift_counts_its_share_of_a_log_odds_whatever_the_spread() -> None:
     for spread in (0.5, 3.0):
         rate = spread * random.normal(size=40)
         none = np.zeros(40)
-        nobody = sp.csr_matrix((1, 3))
+        nobody = Start.believed(sp.csr_matrix((1, 3)), 0)
         hybrid = prior_hybrid(rate, none[None], none[None], none, none, none, none, nobody)
         share = hybrid.weight[SEGMENT] / hybrid.scale[SEGMENT]
         np.testing.assert_allclose(share, PRIOR[Source.SEGMENT])

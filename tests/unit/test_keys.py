@@ -52,7 +52,7 @@ def encoders_of(dataset: Dataset) -> Encoders:
     return Encoders(
         offer_ids=dataset.offer_ids.ids.astype(np.str_),
         keys=build_keys(dataset),
-        demographics=build_demographics(dataset.customers),
+        demographics=build_demographics(dataset.customers, 0),
         survey=Survey((), ()),
         segments=None,
         moment=WHEN.value // 1000,

@@ -1,0 +1,32 @@
+"""Columns of the owner's that hold numbers, however a file wrote them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+CODE = r"\s*0\d"
+MOSTLY = 0.9  # share of what is stated that has to be numbers for a column of numbers
+
+
+def is_number(values: pd.Series[Any]) -> bool:
+    """Tell whether most of what a column states is a number.
+
+    True and false are none, nor are digits that begin with a zero: those are codes, of places say.
+    """
+    stated = values.dropna()
+    if stated.empty or pd.api.types.is_bool_dtype(stated):
+        return False
+    if stated.astype("str").str.match(CODE).any():
+        return False
+    share = pd.to_numeric(stated, errors="coerce").notna().mean()
+    return float(share) >= MOSTLY
+
+
+def numbers_of(values: pd.Series[Any]) -> np.ndarray:
+    """Read a column as numbers, NaN where it states none."""
+    stated = pd.to_numeric(values, errors="coerce")
+    found = stated.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.where(np.isfinite(found), found, np.nan)

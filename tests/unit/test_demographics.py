@@ -1,0 +1,93 @@
+"""Profiles as columns: whatever tells people apart, the owner's own columns as well."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.dataset import Dataset
+from recommender.demographics import TENURE, Demographics, build_demographics
+
+MOMENT = pd.Timestamp("2026-06-01", tz="UTC")
+MICROSECONDS = MOMENT.value // 1000
+N = 200
+
+
+@pytest.fixture(scope="module")
+def people() -> Dataset:
+    random = np.random.default_rng(0)
+    return Dataset.of(
+        {
+            "customers": pd.DataFrame(
+                {
+                    "customer_id": [f"c{n:03}" for n in range(N)],
+                    "city": random.choice(["Bern", "Basel"], N),
+                    "signup_at": MOMENT - pd.to_timedelta(random.integers(0, 900, N), "D"),
+                    "balance": random.gamma(2.0, 1000.0, N).round(2).astype(str),
+                    "children": random.integers(0, 4, N),
+                    "passport": [f"p{n}" for n in range(N)],
+                    "left_at": MOMENT,
+                }
+            )
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def told(people: Dataset) -> Demographics:
+    return build_demographics(people.customers, MICROSECONDS)
+
+
+def test_what_tells_people_apart_is_there_and_ids_and_moments_are_not(told: Demographics) -> None:
+    assert set(told.attribute) == {"city", "children", "balance", TENURE}
+    assert {"children=0", "children=3", "city=bern"} <= set(told.names)
+
+
+def test_a_number_is_near_the_bands_around_it_and_beyond_them_near_the_last(
+    told: Demographics, people: Dataset
+) -> None:
+    block = np.flatnonzero(told.attribute == "balance")
+    member = told.membership(people.customers, people.customer_ids)[:, block].toarray()
+    balance = people.customers["balance"].astype(float).to_numpy()
+    assert member[balance.argmin()].argmax() == 0
+    assert member[balance.argmax()].argmax() == len(block) - 1
+    assert member[balance.argmax(), -1] == pytest.approx(1.0), "a rich customer is not unknown"
+
+
+def test_months_as_a_customer_are_the_same_from_a_table_and_from_a_profile(
+    told: Demographics, people: Dataset
+) -> None:
+    signup = people.customers["signup_at"]
+    profiles = [{"signup_at": int(moment.value // 1000)} for moment in signup]
+    block = np.flatnonzero(told.attribute == TENURE)
+    table = told.membership(people.customers, people.customer_ids)[:, block]
+    nothing = table[:, :0].copy()
+    nothing.resize(N, len(told.names))
+    by_profile = told.updated(nothing, profiles)[:, block]
+    np.testing.assert_allclose(by_profile.toarray(), table.toarray(), atol=1e-9)
+
+
+def test_who_signs_up_later_is_new(told: Demographics, people: Dataset) -> None:
+    one = people.customers.head(1)
+    later = told.membership(
+        one.assign(signup_at=MOMENT + pd.Timedelta(days=9)), people.customer_ids
+    )
+    today = told.membership(one.assign(signup_at=MOMENT), people.customer_ids)
+    np.testing.assert_array_equal(later.toarray(), today.toarray())
+
+
+def test_a_sign_up_that_makes_no_sense_is_not_known(told: Demographics) -> None:
+    block = np.flatnonzero(told.attribute == TENURE)
+    nothing = told.membership(
+        Dataset.of({"customers": pd.DataFrame({"customer_id": ["x"]})}).customers,
+        Dataset.of({"customers": pd.DataFrame({"customer_id": ["x"]})}).customer_ids,
+    )
+    assert not told.updated(nothing, [{"signup_at": float("nan")}])[:, block].nnz
+
+
+def test_a_post_code_that_begins_with_a_zero_is_no_number(people: Dataset) -> None:
+    codes = pd.Series([f"{n:05}" for n in range(7000, 7000 + 30 * N, 30)])
+    for written, name in ((codes, "zip"), (codes.str.lstrip("0"), "metres")):
+        told = build_demographics(people.customers.assign(**{name: written}), MICROSECONDS)
+        assert (name in told.attribute) == (name == "metres")
