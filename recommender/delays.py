@@ -52,17 +52,15 @@ def fit_delays(dataset: Dataset, until: pd.Timestamp) -> Delays:
     """
     none = Delays(np.empty(0))
     log = dataset.interactions
-    log = log[log[OCCURRED_AT] < until]
-    shown, taken = (log[log[EVENT_TYPE] == kind] for kind in (IMPRESSION, REDEMPTION))
+    kind, past = log[EVENT_TYPE], log[OCCURRED_AT] < until
+    log = log[[CUSTOMER_ID, OFFER_ID, OCCURRED_AT]]
+    shown, taken = (log[past & (kind == one)] for one in (IMPRESSION, REDEMPTION))
     if shown.empty or len(taken) < FEWEST:
         return none
     enough = min((until - shown[OCCURRED_AT].min()) / 2, LONGEST)
     keep = -(-len(shown) // MOST_ROWS)
     people = dataset.customer_ids
-    shown, taken = (
-        rows.loc[people.rows(rows[CUSTOMER_ID]) % keep == 0, [CUSTOMER_ID, OFFER_ID, OCCURRED_AT]]
-        for rows in (shown, taken)
-    )
+    shown, taken = (rows[people.rows(rows[CUSTOMER_ID]) % keep == 0] for rows in (shown, taken))
     found = pd.merge_asof(
         taken.sort_values(OCCURRED_AT, kind="stable"),
         shown.assign(shown_at=shown[OCCURRED_AT]).sort_values(OCCURRED_AT, kind="stable"),

@@ -35,7 +35,7 @@ class Recommender:
     @cached_property
     def scorers(self) -> tuple[Scorer, ...]:
         """The sources in the order of the hybrid's arrays."""
-        base, demographics = self.popularity.base, self.encoders.demographics
+        base, demographics = self.popularity.level, self.encoders.demographics
         return (
             self.collaborative,
             self.content,

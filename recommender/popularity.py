@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from recommender.mixing import Mix, Says
 from recommender.parts import Table
 from recommender.readiness import Readiness
 
+SUREST = 0.95  # rate beyond which log-odds do not rise
 LEAST_SPEND = 0.01  # added to the mean spend, so that nothing bought is not minus infinity
 
 
@@ -52,22 +54,34 @@ class Expectation:
 
 @dataclass(frozen=True)
 class PopularityScorer:
-    """Everyone's log rates, for everybody.
+    """Everyone's rates, for everybody.
 
     Attributes
     ----------
     base : ndarray of float, shape (offers,)
+        Log rates.
     expectation : Expectation
         Of offers that come later.
+    rated : bool
+        Whether rates are chances if shown: then scores are their log-odds, not their logarithms,
+        which tell apart what half of the people take from what two thirds do.
     """
 
     base: np.ndarray
     expectation: Expectation
+    rated: bool = False
 
     @property
     def source(self) -> Source:
         """Where the score comes from."""
         return Source.POPULARITY
+
+    @cached_property
+    def level(self) -> np.ndarray:
+        """What each offer scores: shape (offers,)."""
+        if not self.rated:
+            return self.base
+        return np.asarray(self.base - np.log1p(-np.minimum(np.exp(self.base), SUREST)))
 
     def score(self, query: Query) -> np.ndarray:
         """Score every offer, the same for every customer."""
@@ -75,6 +89,6 @@ class PopularityScorer:
 
     def read(self, query: Query) -> Mix:
         """Prepare scores of offers."""
-        rates = Table(np.broadcast_to(self.base, (len(query), len(self.base))))
-        everybody = np.ones(len(query), dtype=bool), np.ones(len(self.base), dtype=bool)
+        rates = Table(np.broadcast_to(self.level, (len(query), len(self.base))))
+        everybody = np.ones(len(query), dtype=bool), np.ones(len(self.level), dtype=bool)
         return Mix(((1.0, rates),), Says((everybody,)))

@@ -13,7 +13,7 @@ HALF_KNOWN = 5.0  # redemptions after which an offer is as much known as new
 
 
 def prior_hybrid(
-    log_rate: np.ndarray,
+    popularity: np.ndarray,
     collaborative: np.ndarray,
     content: np.ndarray,
     redemptions: np.ndarray,
@@ -21,7 +21,7 @@ def prior_hybrid(
     ready: np.ndarray,
     unmet: np.ndarray,
     start: Start,
-    logged: bool = False,
+    rated: bool = False,
 ) -> Hybrid:
     """Build the hybrid believed before any data.
 
@@ -29,8 +29,8 @@ def prior_hybrid(
 
     Parameters
     ----------
-    log_rate : ndarray of float, shape (offers,)
-        Everyone's log rates.
+    popularity : ndarray of float, shape (offers,)
+        What popularity scores.
     collaborative, content : ndarray of float, shape (n, offers)
         Scores of a sample of customers, for their scales.
     redemptions : ndarray of float, shape (offers,)
@@ -43,17 +43,17 @@ def prior_hybrid(
         As in `Hybrid`.
     start : Start
         What customers start from.
-    logged : bool
+    rated : bool
         Whether rates are chances if shown: then popularity counts a share of a log-odds as well.
     """
     scale = {Source.COLLABORATIVE: scale_of(collaborative), Source.CONTENT: scale_of(content)}
-    rates = scale_of(log_rate)
+    rates = scale_of(popularity)
     pairs = [scale.get(source, rates) for source in Source]
     return Hybrid(
         sources=tuple(str(source) for source in Source),
         centre=np.array([centre for centre, _ in pairs]),
         scale=np.array([spread for _, spread in pairs]),
-        weight=np.array(list(PRIOR.values())) * units(rates[1], logged)[:, None],
+        weight=np.array(list(PRIOR.values())) * units(rates[1], rated)[:, None],
         known=redemptions / (redemptions + HALF_KNOWN),
         trend=trend / rates[1],
         ready=ready,

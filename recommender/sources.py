@@ -131,6 +131,18 @@ def fit_sources(
     repeatable = table["repeatable"].fillna(False).to_numpy(dtype=bool)
     collaborative = fit_collaborative(learnt, repeatable, recipe, seed)
     readiness = find_readiness(dataset, keys)
+    popularity = PopularityScorer(
+        rates.log_rate,
+        Expectation(
+            rates.level,
+            rates.slope,
+            rates.unplaced,
+            rates.effect,
+            *_money(dataset, query, keys),
+            readiness,
+        ),
+        rated=chances.shown is not None,
+    )
     sample = query.take(_sample(query, seed))
     return Fitted(
         recommender=Recommender(
@@ -139,19 +151,9 @@ def fit_sources(
             content=content,
             segment=segment,
             profile=profile,
-            popularity=PopularityScorer(
-                rates.log_rate,
-                Expectation(
-                    rates.level,
-                    rates.slope,
-                    rates.unplaced,
-                    rates.effect,
-                    *_money(dataset, query, keys),
-                    readiness,
-                ),
-            ),
+            popularity=popularity,
             hybrid=prior_hybrid(
-                rates.log_rate,
+                popularity.level,
                 collaborative.score(sample),
                 content.score(sample),
                 np.asarray(learnt.redeemed.sum(axis=0)).ravel(),
@@ -159,7 +161,7 @@ def fit_sources(
                 readiness.of(keys.offer_keys),
                 chances.unmet(),
                 Start.believed(query.responses, query.demographic.shape[1]),
-                logged=chances.shown is not None,
+                rated=popularity.rated,
             ),
         ),
         ids=ids,

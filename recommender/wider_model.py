@@ -103,7 +103,9 @@ def wider_recommender(model: Recommender, wider: Wider) -> Recommender:
         content=content,
         segment=_ridge(model.segment, keys, wider, popularity.expectation),
         profile=_ridge(model.profile, keys, wider, popularity.expectation),
-        popularity=PopularityScorer(wider.offers.spread(popularity.base, expected), expectation),
+        popularity=PopularityScorer(
+            wider.offers.spread(popularity.base, expected), expectation, popularity.rated
+        ),
         hybrid=replace(
             model.hybrid,
             known=wider.offers.spread(model.hybrid.known),

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import scipy.sparse as sp
+from scipy.special import logit
 
 from recommender.attributes import Attributes
+from recommender.popularity import Expectation, PopularityScorer
 from recommender.rates import Chances, estimate_rates
+from recommender.readiness import Readiness
 
 
 def chances(
@@ -120,3 +125,15 @@ def test_what_nobody_met_and_has_no_dates_is_expected_to_do_as_others_like_it() 
     # With dates it was there, and nobody wanted it.
     assert np.exp(estimate_rates(dated).log_rate)[19] < 0.01
     assert not dated.unmet().any()
+
+
+def test_where_rates_are_chances_popularity_scores_their_log_odds() -> None:
+    rate = np.array([1e-6, 0.03, 0.5, 0.75, 0.99])
+    nothing = np.empty(0)
+    expectation = Expectation(0.0, 0.0, 0.0, nothing, nothing, nothing, Readiness(nothing, nothing))
+    plain = PopularityScorer(np.log(rate), expectation)
+    rated = replace(plain, rated=True)
+    np.testing.assert_allclose(plain.level, np.log(rate))
+    np.testing.assert_allclose(rated.level[:4], logit(rate[:4]))
+    assert (np.diff(rated.level) > 0).all()
+    assert np.isfinite(rated.level).all()
