@@ -18,17 +18,12 @@ import scipy.sparse as sp
 
 from data.dataset import microseconds
 from data.idmap import IdMap
-from data.schema import AGE, ANNUAL_INCOME, CUSTOMER_ID, CUSTOMERS, GENDER
-from recommender.numbers import is_number, numbers_of
+from data.schema import CUSTOMER_ID
+from recommender.numbers import numbers_of
 from recommender.sparse import entries, rows_of
 from segmentation.features import DAY, DAYS_PER_MONTH
 
-CITY = "city"
 SIGNUP, TENURE = "signup_at", "months_as_customer"
-AGES = (12.0, 18.0, 24.0, 30.0, 38.0, 46.0, 54.0, 62.0, 70.0)
-BANDS = 5  # of any other number
-MOST_VALUES, FEWEST_PEOPLE = 40, 5  # of a category, and of each of its values
-FEWEST_NUMBERS = 12  # a number that takes fewer values is a category
 SEPARATOR = "="
 
 
@@ -96,7 +91,7 @@ class Demographics:
             given = [(row, one[name]) for row, one in enumerate(profiles) if _states(one, name)]
             if np.isnan(self.centre[block[0]]):
                 for row, value in given:
-                    column = self._rows.get(_category(name, value))
+                    column = self._rows.get(category_of(name, value))
                     filled[row] |= {} if column is None else {column: 1.0}
                 continue
             numbers = [(row, value) for row, value in given if _is_number(value)]
@@ -117,7 +112,7 @@ class Demographics:
                 continue
             if np.isnan(self.centre[block[0]]):
                 stated = customers[name].dropna()
-                place = pd.Index(self.names).get_indexer(pd.Index(_category(name, stated)))
+                place = pd.Index(self.names).get_indexer(pd.Index(category_of(name, stated)))
                 known = customers[name].notna().to_numpy()
                 hit = place >= 0
                 told = rows[known][hit], place[hit]
@@ -157,57 +152,6 @@ class Demographics:
         )
 
 
-def build_demographics(customers: pd.DataFrame, moment: int) -> Demographics:
-    """Find what a customers table tells: its categories and its numbers.
-
-    A text column counts where it has few values; an id or a post code has too many.
-
-    Parameters
-    ----------
-    moment : int
-        Microseconds since 1970.
-    """
-    names: list[str] = []
-    centres: list[float] = []
-    widths: list[float] = []
-    own = [str(name) for name in customers.columns if name not in CUSTOMERS.names]
-    numbers = [name for name in own if _counts(customers[name])]
-    for name in [GENDER, CITY, *(name for name in own if name not in numbers)]:
-        if pd.api.types.is_datetime64_any_dtype(customers[name]):
-            continue
-        values = _category(name, customers[name].dropna()).value_counts()
-        kept = sorted(values.index[values >= FEWEST_PEOPLE])
-        if 2 <= len(kept) <= MOST_VALUES:
-            names += kept
-            centres += [np.nan] * len(kept)
-            widths += [np.nan] * len(kept)
-    tenure = months_until(customers[SIGNUP], moment)
-    for name, values, places in (
-        (AGE, customers[AGE], AGES),
-        *((name, customers[name], None) for name in (ANNUAL_INCOME, *numbers)),
-        (TENURE, tenure, None),
-    ):
-        known = numbers_of(values)
-        at = _places(known[~np.isnan(known)]) if places is None else places
-        if len(at) > 1 and not np.isnan(known).all():
-            names += [f"{name}{SEPARATOR}{place:g}" for place in at]
-            centres += at
-            # A bell reaches about to its neighbours, whatever their distance.
-            widths += np.gradient(np.array(at)).tolist()
-    rows = np.arange(len(names))
-    attribute = np.array([name.partition(SEPARATOR)[0] for name in names], dtype=object)
-    # Gender changes with age what people like; the last gender follows from the others.
-    genders = rows[attribute == GENDER][:-1]
-    crosses = [(one, two) for one in genders for two in rows[attribute == AGE]]
-    return Demographics(
-        tuple(names),
-        np.array(centres, dtype=np.float64),
-        np.array(widths, dtype=np.float64),
-        np.array(crosses, dtype=np.int64).reshape(-1, 2),
-        moment,
-    )
-
-
 def months_until(signup: pd.Series[pd.Timestamp], moment: int) -> pd.Series[float]:
     """Say for how many months customers have been some at a moment, in microseconds since 1970."""
     since = microseconds(signup).to_numpy(dtype=np.float64, na_value=np.nan)
@@ -226,21 +170,8 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and bool(np.isfinite(value))
 
 
-def _category(name: str, value: Any) -> Any:
+def category_of(name: str, value: Any) -> Any:
     """Name the column of a category, or of each of a series of them."""
     if isinstance(value, pd.Series):
         return f"{name}{SEPARATOR}" + value.astype("str").str.strip().str.lower()
     return f"{name}{SEPARATOR}{str(value).strip().lower()}"
-
-
-def _counts(values: pd.Series[Any]) -> bool:
-    """Tell whether a column of the owner's is a number that takes many values."""
-    return is_number(values) and values.nunique() >= FEWEST_NUMBERS
-
-
-def _places(known: np.ndarray) -> tuple[float, ...]:
-    """Spread centres evenly over the customers, whatever the unit."""
-    if not known.size:
-        return ()
-    at = np.quantile(known, (np.arange(BANDS) + 0.5) / BANDS)
-    return tuple(np.unique(at).tolist())

@@ -16,7 +16,6 @@ from recommender.attributes import build_attributes
 from recommender.base import Query
 from recommender.chances import collect_chances, met_by_anybody, spend_behind
 from recommender.content import PRIOR, ContentScorer, merchant_shares
-from recommender.demographics import build_demographics
 from recommender.facts import Encoders
 from recommender.fitting import fit_collaborative
 from recommender.foreseeing import fit_would
@@ -26,6 +25,7 @@ from recommender.likeness import fit_likeness
 from recommender.model import Recommender
 from recommender.popularity import Expectation, PopularityScorer
 from recommender.prior import prior_hybrid
+from recommender.profile_columns import build_demographics
 from recommender.rates import estimate_rates
 from recommender.readiness import find_readiness
 from recommender.recipe import DEFAULT, Recipe

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from data.dataset import Dataset
-from recommender.demographics import TENURE, Demographics, build_demographics
+from recommender.demographics import TENURE, Demographics
+from recommender.profile_columns import build_demographics
 
 MOMENT = pd.Timestamp("2026-06-01", tz="UTC")
 MICROSECONDS = MOMENT.value // 1000

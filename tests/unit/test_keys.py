@@ -11,11 +11,11 @@ import pytest
 from data.dataset import Dataset
 from recommender.attributes import build_attributes
 from recommender.content import PRIOR, ContentScorer
-from recommender.demographics import build_demographics
 from recommender.facts import Encoders, Facts, features_of
 from recommender.foreseeing import fit_would
 from recommender.keys import build_keys
 from recommender.likeness import fit_likeness
+from recommender.profile_columns import build_demographics
 from recommender.purchases import HALF_LIFE, purchases_of
 from recommender.survey import Survey
 

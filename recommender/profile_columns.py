@@ -1,0 +1,89 @@
+"""Which columns a customers table makes: what it tells people apart by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from data.schema import AGE, ANNUAL_INCOME, CUSTOMERS, GENDER
+from recommender.demographics import (
+    SEPARATOR,
+    SIGNUP,
+    TENURE,
+    Demographics,
+    category_of,
+    months_until,
+)
+from recommender.numbers import is_number, numbers_of
+
+CITY = "city"
+AGES = (12.0, 18.0, 24.0, 30.0, 38.0, 46.0, 54.0, 62.0, 70.0)
+BANDS = 5  # of any other number
+MOST_VALUES, FEWEST_PEOPLE = 40, 5  # of a category, and of each of its values
+FEWEST_NUMBERS = 12  # a number that takes fewer values is a category
+
+
+def build_demographics(customers: pd.DataFrame, moment: int) -> Demographics:
+    """Find what a customers table tells: its categories and its numbers.
+
+    A text column counts where it has few values; an id or a post code has too many.
+
+    Parameters
+    ----------
+    moment : int
+        Microseconds since 1970.
+    """
+    names: list[str] = []
+    centres: list[float] = []
+    widths: list[float] = []
+    own = [str(name) for name in customers.columns if name not in CUSTOMERS.names]
+    numbers = [name for name in own if _counts(customers[name])]
+    for name in [GENDER, CITY, *(name for name in own if name not in numbers)]:
+        if pd.api.types.is_datetime64_any_dtype(customers[name]):
+            continue
+        values = category_of(name, customers[name].dropna()).value_counts()
+        kept = sorted(values.index[values >= FEWEST_PEOPLE])
+        if 2 <= len(kept) <= MOST_VALUES:
+            names += kept
+            centres += [np.nan] * len(kept)
+            widths += [np.nan] * len(kept)
+    tenure = months_until(customers[SIGNUP], moment)
+    for name, values, places in (
+        (AGE, customers[AGE], AGES),
+        *((name, customers[name], None) for name in (ANNUAL_INCOME, *numbers)),
+        (TENURE, tenure, None),
+    ):
+        known = numbers_of(values)
+        at = _places(known[~np.isnan(known)]) if places is None else places
+        if len(at) > 1 and not np.isnan(known).all():
+            names += [f"{name}{SEPARATOR}{place:g}" for place in at]
+            centres += at
+            # A bell reaches about to its neighbours, whatever their distance.
+            widths += np.gradient(np.array(at)).tolist()
+    rows = np.arange(len(names))
+    attribute = np.array([name.partition(SEPARATOR)[0] for name in names], dtype=object)
+    # Gender changes with age what people like; the last gender follows from the others.
+    genders = rows[attribute == GENDER][:-1]
+    crosses = [(one, two) for one in genders for two in rows[attribute == AGE]]
+    return Demographics(
+        tuple(names),
+        np.array(centres, dtype=np.float64),
+        np.array(widths, dtype=np.float64),
+        np.array(crosses, dtype=np.int64).reshape(-1, 2),
+        moment,
+    )
+
+
+def _counts(values: pd.Series[Any]) -> bool:
+    """Tell whether a column of the owner's is a number that takes many values."""
+    return is_number(values) and values.nunique() >= FEWEST_NUMBERS
+
+
+def _places(known: np.ndarray) -> tuple[float, ...]:
+    """Spread centres evenly over the customers, whatever the unit."""
+    if not known.size:
+        return ()
+    at = np.quantile(known, (np.arange(BANDS) + 0.5) / BANDS)
+    return tuple(np.unique(at).tolist())
