@@ -36,7 +36,11 @@ def lists_of(models: list[Recommender], judged: list[Judged], seed: int) -> list
 
 
 def tried_of(model: Recommender, fitted: Fitted, showings: Showings, seed: int) -> list[Tried]:
-    """Lay out the terms of what was shown; as it was first, then as if less had been known."""
+    """Lay out the terms of what was shown; as it was first, then as if less had been known.
+
+    Not as if a survey had been answered: those answers are made of what people did, and together
+    with who took nothing they make real answers count a third of what these are worth.
+    """
     part = showings.lists
 
     def lay_out(variant: Variant) -> Tried:
@@ -49,7 +53,7 @@ def tried_of(model: Recommender, fitted: Fitted, showings: Showings, seed: int) 
             weight=variant.weight * (1 - OF_LISTS),
         )
 
-    return share_out(lay_out, make_variants(fitted, part, seed))
+    return share_out(lay_out, make_variants(fitted, part, seed, answered=False))
 
 
 def trials_of(tried: Tried, weight: np.ndarray) -> Trials:

@@ -35,22 +35,26 @@ class Variant:
     weight: float
 
 
-def make_variants(fitted: Fitted, part: Layout, seed: int) -> list[Variant]:
+def make_variants(fitted: Fitted, part: Layout, seed: int, answered: bool = True) -> list[Variant]:
     """Return the customers as they were first, then as if less had been known.
 
     Where there is nothing to leave out nothing new is said: such variants are one that counts more.
+
+    Parameters
+    ----------
+    answered : bool
+        Whether they are also as if a survey had been answered.
     """
     query = fitted.query.take(part.rows)
     no_purchases = replace(query.without_purchases(), segment=fitted.profile_segment[part.rows])
     silent = no_purchases.without_history().without_answers()
-    answers, candidate = _some_answers(fitted, part, seed)
     variants = [Variant(query, part.candidate, 1.0)]
-    for known, open_then in (
-        (query.without_history(), part.candidate),
-        (no_purchases, part.candidate),
-        (silent, part.candidate),
-        (replace(silent, answers=answers), candidate),
-    ):
+    less = [query.without_history(), no_purchases, silent]
+    told = [(known, part.candidate) for known in less]
+    if answered:
+        answers, candidate = _some_answers(fitted, part, seed)
+        told.append((replace(silent, answers=answers), candidate))
+    for known, open_then in told:
         for place, other in enumerate(variants):
             if other.query.equals(known) and np.array_equal(other.candidate, open_then):
                 variants[place] = replace(other, weight=other.weight + MASKED_WEIGHT)
