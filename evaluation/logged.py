@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from data.crediting import credited
 from data.dataset import Dataset
 from data.errors import DataError
 from data.idmap import IdMap
 from data.schema import CLICK, CUSTOMER_ID, IMPRESSION, OCCURRED_AT, OFFER_ID, REDEMPTION
-from evaluation.online import NOT_MEASURED, WINDOWS, credited
+from evaluation.online import NOT_MEASURED, WINDOWS
 
 MEASURES: Mapping[str, str] = {"ctr": CLICK, "conversion": REDEMPTION}
 # Shown positions that the rate of the place counts for beside an offer's own.

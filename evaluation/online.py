@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from data.crediting import credited
 from data.dataset import Dataset
-from data.schema import CLICK, CUSTOMER_ID, IMPRESSION, OCCURRED_AT, OFFER_ID, REDEMPTION
+from data.schema import CLICK, CUSTOMER_ID, IMPRESSION, REDEMPTION
 from evaluation.significance import Estimate, estimate_ratio
 
 WINDOWS = {CLICK: pd.Timedelta(days=7), REDEMPTION: pd.Timedelta(days=30)}
@@ -30,22 +31,6 @@ def measure_online(dataset: Dataset, seed: int = 0) -> dict[str, Estimate | str]
         "ctr": _measure(dataset, CLICK, seed),
         "conversion": _measure(dataset, REDEMPTION, seed),
     }
-
-
-def credited(impressions: pd.DataFrame, events: pd.DataFrame, window: pd.Timedelta) -> np.ndarray:
-    """Mark the impressions that an event is credited to: the last one before it, in the window."""
-    pair = [CUSTOMER_ID, OFFER_ID]
-    shown = impressions[[*pair, OCCURRED_AT]].assign(impression=np.arange(len(impressions)))
-    found = pd.merge_asof(
-        events[[*pair, OCCURRED_AT]].sort_values(OCCURRED_AT, kind="stable"),
-        shown.sort_values(OCCURRED_AT, kind="stable"),
-        on=OCCURRED_AT,
-        by=pair,
-        tolerance=window,
-    )
-    mark = np.zeros(len(impressions), dtype=bool)
-    mark[found["impression"].dropna().to_numpy(dtype=np.int64)] = True
-    return mark
 
 
 def _measure(dataset: Dataset, kind: str, seed: int) -> Estimate | str:

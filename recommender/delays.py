@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from data.crediting import last_impressions
 from data.dataset import Dataset, microseconds
 from data.schema import CUSTOMER_ID, EVENT_TYPE, IMPRESSION, OCCURRED_AT, OFFER_ID, REDEMPTION
 
@@ -61,13 +62,7 @@ def fit_delays(dataset: Dataset, until: pd.Timestamp) -> Delays:
     keep = -(-len(shown) // MOST_ROWS)
     people = dataset.customer_ids
     shown, taken = (rows[people.rows(rows[CUSTOMER_ID]) % keep == 0] for rows in (shown, taken))
-    found = pd.merge_asof(
-        taken.sort_values(OCCURRED_AT, kind="stable"),
-        shown.assign(shown_at=shown[OCCURRED_AT]).sort_values(OCCURRED_AT, kind="stable"),
-        on=OCCURRED_AT,
-        by=[CUSTOMER_ID, OFFER_ID],
-        tolerance=enough,
-    )
+    found = last_impressions(shown, taken, enough)
     old = found[found["shown_at"] <= until - enough]
     delay = (old[OCCURRED_AT] - old["shown_at"]) / pd.Timedelta(microseconds=1)
     return Delays(np.sort(delay.to_numpy(np.float64))) if len(delay) >= FEWEST else none

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from data.schema import CUSTOMER_ID, OCCURRED_AT, OFFER_ID, POSITION
+from data.crediting import credited
+from data.schema import CUSTOMER_ID, OFFER_ID, POSITION
 
 MOST_PLACES = 50  # places further down count as the last of these
 MOST_ROWS = 1_000_000  # impressions that places are told from
@@ -36,25 +37,10 @@ def looked_at(impressions: pd.DataFrame, clicks: pd.DataFrame) -> np.ndarray:
         return flat
     share = -(-len(place) // MOST_ROWS)
     kept = (pd.factorize(impressions[CUSTOMER_ID])[0] % share) == 0
-    clicked = _clicked(impressions[kept], clicks)
+    clicked = credited(impressions[kept], clicks)
     offer = pd.factorize(impressions.loc[kept, OFFER_ID])[0]
     weight = _fit_places(place[kept], offer, clicked)[place]
     return np.asarray(weight / weight.mean())
-
-
-def _clicked(impressions: pd.DataFrame, clicks: pd.DataFrame) -> np.ndarray:
-    """Mark impressions that were clicked."""
-    columns = [CUSTOMER_ID, OFFER_ID, OCCURRED_AT]
-    shown = impressions[columns].assign(row=np.arange(len(impressions)))
-    found = pd.merge_asof(
-        clicks[columns].sort_values(OCCURRED_AT, kind="stable"),
-        shown.sort_values(OCCURRED_AT, kind="stable"),
-        on=OCCURRED_AT,
-        by=columns[:2],
-    )
-    mark = np.zeros(len(impressions), dtype=bool)
-    mark[found["row"].dropna().to_numpy(dtype=np.int64)] = True
-    return mark
 
 
 def _fit_places(place: np.ndarray, offer: np.ndarray, clicked: np.ndarray) -> np.ndarray:

@@ -38,7 +38,7 @@ def build_demographics(customers: pd.DataFrame, moment: int) -> Demographics:
     names: list[str] = []
     centres: list[float] = []
     widths: list[float] = []
-    own = [str(name) for name in customers.columns if name not in CUSTOMERS.names]
+    own = [str(name) for name in customers.columns if name not in (*CUSTOMERS.names, TENURE)]
     numbers = [name for name in own if _counts(customers[name])]
     for name in [GENDER, CITY, *(name for name in own if name not in numbers)]:
         if pd.api.types.is_datetime64_any_dtype(customers[name]):

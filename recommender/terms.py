@@ -28,7 +28,7 @@ PRIOR: Mapping[str, tuple[float, float, float, float]] = {
     UNMET: (0.0, 0.0, 0.0, 0.0),
 }
 OF_NEW = (NEW, READY)  # terms that tell new offers apart, the same for every customer
-RATES, SHARE = (NEW, KNOWN), 0.7
+RATES, SHARE = (NEW, KNOWN), 0.7  # of a log-odds: what is believed of them where they are chances
 LIFTS = (Source.SEGMENT, Source.DEMOGRAPHIC, Source.SURVEY)
 # Of trend at most what turns the rate of all the past into that of late. It is for those who come
 # back: a newcomer has not had yet what everybody takes.

@@ -92,3 +92,10 @@ def test_a_post_code_that_begins_with_a_zero_is_no_number(people: Dataset) -> No
     for written, name in ((codes, "zip"), (codes.str.lstrip("0"), "metres")):
         told = build_demographics(people.customers.assign(**{name: written}), MICROSECONDS)
         assert (name in told.attribute) == (name == "metres")
+
+
+def test_a_column_of_the_name_that_months_as_a_customer_have_does_not_double_them(
+    people: Dataset, told: Demographics
+) -> None:
+    named = people.customers.assign(**{TENURE: np.arange(N) / 7})
+    assert build_demographics(named, MICROSECONDS).names == told.names
