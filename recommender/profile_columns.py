@@ -20,15 +20,15 @@ from recommender.numbers import is_number, numbers_of
 
 CITY = "city"
 AGES = (12.0, 18.0, 24.0, 30.0, 38.0, 46.0, 54.0, 62.0, 70.0)
-BANDS = 5  # of any other number
-MOST_VALUES, FEWEST_PEOPLE = 40, 5  # of a category, and of each of its values
+FEWEST_BANDS, MOST_BANDS, PEOPLE = 5, 40, 500  # of any other number; people for each band
+MOST_VALUES, FEWEST_PEOPLE = 60, 5  # of a category, and of each of its values
 FEWEST_NUMBERS = 12  # a number that takes fewer values is a category
 
 
 def build_demographics(customers: pd.DataFrame, moment: int) -> Demographics:
     """Find what a customers table tells: its categories and its numbers.
 
-    A text column counts where it has few values; an id or a post code has too many.
+    Of a text column the commonest values count, unless they are rare too, as ids are.
 
     Parameters
     ----------
@@ -44,8 +44,9 @@ def build_demographics(customers: pd.DataFrame, moment: int) -> Demographics:
         if pd.api.types.is_datetime64_any_dtype(customers[name]):
             continue
         values = category_of(name, customers[name].dropna()).value_counts()
-        kept = sorted(values.index[values >= FEWEST_PEOPLE])
-        if 2 <= len(kept) <= MOST_VALUES:
+        values = values[values >= FEWEST_PEOPLE].sort_index()
+        kept = sorted(values.sort_values(ascending=False, kind="stable").index[:MOST_VALUES])
+        if len(kept) >= 2:
             names += kept
             centres += [np.nan] * len(kept)
             widths += [np.nan] * len(kept)
@@ -85,5 +86,6 @@ def _places(known: np.ndarray) -> tuple[float, ...]:
     """Spread centres evenly over the customers, whatever the unit."""
     if not known.size:
         return ()
-    at = np.quantile(known, (np.arange(BANDS) + 0.5) / BANDS)
+    bands = min(max(FEWEST_BANDS, known.size // PEOPLE), MOST_BANDS)
+    at = np.quantile(known, (np.arange(bands) + 0.5) / bands)
     return tuple(np.unique(at).tolist())

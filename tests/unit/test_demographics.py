@@ -8,7 +8,12 @@ import pytest
 
 from data.dataset import Dataset
 from recommender.demographics import TENURE, Demographics
-from recommender.profile_columns import build_demographics
+from recommender.profile_columns import (
+    FEWEST_BANDS,
+    MOST_VALUES,
+    PEOPLE,
+    build_demographics,
+)
 
 MOMENT = pd.Timestamp("2026-06-01", tz="UTC")
 MICROSECONDS = MOMENT.value // 1000
@@ -99,3 +104,27 @@ def test_a_column_of_the_name_that_months_as_a_customer_have_does_not_double_the
 ) -> None:
     named = people.customers.assign(**{TENURE: np.arange(N) / 7})
     assert build_demographics(named, MICROSECONDS).names == told.names
+
+
+def test_of_a_column_of_very_many_values_the_commonest_count() -> None:
+    random = np.random.default_rng(1)
+    branch = np.r_[np.repeat(np.arange(80), 5), np.repeat(np.arange(10), 20)]
+    table = pd.DataFrame(
+        {"customer_id": [f"c{n}" for n in range(len(branch))], "branch": [f"b{n}" for n in branch]}
+    )
+    found = [
+        build_demographics(Dataset.of({"customers": rows}).customers, MICROSECONDS).names
+        for rows in (table, table.iloc[random.permutation(len(table))])
+    ]
+    assert {f"branch=b{n}" for n in range(10)} <= set(found[0])
+    assert len(found[0]) == MOST_VALUES
+    assert found[0] == found[1], "whatever the order of the rows"
+
+
+@pytest.mark.parametrize(("n", "bands"), [(200, FEWEST_BANDS), (12 * PEOPLE, 12), (99_999, 40)])
+def test_numbers_of_more_customers_are_told_apart_more_finely(n: int, bands: int) -> None:
+    random = np.random.default_rng(3)
+    people = {"customer_id": [f"c{n}" for n in range(n)], "annual_income": random.gamma(2, 30, n)}
+    table = Dataset.of({"customers": pd.DataFrame(people)}).customers
+    told = build_demographics(table, MICROSECONDS)
+    assert (told.attribute == "annual_income").sum() == bands
