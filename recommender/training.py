@@ -155,6 +155,8 @@ def _recommender(
         notes.append("Too little was redeemed to learn weights from: the prior's stand.")
     elif not folds[0].by_time:
         notes.append("Time gives no cut: validation held out interactions at random.")
+    elif not folds[-1].by_time:
+        notes.append("Hardly anybody came back: some interactions were held out at random as well.")
     with _beside() as beside:
         past = beside.submit(_learn_from, folds, k, seed, recipe, suspects)
         on_step("sources")

@@ -91,7 +91,9 @@ def make_folds(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
     moments that have nearly as many such redemptions as any, the latest is taken; then, unless that
     one has plenty, the next, without overlap. Where showing is logged, the first is one at which
     the offers were about as new as they are now: elsewhere an offer that has long been shown cannot
-    be told from a new one. The second says what holds at other moments too.
+    be told from a new one. The second says what holds at other moments too. Where hardly anybody
+    who took something afterwards had been met before, pairs held out at random say what a history
+    is worth.
 
     Parameters
     ----------
@@ -101,7 +103,7 @@ def make_folds(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
     Returns
     -------
     list of Fold
-        Oldest first; empty where nothing was redeemed or clicked.
+        Oldest first, the random one last; empty where nothing was redeemed or clicked.
     """
     kind = dataset.positive_type()
     if kind is None:
@@ -128,9 +130,10 @@ def make_folds(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
             break
         covered = {m: n for m, n in covered.items() if abs(m - best) >= horizon}
         gap = dict.fromkeys(moments, 0.0)
-    if not chosen:
-        return _random_fold(dataset, events, at, seed)
-    return [_fold(dataset, events, moment, horizon) for moment in sorted(chosen)]
+    found = [_fold(dataset, events, moment, horizon) for moment in sorted(chosen)]
+    if sum(map(_by_those_met, found)) < FEWEST_EVENTS:
+        found += _random_fold(dataset, events, at, seed)
+    return found
 
 
 def fold_at(dataset: Dataset, moment: pd.Timestamp, until: pd.Timestamp) -> Fold:
@@ -197,6 +200,12 @@ def _fold(
     counts = shown[pair].assign(n=weight).groupby(pair)["n"].sum().reset_index()
     logged = bool((events[EVENT_TYPE] == REDEMPTION).all()) and _is_logged(taken, counts)
     return Fold(dataset.before(moment), moment, taken, counts, logged)
+
+
+def _by_those_met(fold: Fold) -> int:
+    """Count what was taken by customers of whom something had happened before."""
+    met = pd.concat([fold.past.interactions[CUSTOMER_ID], fold.past.transactions[CUSTOMER_ID]])
+    return int(fold.taken[CUSTOMER_ID].isin(met).sum())
 
 
 def _is_logged(taken: pd.DataFrame, shown: pd.DataFrame) -> bool:

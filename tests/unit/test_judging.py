@@ -8,7 +8,7 @@ import pytest
 
 from data.dataset import Dataset
 from recommender.judging import judge
-from recommender.validation import fold_at
+from recommender.validation import fold_at, make_folds
 
 START = pd.Timestamp("2024-01-01", tz="UTC")
 CUT, END = START + pd.Timedelta(days=50), START + pd.Timedelta(days=80)
@@ -79,3 +79,40 @@ def test_where_showing_is_logged_all_that_was_shown_is_laid_out() -> None:
     assert there.sum() == len(told), "an offer stands there once"
     assert ((showings.shown > 0) == there).all()
     assert (showings.lists.taken & there).sum() == judged.lists.taken.sum() > 50
+
+
+def joined_with_all_they_have(come_back: bool) -> Dataset:
+    """Everybody takes two offers on the day they join, or one and the other a month later."""
+    random = np.random.default_rng(2)
+    n = 400
+    joined = START + pd.to_timedelta(random.integers(0, 50, n), "D")
+    first = random.integers(0, 6, n)
+    taken = pd.DataFrame({"customer_id": [f"c{n}" for n in range(n)], "event_type": "redemption"})
+    later = pd.Timedelta(days=30 if come_back else 0)
+    return Dataset.of(
+        {
+            "offers": pd.DataFrame({"offer_id": [f"o{n}" for n in range(12)]}),
+            "interactions": pd.concat(
+                [
+                    taken.assign(offer_id=[f"o{n}" for n in first], occurred_at=joined),
+                    taken.assign(offer_id=[f"o{n}" for n in first + 6], occurred_at=joined + later),
+                ]
+            ),
+        }
+    )
+
+
+def test_pasts_of_newcomers_alone_are_told_of_customers_with_a_history_at_random() -> None:
+    folds = make_folds(joined_with_all_they_have(come_back=False), END)
+    assert [fold.by_time for fold in folds][-2:] == [True, False]
+    last = folds[-1]
+    taken = last.taken.groupby("customer_id").size()
+    kept = last.past.interactions.groupby("customer_id").size()
+    assert (taken.add(kept, fill_value=0) == 2).all(), "a pair is known or held out, never both"
+    assert taken.index.isin(kept.index).mean() > 0.5
+
+
+def test_pasts_of_people_who_come_back_need_no_chance() -> None:
+    folds = make_folds(joined_with_all_they_have(come_back=True), END)
+    assert folds
+    assert all(fold.by_time for fold in folds)
