@@ -23,7 +23,7 @@ from recommender.polish import Sums, lean, polish, pool
 from recommender.recipe import DEFAULT, Recipe
 from recommender.sharing import share_out
 from recommender.sources import Fitted, sample_of
-from recommender.terms import MOST, OF_NEW, PRIOR, units
+from recommender.terms import OF_NEW, PRIOR, limits, units
 from recommender.variants import Variant, make_variants
 
 
@@ -72,12 +72,13 @@ def learn(
     # A lift is held to its share of a log-odds, whatever the spread of the offers' rates.
     held = _repeats(judged) / units(float(prior.scale[-1])) ** 2
     strength = recipe.strength * held[:, None]
+    most = limits(float(prior.scale[-1]))
     tried = [
         tried_of(model, part.fitted, part.showings, seed)
         for model, part in zip(past, judged, strict=True)
         if part.showings is not None
     ]
-    weight = fit_listwise(lists, prior.weight, strength, MOST, list(chain(*tried)))
+    weight = fit_listwise(lists, prior.weight, strength, most, list(chain(*tried)))
     # Where showing is logged, lists of all candidates are judged by what was shown next: polished
     # weights would follow the old policy rather than what people want.
     sums = [
@@ -87,7 +88,7 @@ def learn(
         for one in _sums(model, part, weight, seed)
     ]
     scale = lean(sums, polish(sums, np.ones(len(weight))))
-    weight = np.minimum(weight * scale[:, None], MOST)
+    weight = np.minimum(weight * scale[:, None], most)
     found = fit_calibration([trials_of(as_it_was, weight) for as_it_was, *_ in tried])
     hybrid = replace(
         prior,

@@ -18,9 +18,9 @@ from recommender.ranking import top
 from recommender.sharing import share_out
 from recommender.yardstick import ndcg
 
-STEPS = (0.25, 0.5, 2.0)
+STEPS = (0.25, 0.5, 0.7, 1.4, 2.0)
 ROUNDS = 4
-SURE = 2.0  # standard errors by which a step must gain; many steps are tried
+SURE = 2.5  # standard errors by which a step must gain; many steps are tried
 LEANINGS = (4.0, 16.0)
 MANY, CERTAIN = 1000.0, 0.002  # very many lists, and standard error of a gain for a part to lead
 POOL = 300  # offers of a long list that may come first under other weights

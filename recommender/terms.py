@@ -30,9 +30,7 @@ PRIOR: Mapping[str, tuple[float, float, float, float]] = {
 OF_NEW = (NEW, READY)  # terms that tell new offers apart, the same for every customer
 RATES, SHARE = (NEW, KNOWN), 0.7  # of a log-odds: what is believed of them where they are chances
 LIFTS = (Source.SEGMENT, Source.DEMOGRAPHIC, Source.SURVEY)
-# Of trend at most what turns the rate of all the past into that of late. It is for those who come
-# back: a newcomer has not had yet what everybody takes.
-MOST = np.array([(0.0, 1.0) * 2 if term == TREND else (np.inf,) * 4 for term in PRIOR])
+MOST_OF_LIFTS = 2.0  # log-odds: beyond, what few people tell of a group would rule their lists
 
 
 def units(spread: float, rated: bool = False) -> np.ndarray:
@@ -51,6 +49,20 @@ def units(spread: float, rated: bool = False) -> np.ndarray:
     if rated:
         log_odds |= dict.fromkeys(RATES, SHARE * spread)
     return np.array([log_odds.get(term, 1.0) for term in PRIOR])
+
+
+def limits(spread: float) -> np.ndarray:
+    """Return the most that each term may count: shape (terms, corners).
+
+    Parameters
+    ----------
+    spread : float
+        Of the log rates, popularity's scale.
+    """
+    # Of trend at most what turns the rate of all the past into that of late. It is for those who
+    # come back: a newcomer has not had yet what everybody takes.
+    most = {str(term): (MOST_OF_LIFTS * spread,) * 4 for term in LIFTS} | {TREND: (0.0, 1.0) * 2}
+    return np.array([most.get(term, (np.inf,) * 4) for term in PRIOR])
 
 
 def scale_of(scores: np.ndarray) -> tuple[float, float]:
