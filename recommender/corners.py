@@ -9,6 +9,11 @@ from recommender.base import Query
 CORNERS = ("nothing known", "history", "purchases", "both")
 
 
+def met_of(query: Query) -> np.ndarray:
+    """Say how far each customer is from one of whom nothing is known: shape (n,), zero to one."""
+    return np.asarray(1.0 - corner_shares(query)[:, 0])
+
+
 def corner_shares(query: Query) -> np.ndarray:
     """Say how near each customer is to the four corners: shape (n, 4), rows add up to one."""
     history, purchases = query.evidence().T

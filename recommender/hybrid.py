@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from recommender.base import Query, Source
-from recommender.corners import CORNERS, corner_shares
+from recommender.corners import CORNERS, corner_shares, met_of
 from recommender.starts import Start
 from recommender.terms import PRIOR, scale_of
 
-OF_OFFERS = ("known", "trend", "ready", "unmet")  # what the hybrid itself has of offers
+OF_OFFERS = ("known", "trend", "ready", "unmet", "steep")  # what the hybrid itself has of offers
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,8 @@ class Hybrid:
         How readily what is behind each offer is bought with a coupon (see `recommender.readiness`).
     unmet : ndarray of float, shape (offers,)
         One for an offer that nobody met and that states no begin: it may be new, or unwanted.
+    steep : ndarray of float, shape (offers,)
+        How far the log-odds of each offer's rate are above what popularity scores, on its scale.
     start : Start
         What each customer starts from; zero where not calibrated.
     slope : float
@@ -92,6 +94,7 @@ class Hybrid:
     trend: np.ndarray
     ready: np.ndarray
     unmet: np.ndarray
+    steep: np.ndarray
     start: Start
     slope: float = 1.0
     calibrated: bool = False
@@ -120,17 +123,19 @@ class Hybrid:
 
     def blend(self, scores: np.ndarray, query: Query) -> Blend:
         """Blend the sources' scores, shape (sources, n, offers), NaN where one cannot say."""
-        return self._blend(scores, self.shares(query), self.start.of(query))
+        return self._blend(scores, self.shares(query), self.start.of(query), met_of(query))
 
     def blend_pairs(
         self, scores: np.ndarray, query: Query, rows: np.ndarray, columns: np.ndarray
     ) -> Blend:
         """Blend scores of pairs of customer and offer, shape (sources, pairs, 1)."""
-        start = self.start.of(query)[rows]
-        return self.of(columns)._blend(scores, self.shares(query)[:, rows], start)
+        start, met = self.start.of(query)[rows], met_of(query)[rows]
+        return self.of(columns)._blend(scores, self.shares(query)[:, rows], start, met)
 
-    def _blend(self, scores: np.ndarray, weight: np.ndarray, start: np.ndarray) -> Blend:
-        parts = self.standardise(scores)
+    def _blend(
+        self, scores: np.ndarray, weight: np.ndarray, start: np.ndarray, met: np.ndarray
+    ) -> Blend:
+        parts = self.standardise(scores, met)
         for part, share in zip(parts[:-1], weight, strict=False):
             part *= share[:, None]
         parts[-1] = sum(
@@ -148,9 +153,9 @@ class Hybrid:
         """Return what each term counts for each customer: shape (sources + 4, n)."""
         return np.asarray(self.slope * (self.weight @ corner_shares(query).T))
 
-    def terms(self, scores: np.ndarray) -> np.ndarray:
+    def terms(self, scores: np.ndarray, met: np.ndarray) -> np.ndarray:
         """Return what the weights multiply: shape (sources + 4, n, offers)."""
-        parts = self.standardise(scores)
+        parts = self.standardise(scores, met)
         return np.stack([*parts[:-1], *self.popular(parts[-1])])
 
     def popular(self, rate: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -163,12 +168,14 @@ class Hybrid:
             np.broadcast_to(-self.unmet, rate.shape),
         )
 
-    def standardise(self, scores: np.ndarray) -> np.ndarray:
+    def standardise(self, scores: np.ndarray, met: np.ndarray) -> np.ndarray:
         """Put the sources on one scale; where one cannot say it stays at the average, zero.
 
         Sources that go by traits share popularity's scale and count by what they add to it: a
         segment in which everything is as usual adds nothing. Survey, which goes by the profile as
-        well, counts by what the answers add to that.
+        well, counts by what the answers add to that. The profile's are log-odds: the more a
+        customer has been met, shape (n,), the more they are held against those of popularity; of
+        strangers, against its score, so that both together make the log-odds of the profile.
         """
         z = np.asarray(scores - self.centre[:, None, None])
         z /= self.scale[:, None, None]
@@ -176,8 +183,9 @@ class Hybrid:
             z[self.sources.index(name)]
             for name in (Source.POPULARITY, Source.DEMOGRAPHIC, Source.SURVEY)
         )
-        survey -= np.where(np.isnan(demographic), popularity, demographic)
-        for name in (Source.SEGMENT, Source.DEMOGRAPHIC):
-            z[self.sources.index(name)] -= popularity
+        usual = popularity + met[:, None] * self.steep
+        survey -= np.where(np.isnan(demographic), usual, demographic)
+        demographic -= usual
+        z[self.sources.index(Source.SEGMENT)] -= popularity
         np.copyto(z, 0.0, where=np.isnan(z))
         return z

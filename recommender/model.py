@@ -10,6 +10,7 @@ import numpy as np
 from recommender.base import Query, Reading, Scorer, Source
 from recommender.collaborative import CollaborativeScorer
 from recommender.content import ContentScorer
+from recommender.corners import met_of
 from recommender.facts import Encoders
 from recommender.hybrid import Blend, Hybrid
 from recommender.mixing import Mix
@@ -35,13 +36,14 @@ class Recommender:
     @cached_property
     def scorers(self) -> tuple[Scorer, ...]:
         """The sources in the order of the hybrid's arrays."""
-        base, demographics = self.popularity.level, self.encoders.demographics
+        level, odds = self.popularity.level, self.popularity.odds
+        demographics = self.encoders.demographics
         return (
             self.collaborative,
             self.content,
-            TraitScorer(Source.SEGMENT, base, self.segment, demographics),
-            TraitScorer(Source.DEMOGRAPHIC, base, self.profile, demographics),
-            TraitScorer(Source.SURVEY, base, self.profile, demographics),
+            TraitScorer(Source.SEGMENT, level, self.segment, demographics),
+            TraitScorer(Source.DEMOGRAPHIC, odds, self.profile, demographics),
+            TraitScorer(Source.SURVEY, odds, self.profile, demographics),
             self.popularity,
         )
 
@@ -88,16 +90,17 @@ class Recommender:
         """
         readings = self.read(query, share)
         if columns is None:
-            return self.hybrid.terms(np.stack([reading.table() for reading in readings]))
+            scores = np.stack([reading.table() for reading in readings])
+            return self.hybrid.terms(scores, met_of(query))
         pairs = pairs_of(columns)
         scores = np.stack([reading.at(*pairs) for reading in readings])
-        found = self.hybrid.of(pairs[1]).terms(scores[:, :, None])
+        found = self.hybrid.of(pairs[1]).terms(scores[:, :, None], met_of(query)[pairs[0]])
         return found.reshape(len(found), *columns.shape)
 
     def rough(self, query: Query, weight: np.ndarray) -> np.ndarray:
         """Sum up the terms in single precision by weights, shape (sources + 4, n): (n, offers)."""
         return outline_of(
-            self.hybrid, self.read(query, weight), weight, np.zeros(len(query))
+            self.hybrid, self.read(query, weight), weight, np.zeros(len(query)), met_of(query)
         ).whole()
 
     def blend(self, query: Query) -> Blend:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recommender.base import Query, Reading, Source
+from recommender.corners import met_of
 from recommender.hybrid import Hybrid
 from recommender.parts import Product, Side
 
@@ -66,19 +67,24 @@ def outline(
     """
     weight = hybrid.shares(query)
     weight[len(hybrid.sources) - 1 :] *= 1.0 - novelty
-    return outline_of(hybrid, readings, weight, hybrid.start.of(query))
+    return outline_of(hybrid, readings, weight, hybrid.start.of(query), met_of(query))
 
 
 def outline_of(
-    hybrid: Hybrid, readings: Sequence[Reading], weight: np.ndarray, start: np.ndarray
+    hybrid: Hybrid,
+    readings: Sequence[Reading],
+    weight: np.ndarray,
+    start: np.ndarray,
+    met: np.ndarray,
 ) -> Outline:
     """Prepare rough sums of the terms by weights, shape (sources + 4, n), from starts, (n,)."""
-    count, offers = _counts(hybrid.sources, readings, weight), np.arange(len(hybrid.known))
+    count, lifted = _counts(hybrid.sources, readings, weight)
+    offers = np.arange(len(hybrid.known))
     usual = readings[-1].at(np.zeros_like(offers), offers)
     usual = (usual - hybrid.centre[-1]) / hybrid.scale[-1]
-    rates = np.array([*hybrid.popular(usual), usual, np.ones(len(offers))])
+    rates = np.array([*hybrid.popular(usual), usual, hybrid.steep, np.ones(len(offers))])
     popular = weight[len(hybrid.sources) - 1 :]
-    left = np.vstack([popular, count[-1], start])
+    left = np.vstack([popular, count[-1], -lifted * met, start])
     parts = [
         (reading, own / scale, float(centre))
         for reading, own, centre, scale in zip(
@@ -89,12 +95,22 @@ def outline_of(
     return Outline(Product(left.T, Side(rates.T)), parts)
 
 
-def _counts(sources: Sequence[str], readings: Sequence[Reading], weight: np.ndarray) -> np.ndarray:
-    """Return what each source's own score counts, `standardise` undone: shape (sources, n)."""
+def _counts(
+    sources: Sequence[str], readings: Sequence[Reading], weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Undo `standardise`.
+
+    Returns
+    -------
+    count : ndarray of float, shape (sources, n)
+        What each source's own score counts.
+    lifted : ndarray of float, shape (n,)
+        What log-odds count that are held against everyone's.
+    """
     speaks = {name: one.speaking for name, one in zip(sources, readings, strict=True)}
     own = {name: share * speaks[name] for name, share in zip(sources, weight, strict=False)}
     profile, told = own[Source.DEMOGRAPHIC], own[Source.SURVEY]
-    own[Source.POPULARITY] = -(own[Source.SEGMENT] + profile)
-    own[Source.POPULARITY] -= told * ~speaks[Source.DEMOGRAPHIC]
+    lifted = profile + told * ~speaks[Source.DEMOGRAPHIC]
+    own[Source.POPULARITY] = -(own[Source.SEGMENT] + lifted)
     own[Source.DEMOGRAPHIC] = profile - told * speaks[Source.DEMOGRAPHIC]
-    return np.array([own[name] for name in sources])
+    return np.array([own[name] for name in sources]), lifted

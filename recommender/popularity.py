@@ -79,8 +79,11 @@ class PopularityScorer:
     @cached_property
     def level(self) -> np.ndarray:
         """What each offer scores: shape (offers,)."""
-        if not self.rated:
-            return self.base
+        return self.odds if self.rated else self.base
+
+    @cached_property
+    def odds(self) -> np.ndarray:
+        """Log-odds of the rates: shape (offers,)."""
         return np.asarray(self.base - np.log1p(-np.minimum(np.exp(self.base), SUREST)))
 
     def score(self, query: Query) -> np.ndarray:

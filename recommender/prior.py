@@ -20,6 +20,7 @@ def prior_hybrid(
     trend: np.ndarray,
     ready: np.ndarray,
     unmet: np.ndarray,
+    steep: np.ndarray,
     start: Start,
     rated: bool = False,
 ) -> Hybrid:
@@ -41,6 +42,8 @@ def prior_hybrid(
         The offers' readiness.
     unmet : ndarray of float, shape (offers,)
         As in `Hybrid`.
+    steep : ndarray of float, shape (offers,)
+        How far the log-odds of the rates are above what popularity scores.
     start : Start
         What customers start from.
     rated : bool
@@ -58,5 +61,6 @@ def prior_hybrid(
         trend=trend / rates[1],
         ready=ready,
         unmet=unmet,
+        steep=steep / rates[1],
         start=start,
     )

@@ -160,6 +160,7 @@ def fit_sources(
                 trend_of(trusted, at),
                 readiness.of(keys.offer_keys),
                 chances.unmet(),
+                popularity.odds - popularity.level,
                 Start.believed(query.responses, query.demographic.shape[1]),
                 rated=popularity.rated,
             ),

@@ -96,6 +96,9 @@ def wider_recommender(model: Recommender, wider: Wider) -> Recommender:
         readiness=Readiness(wider.keys.spread(readiness.used), wider.keys.spread(readiness.usual)),
     )
     ready = expectation.readiness.of(wider.space.offer_keys[wider.offers.new])
+    later = PopularityScorer(
+        wider.offers.spread(popularity.base, expected), expectation, popularity.rated
+    )
     return replace(
         model,
         encoders=replace(model.encoders, offer_ids=wider.offers.names, keys=wider.space),
@@ -103,15 +106,14 @@ def wider_recommender(model: Recommender, wider: Wider) -> Recommender:
         content=content,
         segment=_ridge(model.segment, keys, wider, popularity.expectation),
         profile=_ridge(model.profile, keys, wider, popularity.expectation),
-        popularity=PopularityScorer(
-            wider.offers.spread(popularity.base, expected), expectation, popularity.rated
-        ),
+        popularity=later,
         hybrid=replace(
             model.hybrid,
             known=wider.offers.spread(model.hybrid.known),
             trend=wider.offers.spread(model.hybrid.trend),
             ready=wider.offers.spread(model.hybrid.ready, ready),
             unmet=wider.offers.spread(model.hybrid.unmet),
+            steep=(later.odds - later.level) / model.hybrid.scale[-1],
         ),
     )
 

@@ -11,18 +11,20 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy.special import logit
 
 from recommender.base import Query, Source
-from recommender.corners import corner_shares
+from recommender.corners import corner_shares, met_of
 from recommender.habits import EVENTS
 from recommender.hybrid import Hybrid
 from recommender.prior import prior_hybrid
 from recommender.starts import Start
-from recommender.terms import PRIOR, TREND, UNMET
+from recommender.terms import LIFTS, PRIOR, TREND, UNMET, limits
 
 CORNERS = 4
 SOURCES = tuple(str(source) for source in Source)
 SEGMENT, POPULARITY = SOURCES.index("segment"), SOURCES.index("popularity")
+DEMOGRAPHIC, SURVEY = SOURCES.index("demographic"), SOURCES.index("survey")
 
 
 def query_of(events: int, keys: int) -> Query:
@@ -38,11 +40,11 @@ def hybrid_of(
 ) -> Hybrid:
     n = 5 if offers is None else offers
     known, trend, ready = np.linspace(0, 1, n), np.linspace(1, -1, n), np.linspace(1, 0, n)
-    unmet = (known == 0).astype(float)
+    unmet, steep = (known == 0).astype(float), np.linspace(0, 2, n)
     centre, scale = np.full(6, 0.1), np.full(6, 2.0)
     calibrated = slope != 1.0
     start = replace(Start.believed(sp.csr_matrix((1, len(EVENTS))), 0), level=intercept)
-    of_offers = known, trend, ready, unmet
+    of_offers = known, trend, ready, unmet, steep
     return Hybrid(SOURCES, centre, scale, weight, *of_offers, start, slope, calibrated)
 
 
@@ -76,7 +78,8 @@ def test_features_times_weights_are_the_uncalibrated_score(
     score[POPULARITY] = np.nan_to_num(score[POPULARITY])
     hybrid, query = hybrid_of(weight), query_of(events, keys)
     # What the listwise fit multiplies is what serving adds up.
-    fitted = np.einsum("fno,fn->no", hybrid.terms(score), weight @ corner_shares(query).T)
+    terms = hybrid.terms(score, met_of(query))
+    fitted = np.einsum("fno,fn->no", terms, weight @ corner_shares(query).T)
     np.testing.assert_allclose(fitted, hybrid.blend(score, query).score, atol=1e-9)
 
 
@@ -97,6 +100,32 @@ def test_a_segment_that_is_as_everyone_adds_nothing() -> None:
     score[SEGMENT, 0] = [3.0, 1.0, 4.0]
     blend = hybrid_of(np.ones((10, CORNERS)), offers=3).blend(score, query_of(0, 0))
     np.testing.assert_allclose(blend.contributions[SEGMENT, 0], [0.0, 0.0, 1.0])
+
+
+def test_profile_and_popularity_of_a_stranger_make_the_log_odds_of_the_profile() -> None:
+    rate, own = np.array([0.9, 0.5, 0.1]), np.array([0.4, 0.6, 0.3])
+    level, odds, told = np.log(rate), logit(rate), logit(own)
+    hybrid = replace(
+        hybrid_of(np.ones((10, CORNERS)), offers=3),
+        centre=np.zeros(6),
+        scale=np.ones(6),
+        known=np.ones(3),
+        trend=np.zeros(3),
+        unmet=np.zeros(3),
+        steep=odds - level,
+    )
+    score = np.full((6, 1, 3), np.nan)
+    score[POPULARITY, 0], score[DEMOGRAPHIC, 0] = level, told
+    np.testing.assert_allclose(hybrid.blend(score, query_of(0, 0)).score[0], told)
+    # Of somebody with a history the profile adds its log-odds to everyone's.
+    met = met_of(query_of(30, 30))[0]
+    known = hybrid.blend(score, query_of(30, 30)).score[0]
+    np.testing.assert_allclose(known, level + told - level - met * (odds - level))
+    # Answers speak beside the profile, or without one in its place.
+    score[SURVEY, 0] = told + np.array([1.0, 0.0, 0.0])
+    np.testing.assert_allclose(hybrid.blend(score, query_of(0, 0)).score[0], score[SURVEY, 0])
+    score[DEMOGRAPHIC] = np.nan
+    np.testing.assert_allclose(hybrid.blend(score, query_of(0, 0)).score[0], score[SURVEY, 0])
 
 
 def test_what_popularity_gained_of_late_is_a_contribution_of_popularity() -> None:
@@ -129,9 +158,17 @@ def test_a_lift_counts_its_share_of_a_log_odds_whatever_the_spread() -> None:
         rate = spread * random.normal(size=40)
         none = np.zeros(40)
         nobody = Start.believed(sp.csr_matrix((1, 3)), 0)
-        hybrid = prior_hybrid(rate, none[None], none[None], none, none, none, none, nobody)
+        hybrid = prior_hybrid(rate, none[None], none[None], *[none] * 5, nobody)
         share = hybrid.weight[SEGMENT] / hybrid.scale[SEGMENT]
         np.testing.assert_allclose(share, PRIOR[Source.SEGMENT])
+
+
+def test_no_lift_may_count_more_than_two_log_odds() -> None:
+    for spread in (0.5, 3.0):
+        most = dict(zip(PRIOR, limits(spread), strict=True))
+        for term in LIFTS:
+            np.testing.assert_allclose(most[term] / spread, 2.0)
+        assert most[TREND].tolist() == [0.0, 1.0, 0.0, 1.0], "newcomers have had nothing of it yet"
 
 
 def test_what_nobody_met_loses_what_that_counts() -> None:
@@ -146,5 +183,5 @@ def test_new_scales_change_two_sources_and_nothing_else() -> None:
     found = hybrid.rescaled(np.array([[1.0, 3.0]]), np.array([[np.nan, 4.0, 8.0]]))
     np.testing.assert_allclose(found.centre, [2.0, 6.0, *hybrid.centre[2:]])
     np.testing.assert_allclose(found.scale, [1.0, 2.0, *hybrid.scale[2:]])
-    for name in ("weight", "known", "trend", "ready", "unmet"):
+    for name in ("weight", "known", "trend", "ready", "unmet", "steep"):
         assert getattr(found, name) is getattr(hybrid, name)

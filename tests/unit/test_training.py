@@ -12,7 +12,8 @@ from data.dataset import Dataset
 from data.errors import DataError
 from evaluation.harness import run_trial
 from evaluation.splitting import Protocol, split_dataset
-from recommender.base import POLICIES
+from recommender.base import HYBRID, POLICIES, Source
+from recommender.batch import recommend_batch
 from recommender.bundle import Bundle
 from recommender.lists import Wish
 from recommender.model_folder import save
@@ -165,3 +166,38 @@ def test_shuffled_redemptions_teach_nothing(small_dataset: Dataset) -> None:
     real = run_trial(service, split, policies=("hybrid", "random"))
     ours = real.ranking["all"]["hybrid"]["ndcg@10"].value
     assert ours > real.ranking["all"]["random"]["ndcg@10"].value
+
+
+@pytest.mark.parametrize("policy", [HYBRID, Source.DEMOGRAPHIC])
+def test_what_most_people_have_stays_ahead_for_those_of_whom_fewer_have_it(policy: str) -> None:
+    random = np.random.default_rng(0)
+    n = 1500
+    rural = random.random(n) < 0.25
+    has = {"account": np.where(rural, 0.65, 0.95), "loan": np.where(rural, 0.4, 0.05)}
+    has |= {f"other {number}": np.full(n, 0.1) for number in range(4)}
+    people = pd.Series([f"c{number}" for number in range(n)], dtype="str")
+    dataset = Dataset.of(
+        {
+            "customers": pd.DataFrame(
+                {"customer_id": people, "region": np.where(rural, "rural", "town")}
+            ),
+            "offers": pd.DataFrame({"offer_id": list(has)}),
+            "interactions": pd.concat(
+                [
+                    pd.DataFrame({"customer_id": people[random.random(n) < chance]}).assign(
+                        offer_id=offer,
+                        event_type="redemption",
+                        occurred_at=pd.Timestamp("2026-01-01", tz="UTC"),
+                    )
+                    for offer, chance in has.items()
+                ]
+            ),
+        }
+    )
+    service = Service(train(dataset))
+    stranger = Dataset.of(
+        {"customers": pd.DataFrame({"customer_id": ["new"], "region": ["rural"]})}
+    )
+    wish = Wish(service.bundle.moment, n=2, policy=policy)
+    lists = recommend_batch(service, stranger, wish)
+    assert lists["offer_id"].tolist() == ["account", "loan"]
