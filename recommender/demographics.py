@@ -25,6 +25,7 @@ from segmentation.features import DAY, DAYS_PER_MONTH
 
 SIGNUP, TENURE = "signup_at", "months_as_customer"
 SEPARATOR = "="
+FAR = 1e-3  # of a bell's height
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,11 @@ class Demographics:
             numbers = [(row, value) for row, value in given if _is_number(value)]
             near = self._near(block, np.array([value for _, value in numbers], dtype=np.float64))
             for (row, _), values in zip(numbers, near.tolist(), strict=True):
-                filled[row].update(zip(block.tolist(), values, strict=True))
+                filled[row] |= {
+                    column: value
+                    for column, value in zip(block.tolist(), values, strict=True)
+                    if value
+                }
         return rows_of(filled, len(self.names))
 
     def membership(self, customers: pd.DataFrame, ids: IdMap) -> sp.csr_matrix:
@@ -121,18 +126,20 @@ class Demographics:
                 value = numbers_of(customers[name])
                 known = np.isfinite(value)
                 near = self._near(block, value[known])
-                told = np.repeat(rows[known], len(block)), np.tile(block, len(near))
-                member = member + sp.csr_matrix((near.ravel(), told), shape=shape)
+                person, place = near.nonzero()
+                told = rows[known][person], block[place]
+                member = member + sp.csr_matrix((near[person, place], told), shape=shape)
         return sp.csr_matrix(member)
 
     def _near(self, block: np.ndarray, value: np.ndarray) -> np.ndarray:
-        """Return how near numbers are to the centres of columns: shape (n, columns).
+        """Return how near numbers are to the centres of columns: shape (n, columns), zero if far.
 
         Beyond the last centre a number is as near as that itself: it is not unknown.
         """
         centre = self.centre[block]
         gap = (np.clip(value, centre[0], centre[-1])[:, None] - centre) / self.width[block]
-        return np.asarray(np.exp(-0.5 * gap**2))
+        near = np.exp(-0.5 * gap**2)
+        return np.where(near < FAR, 0.0, near)
 
     def _with_tenure(self, profile: Mapping[str, Any]) -> Mapping[str, Any]:
         """Add the months as a customer to a profile that states the sign-up in microseconds."""

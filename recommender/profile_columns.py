@@ -20,7 +20,7 @@ from recommender.numbers import is_number, numbers_of
 
 CITY = "city"
 AGES = (12.0, 18.0, 24.0, 30.0, 38.0, 46.0, 54.0, 62.0, 70.0)
-FEWEST_BANDS, MOST_BANDS, PEOPLE = 5, 40, 500  # of any other number; people for each band
+FEWEST_BANDS, MOST_BANDS, PEOPLE = 5, 30, 500  # of any other number; people for each band
 MOST_VALUES, FEWEST_PEOPLE = 60, 5  # of a category, and of each of its values
 FEWEST_NUMBERS = 12  # a number that takes fewer values is a category
 

@@ -131,7 +131,7 @@ def make_folds(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
         covered = {m: n for m, n in covered.items() if abs(m - best) >= horizon}
         gap = dict.fromkeys(moments, 0.0)
     found = [_fold(dataset, events, moment, horizon) for moment in sorted(chosen)]
-    if sum(map(_by_those_met, found)) < FEWEST_EVENTS:
+    if not any(_tells_of_histories(dataset, fold) for fold in found):
         found += _random_fold(dataset, events, at, seed)
     return found
 
@@ -202,10 +202,13 @@ def _fold(
     return Fold(dataset.before(moment), moment, taken, counts, logged)
 
 
-def _by_those_met(fold: Fold) -> int:
-    """Count what was taken by customers of whom something had happened before."""
-    met = pd.concat([fold.past.interactions[CUSTOMER_ID], fold.past.transactions[CUSTOMER_ID]])
-    return int(fold.taken[CUSTOMER_ID].isin(met).sum())
+def _tells_of_histories(dataset: Dataset, fold: Fold) -> bool:
+    """Tell whether enough was taken by customers of whom something had happened before."""
+    ids = dataset.customer_ids
+    met = np.zeros(len(ids), dtype=bool)
+    for events in (fold.past.interactions, fold.past.transactions):
+        met[ids.rows(events[CUSTOMER_ID])] = True
+    return int(met[ids.rows(fold.taken[CUSTOMER_ID])].sum()) >= FEWEST_EVENTS
 
 
 def _is_logged(taken: pd.DataFrame, shown: pd.DataFrame) -> bool:
