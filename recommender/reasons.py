@@ -137,6 +137,7 @@ class Said:
             return [""] * len(self._rows)
         share = self._people.by_profile[self._person][:, None] * self._cross()
         adds = np.stack([share[here].sum(axis=0) for _, here in known])
+        more = share.sum(axis=0) > 0  # than usual: what most people have counts without that
         words = []
         for attribute, here in known:
             column = max(here.tolist(), key=lambda place: told.get(place, 0.0))
@@ -145,7 +146,7 @@ class Said:
                 value = f"around {centre:,.0f}" if abs(centre) >= 10 else f"around {centre:.2g}"
             words.append(f"Popular with people like you: {attribute.replace('_', ' ')} {value}.")
         return [
-            words[best] if adds[best, place] > 0 else ""
+            words[best] if more[place] and adds[best, place] > 0 else ""
             for place, best in enumerate(adds.argmax(axis=0).tolist())
         ]
 

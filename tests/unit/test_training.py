@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,9 @@ from data.errors import DataError
 from evaluation.harness import run_trial
 from evaluation.splitting import Protocol, split_dataset
 from recommender.base import HYBRID, POLICIES, Source
-from recommender.batch import recommend_batch
+from recommender.batch import query_customers, recommend_batch
 from recommender.bundle import Bundle
+from recommender.explanation import Explainer
 from recommender.lists import Wish
 from recommender.model_folder import save
 from recommender.service import Service
@@ -201,3 +203,9 @@ def test_what_most_people_have_stays_ahead_for_those_of_whom_fewer_have_it(polic
     wish = Wish(service.bundle.moment, n=2, policy=policy)
     lists = recommend_batch(service, stranger, wish)
     assert lists["offer_id"].tolist() == ["account", "loan"]
+    # What fewer of them have than of others is not said to be popular with people like them.
+    _, query = query_customers(service.bundle, stranger, wish.at)
+    listed = service.recommend(query, replace(wish, policy=HYBRID))[0].offers
+    account, loan = Explainer(service.bundle.offers, service.recommender).reasons(query, listed)
+    assert account == ["Popular with all customers."]
+    assert "Popular with people like you: region rural." in loan
