@@ -19,7 +19,7 @@ from recommender.judging import Judged
 from recommender.lessons import lists_of, trials_of, tried_of
 from recommender.listwise import fit_listwise
 from recommender.model import Recommender
-from recommender.polish import Sums, lean, polish, pool
+from recommender.polish import SURE_OF_MANY, Sums, lean, polish, pool
 from recommender.recipe import DEFAULT, Recipe
 from recommender.sharing import share_out
 from recommender.sources import Fitted, sample_of
@@ -87,7 +87,7 @@ def learn(
         if part.showings is None
         for one in _sums(model, part, weight, seed)
     ]
-    scale = lean(sums, polish(sums, np.ones(len(weight))))
+    scale = lean(sums, polish(sums, np.ones(len(weight)), SURE_OF_MANY))
     weight = np.minimum(weight * scale[:, None], most)
     found = fit_calibration([trials_of(as_it_was, weight) for as_it_was, *_ in tried])
     hybrid = replace(

@@ -20,7 +20,8 @@ from recommender.yardstick import ndcg
 
 STEPS = (0.25, 0.5, 0.7, 1.4, 2.0)
 ROUNDS = 4
-SURE = 2.5  # standard errors by which a step must gain; many steps are tried
+SURE = 2.0  # standard errors by which a step must gain; several are tried
+SURE_OF_MANY = 2.5  # the same where there are many parts, and so many more steps
 LEANINGS = (4.0, 16.0)
 MANY, CERTAIN = 1000.0, 0.002  # very many lists, and standard error of a gain for a part to lead
 POOL = 300  # offers of a long list that may come first under other weights
@@ -107,7 +108,7 @@ def pool(
     )
 
 
-def polish(sums: list[Sums], start: np.ndarray) -> np.ndarray:
+def polish(sums: list[Sums], start: np.ndarray, sure: float = SURE) -> np.ndarray:
     """Scale the parts of sums for the best NDCG@10.
 
     Parameters
@@ -116,6 +117,8 @@ def polish(sums: list[Sums], start: np.ndarray) -> np.ndarray:
         Without any list the start is returned.
     start : ndarray of float, shape (f,)
         Scales to start from; a part at zero may come back at one half or one.
+    sure : float
+        Standard errors by which a step must gain.
 
     Returns
     -------
@@ -136,7 +139,7 @@ def polish(sums: list[Sums], start: np.ndarray) -> np.ndarray:
                 trial[row] = step
                 found = _judge(sums, trial) if trial.any() else np.zeros_like(value)
                 gain, error = _gain(share, found - value)
-                tried.append((gain - SURE * error, trial, found))
+                tried.append((gain - sure * error, trial, found))
             best = max(tried, key=lambda one: one[0])
             if best[0] > 0:
                 scale, value = best[1], best[2]
