@@ -131,7 +131,8 @@ def make_folds(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
         covered = {m: n for m, n in covered.items() if abs(m - best) >= horizon}
         gap = dict.fromkeys(moments, 0.0)
     found = [_fold(dataset, events, moment, horizon) for moment in sorted(chosen)]
-    if not any(_tells_of_histories(dataset, fold) for fold in found):
+    # What was shown next would decide over pairs held out where showing is logged.
+    if not any(fold.logged or _tells_of_histories(dataset, fold) for fold in found):
         found += _random_fold(dataset, events, at, seed)
     return found
 
