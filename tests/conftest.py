@@ -67,8 +67,9 @@ def small_dataset(small_folder: Path) -> Dataset:
 
 @pytest.fixture(scope="session")
 def small_bundle(small_dataset: Dataset) -> Bundle:
-    """A model of the small world."""
-    return train(small_dataset)
+    """A model of the small world: a spared one, whichever file asks for it first."""
+    with sparing():
+        return train(small_dataset)
 
 
 @pytest.fixture(scope="session")
