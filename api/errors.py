@@ -99,7 +99,7 @@ def _methods(request: Request) -> list[str]:
     ]
 
 
-def told_problem(error: ValidationError) -> str:
+def told_problem(error: ValidationError | RequestValidationError) -> str:
     """Name the first thing that is wrong with a part of a body, and where."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"]) or "body"

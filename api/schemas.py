@@ -60,8 +60,22 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Profile(Strict):
-    """What a customer says of themselves; every part may be left out."""
+# A value of a column of the owner's.
+Own = Annotated[bool, Field(strict=True)] | Number | Text | None
+
+
+class Owned(BaseModel):
+    """A body that may also state columns of the owner's: those that the model reads."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Own] = Field(init=False)
+
+
+class Profile(Owned):
+    """What a customer says of themselves; every part may be left out.
+
+    Columns of the owner's that the model reads may be stated as well; another name is refused.
+    """
 
     gender: Label | None = None
     age: float | None = Field(default=None, ge=0, le=120, strict=True)
@@ -70,6 +84,9 @@ class Profile(Strict):
     )
     spending_score: float | None = Field(default=None, ge=1, le=100, strict=True)
     city: Annotated[Text, StringConstraints(max_length=128)] | None = None
+    signup_at: Moment | None = Field(
+        default=None, description="Since when they are a customer; now for whoever is new here."
+    )
 
 
 class Onboarding(Strict):
@@ -313,12 +330,20 @@ class NextQuestion(BaseModel):
     answers: list[Answer] = ["yes", "no"]
 
 
+class ProfileColumn(BaseModel):
+    """Something that a profile may state and the model reads."""
+
+    name: str
+    values: list[str] | None = Field(description="Those of a category; null for a number.")
+
+
 class NextQuestions(BaseModel):
     """What is worth asking next."""
 
     customer_id: str | None
     settled: bool = Field(description="No further answer is expected to change the list much.")
     questions: list[NextQuestion]
+    profile: list[ProfileColumn] = Field(description="What may be asked besides.")
 
 
 class Welcome(BaseModel):

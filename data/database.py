@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from data import tables as t
 from data.errors import SettingsError
 from data.reading import EVERYBODY, MANY, Reader, key_of, spread
+from data.rows import text_of
 
 # A pool for the threads of a server; a database that is away is noticed within seconds, be it that
 # it refuses, that it vanishes from the network, or that all connections hang.
@@ -124,6 +125,19 @@ class Database:
         statement = self._insert(table).values(**row).on_conflict_do_nothing()
         # Not `rowcount`: it is not kept for insertions on every driver.
         return connection.execute(statement.returning(sa.literal(1))).first() is not None
+
+    def _put_own(
+        self, connection: sa.Connection, of: str, key: str, columns: Mapping[str, Any]
+    ) -> None:
+        """Keep the owner's own columns of a customer or an offer; None is kept as an empty one."""
+        for name, value in columns.items():
+            row = {"of": of, "id": key, "name": name, "value": text_of(value)}
+            statement = self._insert(t.attributes).values(**row)
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["of", "id", "name"], set_={"value": row["value"]}
+                )
+            )
 
     def _raise(self, connection: sa.Connection, *keys: str) -> None:
         raised = t.revisions.c.revision + 1

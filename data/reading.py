@@ -48,32 +48,44 @@ def _history(
     )
 
 
-_ANSWER = (t.survey_answers.c.question, t.survey_answers.c.answer)
+def _told(
+    whose: Callable[[sa.Column[Any]], sa.ColumnElement[bool]], *, named: bool = False
+) -> sa.CompoundSelect[Any]:
+    """Read answers and the owner's own columns at once.
+
+    A row is whose it is if `named`, 0 or 1 for the two kinds, a name and a value.
+    """
+    answer, own = t.survey_answers.c, t.attributes.c
+    answers = sa.select(
+        *[answer.customer_id] * named, sa.literal_column("0"), answer.question, answer.answer
+    ).where(whose(answer.customer_id))
+    columns = sa.select(*[own.id] * named, sa.literal_column("1"), own.name, own.value).where(
+        own.of == sa.literal_column("'customers'"), whose(own.id)
+    )
+    return sa.union_all(answers, columns)
+
+
 _PROFILE = tuple(t.customers.c[name] for name in OF_PROFILE)
-_OWNER = tuple(
-    table.c.customer_id for table in (t.customers, t.survey_answers, t.interactions, t.transactions)
+_WHO, _ACTED, _BOUGHT = (
+    table.c.customer_id for table in (t.customers, t.interactions, t.transactions)
 )
-STATEMENTS: Mapping[str, sa.Select[Any]] = {
+STATEMENTS: Mapping[str, sa.Select[Any] | sa.CompoundSelect[Any]] = {
     "revisions": sa.select(t.revisions.c.key, t.revisions.c.revision).where(
         t.revisions.c.key.in_((sa.bindparam("mine"), sa.bindparam("everybody")))
     ),
-    "profile": sa.select(*_PROFILE).where(_is(_OWNER[0])),
+    "profile": sa.select(*_PROFILE).where(_is(_WHO)),
     "keys": sa.select(*(t.api_keys.c[name] for name in OF_KEY)).order_by(t.api_keys.c.name),
-    "answers": sa.select(*_ANSWER).where(_is(_OWNER[1])),
-    "interactions": _history(t.interactions, OF_INTERACTION, _is(_OWNER[2])),
-    "transactions": _history(t.transactions, OF_TRANSACTION, _is(_OWNER[3])),
+    "told": _told(_is),
+    "interactions": _history(t.interactions, OF_INTERACTION, _is(_ACTED)),
+    "transactions": _history(t.transactions, OF_TRANSACTION, _is(_BOUGHT)),
     # The same of many customers, whose ids come first.
     "revisions of many": sa.select(t.revisions.c.key, t.revisions.c.revision).where(
         _is_one_of(t.revisions.c.key)
     ),
-    "profiles": sa.select(_OWNER[0], *_PROFILE).where(_is_one_of(_OWNER[0])),
-    "answers of many": sa.select(_OWNER[1], *_ANSWER).where(_is_one_of(_OWNER[1])),
-    "interactions of many": _history(
-        t.interactions, OF_INTERACTION, _is_one_of(_OWNER[2]), _OWNER[2]
-    ),
-    "transactions of many": _history(
-        t.transactions, OF_TRANSACTION, _is_one_of(_OWNER[3]), _OWNER[3]
-    ),
+    "profiles": sa.select(_WHO, *_PROFILE).where(_is_one_of(_WHO)),
+    "told of many": _told(_is_one_of, named=True),
+    "interactions of many": _history(t.interactions, OF_INTERACTION, _is_one_of(_ACTED), _ACTED),
+    "transactions of many": _history(t.transactions, OF_TRANSACTION, _is_one_of(_BOUGHT), _BOUGHT),
 }
 
 

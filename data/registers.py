@@ -27,7 +27,8 @@ class OfferRegister(Database):
         Parameters
         ----------
         attributes : mapping
-            Columns of the offers table; times in microseconds. What is absent is empty.
+            Columns of the offers table; times in microseconds. What is absent is empty, except for
+            the owner's own columns: those stay as they are, and None empties one.
         changed_at : int
             The moment, microseconds since 1970.
 
@@ -47,11 +48,16 @@ class OfferRegister(Database):
             rows = [{"offer_id": offer_id, "item_id": item} for item in dict.fromkeys(items)]
             if rows:
                 connection.execute(sa.insert(t.offer_items), rows)
+            own = {name: attributes[name] for name in attributes if name not in OFFERS.names}
+            self._put_own(connection, OFFERS.name, offer_id, own)
             self._raise(connection, EVERYBODY)
         return new
 
     def offer(self, offer_id: str) -> Row | None:
-        """Read one offer with its ``items``; times in microseconds; None where it is not there."""
+        """Read one offer with its ``items`` and the owner's own columns; times in microseconds.
+
+        None where it is not there.
+        """
         with self._reading.connect() as connection:
             found = stored.offers_where(connection, t.offers.c.offer_id == offer_id)
         return found[0] if found else None

@@ -39,7 +39,17 @@ def attribute_rows(dataset: Dataset) -> pd.DataFrame:
         rows = frame.rename(columns={str(table.key): "id"}).melt("id", unknown, "name", "value")
         found.append(rows.dropna(subset="value").assign(of=table.name))
     told = pd.concat(found, ignore_index=True)
-    return told.assign(value=[json.dumps(value, default=str) for value in told["value"]])
+    return told.assign(value=[text_of(value) for value in told["value"]])
+
+
+def text_of(value: Any) -> str:
+    """Write a value of an owner's own column for the database."""
+    return json.dumps(value, default=str)
+
+
+def value_of(text: str) -> Any:
+    """Read a value of an owner's own column again; None where it is a number without end."""
+    return json.loads(text, parse_constant=lambda _: None)
 
 
 def offer_rows(dataset: Dataset) -> pd.DataFrame:

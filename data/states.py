@@ -15,14 +15,15 @@ from data.reading import (
     Fetch,
     spread,
 )
-from data.rows import Row
+from data.rows import Row, value_of
 
 
 @dataclass(frozen=True)
 class CustomerState:
     """What the database holds about one customer; times are microseconds since 1970, UTC.
 
-    `whole` says that interactions and transactions are all there are, not those since a moment.
+    `profile` has the owner's own columns as well; `whole` says that interactions and transactions
+    are all there are, not those since a moment.
     """
 
     known: bool
@@ -40,9 +41,9 @@ def state_of(fetch: Fetch, customer_id: str, since: int | None) -> CustomerState
     stated = dict(zip(OF_PROFILE, profile[0], strict=True)) if profile else {}
     whole = _is_whole(since, stated)
     wanted = own | {"since": ALWAYS if whole or since is None else since}
-    answers = fetch("answers", own)
+    told = fetch("told", own)
     interactions, transactions = fetch("interactions", wanted), fetch("transactions", wanted)
-    return _state(whole, stated, answers, interactions, transactions)
+    return _state(whole, stated, told, interactions, transactions)
 
 
 def states_of(fetch: Fetch, since: Mapping[str, int | None]) -> dict[str, CustomerState]:
@@ -51,7 +52,7 @@ def states_of(fetch: Fetch, since: Mapping[str, int | None]) -> dict[str, Custom
     stated = {
         row[0]: dict(zip(OF_PROFILE, row[1:], strict=True)) for row in fetch("profiles", many)
     }
-    answers = _by_owner(fetch("answers of many", many))
+    told = _by_owner(fetch("told of many", many))
     whole = {name: _is_whole(moment, stated.get(name, {})) for name, moment in since.items()}
     asked: dict[int, list[str]] = {}
     for name, moment in since.items():
@@ -65,7 +66,7 @@ def states_of(fetch: Fetch, since: Mapping[str, int | None]) -> dict[str, Custom
         name: _state(
             whole[name],
             stated.get(name, {}),
-            answers.get(name, ()),
+            told.get(name, ()),
             history["interactions"].get(name, ()),
             history["transactions"].get(name, ()),
         )
@@ -76,17 +77,24 @@ def states_of(fetch: Fetch, since: Mapping[str, int | None]) -> dict[str, Custom
 def _state(
     whole: bool,
     stated: Mapping[str, Any],
-    answers: Iterable[Sequence[str]],
+    told: Iterable[Sequence[Any]],
     interactions: Sequence[Sequence[Any]],
     transactions: Sequence[Sequence[Any]],
 ) -> CustomerState:
     """Make a state of what was fetched; `stated` is empty where there is no row."""
-    told = {row[0]: row[1] for row in answers}
+    answers: dict[str, str] = {}
+    own: Row = {}
+    for is_own, name, value in told:
+        if not is_own:
+            answers[name] = value
+        elif (read := value_of(value)) is not None:
+            own[name] = read
+    profile = {name: stated[name] for name in PROFILE if stated.get(name) is not None}
     return CustomerState(
-        known=bool(stated or told or interactions or transactions),
+        known=bool(stated or answers or interactions or transactions),
         whole=whole,
-        profile={name: stated[name] for name in PROFILE if stated.get(name) is not None},
-        answers=told,
+        profile=own | profile,
+        answers=answers,
         interactions=tuple(dict(zip(OF_INTERACTION, row, strict=True)) for row in interactions),
         transactions=tuple(dict(zip(OF_TRANSACTION, row, strict=True)) for row in transactions),
     )

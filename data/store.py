@@ -131,19 +131,35 @@ class Store(OfferRegister, KeyRegister):
         return found
 
     def put_customer(
-        self, customer_id: str, profile: Mapping[str, Any], answers: Mapping[str, str]
+        self,
+        customer_id: str,
+        profile: Mapping[str, Any],
+        answers: Mapping[str, str],
+        if_new: Mapping[str, Any] | None = None,
     ) -> bool:
         """Add or update a customer; only what is given changes.
+
+        Parameters
+        ----------
+        profile : mapping
+            Columns of the customers table, the owner's own ones as well; times in microseconds.
+        answers : mapping of str to str
+            By question.
+        if_new : mapping, optional
+            Known columns that a customer who is new to the table has where `profile` is silent.
 
         Returns
         -------
         bool
             True if the customer is new to this table.
         """
-        given = {name: profile[name] for name in PROFILE if profile.get(name) is not None}
+        stated = {name: value for name, value in profile.items() if value is not None}
+        given = {name: stated.pop(name) for name in PROFILE if name in stated}
+        row = {**(if_new or {}), **given, "customer_id": customer_id}
         with self._engine.begin() as connection:
-            new = self._add(connection, t.customers, {"customer_id": customer_id, **given})
+            new = self._add(connection, t.customers, row)
             self._raise(connection, key_of(customer_id))
+            self._put_own(connection, t.customers.name, customer_id, stated)
             if given and not new:
                 connection.execute(
                     sa.update(t.customers)

@@ -5,7 +5,6 @@ Values are always bound; no statement is put together from text.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 import pandas as pd
@@ -14,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from data import tables as t
 from data.reading import key_of
-from data.rows import Row
+from data.rows import Row, value_of
 from data.schema import CUSTOMER_ID, CUSTOMERS, OCCURRED_AT, OFFERS, TABLES
 
 RECORDED_AT = "recorded_at"
@@ -33,7 +32,7 @@ class KeyRow:
 
 
 def offers_where(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[Row]:
-    """Read offers with their ``items``, by id."""
+    """Read offers with their ``items`` and the owner's own columns, by id."""
     statement = sa.select(*(t.offers.c[name] for name in OFFERS.names)).where(condition)
     rows = connection.execute(statement.order_by(t.offers.c.offer_id)).mappings().all()
     on = sa.select(t.offer_items).join(
@@ -42,7 +41,20 @@ def offers_where(connection: sa.Connection, condition: sa.ColumnElement[bool]) -
     items: dict[str, list[str]] = {}
     for row in connection.execute(on.order_by(t.offer_items.c.item_id)):
         items.setdefault(row.offer_id, []).append(row.item_id)
-    return [{**row, "items": tuple(items.get(row["offer_id"], ()))} for row in rows]
+    own = sa.select(t.attributes).join(
+        t.offers, sa.and_(t.offers.c.offer_id == t.attributes.c.id, condition)
+    )
+    stated: dict[str, Row] = {}
+    for row in connection.execute(own.where(t.attributes.c.of == OFFERS.name)):
+        stated.setdefault(row.id, {})[row.name] = value_of(row.value)
+    return [
+        {
+            **stated.get(row["offer_id"], {}),
+            **row,
+            "items": tuple(items.get(row["offer_id"], ())),
+        }
+        for row in rows
+    ]
 
 
 def delete_customer(connection: sa.Connection, customer_id: str) -> dict[str, int]:
@@ -103,7 +115,7 @@ def read_tables(connection: sa.Connection) -> dict[str, pd.DataFrame]:
         found[name] = frame
     rows = connection.execute(sa.select(t.attributes)).all()
     told = pd.DataFrame(rows, columns=[column.name for column in t.attributes.columns])
-    told["value"] = told["value"].map(json.loads)
+    told["value"] = told["value"].map(value_of)
     for of, part in told.groupby("of"):
         name = str(of)
         key = str(TABLES[name].key)

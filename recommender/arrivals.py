@@ -36,8 +36,9 @@ def with_arrivals(bundle: Bundle, offers: Sequence[Mapping[str, Any]]) -> Bundle
         As trained; it is left as it is and shares its large arrays with the result.
     offers : sequence of mappings
         The columns of the offers table, times as Timestamps, ISO 8601 or microseconds since 1970,
-        and ``items``: the item ids it applies to. Those that the model has as they are cost little.
-        Of offers with the same id the last counts.
+        and ``items``: the item ids it applies to. Of the owner's own columns those count that the
+        model's table has; one that is absent says what it said before. Those that the model has as
+        they are cost little. Of offers with the same id the last counts.
 
     Returns
     -------
@@ -49,7 +50,7 @@ def with_arrivals(bundle: Bundle, offers: Sequence[Mapping[str, Any]]) -> Bundle
     if model is None or not given:
         return bundle
     rows = model.encoders.offer_rows
-    table = _table([given[name] for name in sorted(given)])
+    table = _table([given[name] for name in sorted(given)], bundle.offers, rows)
     differs = _differing(table, bundle.offers, rows)
     keys = model.encoders.keys
     moved = _moved(given, model, bundle.offers)
@@ -59,7 +60,7 @@ def with_arrivals(bundle: Bundle, offers: Sequence[Mapping[str, Any]]) -> Bundle
     aims = {
         name: aim_of(given[name], given[name].get("items") or (), keys) for name in (*fresh, *moved)
     }
-    changed = _with_own(table[table[OFFER_ID].isin([*fresh, *differs])], bundle.offers)
+    changed = table[table[OFFER_ID].isin([*fresh, *differs])].reset_index(drop=True)
     wider = widen(model.encoders, aims, fresh, changed)
     known = bundle.customers.query
     return replace(
@@ -72,14 +73,34 @@ def with_arrivals(bundle: Bundle, offers: Sequence[Mapping[str, Any]]) -> Bundle
     )
 
 
-def _table(offers: list[Mapping[str, Any]]) -> pd.DataFrame:
-    """Type offers as the offers table of a dataset is."""
+def _table(
+    offers: list[Mapping[str, Any]], before: pd.DataFrame, rows: Mapping[str, int]
+) -> pd.DataFrame:
+    """Type offers as the model's table is."""
     columns = {
         name: pd.Series([one.get(name) for one in offers], dtype="object") for name in OFFERS.names
     }
     for name in TIMES:
         columns[name] = pd.Series([_time(value) for value in columns[name]])
-    return complete(pd.DataFrame(columns), OFFERS)
+    table = complete(pd.DataFrame(columns), OFFERS)
+    at = [rows.get(str(one[OFFER_ID])) for one in offers]
+    for name in before.columns.difference(list(OFFERS.names)):
+        was = before[name].tolist()
+        stated = [
+            one.get(name) if name in one or row is None else was[row]
+            for one, row in zip(offers, at, strict=True)
+        ]
+        table[name] = _own(pd.Series(stated, dtype="object"), before[name])
+    return table[before.columns]
+
+
+def _own(stated: pd.Series[Any], was: pd.Series[Any]) -> pd.Series[Any]:
+    """Type a column of the owner's as it was."""
+    if isinstance(was.dtype, pd.DatetimeTZDtype):
+        return pd.to_datetime(stated, errors="coerce", utc=True)
+    if pd.api.types.is_bool_dtype(was) or not pd.api.types.is_numeric_dtype(was):
+        return stated.map(str, na_action="ignore") if was.dtype == "str" else stated
+    return pd.to_numeric(stated, errors="coerce").astype("float64")
 
 
 def _time(value: Any) -> pd.Timestamp | None:
@@ -95,7 +116,7 @@ def _differing(table: pd.DataFrame, before: pd.DataFrame, rows: Mapping[str, int
     known = table[table[OFFER_ID].isin(list(rows))].reset_index(drop=True)
     was = before.iloc[[rows[name] for name in known[OFFER_ID]]].reset_index(drop=True)
     other = np.zeros(len(known), dtype=bool)
-    for name in OFFERS.names:
+    for name in before.columns:
         now, then = known[name], was[name]
         same = ((now == then).fillna(False) | (now.isna() & then.isna())).to_numpy(dtype=bool)
         other |= ~same
@@ -118,13 +139,6 @@ def _moved(
         if said != [column[row] for column in stated] or items != set(offer.get("items") or ()):
             found.append(name)
     return found
-
-
-def _with_own(changed: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
-    """Keep what an owner's own columns say of offers that the model has."""
-    own = before.set_index(OFFER_ID).drop(columns=[n for n in OFFERS.names if n != OFFER_ID])
-    kept = own.reindex(changed[OFFER_ID])
-    return pd.concat([changed.reset_index(drop=True), kept.reset_index(drop=True)], axis=1)
 
 
 def _with_rows(before: pd.DataFrame, wider: Wider) -> pd.DataFrame:

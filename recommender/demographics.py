@@ -19,7 +19,7 @@ import scipy.sparse as sp
 from data.dataset import microseconds
 from data.idmap import IdMap
 from data.schema import CUSTOMER_ID
-from recommender.numbers import numbers_of
+from recommender.numbers import number_of, numbers_of, word_of
 from recommender.sparse import entries, rows_of
 from segmentation.features import DAY, DAYS_PER_MONTH
 
@@ -63,6 +63,18 @@ class Demographics:
         return {name: np.flatnonzero(self.attribute == name) for name in set(self.attribute)}
 
     @cached_property
+    def reads(self) -> dict[str, tuple[str, ...] | None]:
+        """What a profile may state, in order: the values of a category, None for a number."""
+        found: dict[str, tuple[str, ...] | None] = {}
+        for name in dict.fromkeys(self.attribute.tolist()):
+            block = self._blocks[name]
+            values = tuple(self.names[row].partition(SEPARATOR)[2] for row in block)
+            found[SIGNUP if name == TENURE else name] = (
+                values if np.isnan(self.centre[block[0]]) else None
+            )
+        return found
+
+    @cached_property
     def _rows(self) -> dict[str, int]:
         return {name: row for row, name in enumerate(self.names)}
 
@@ -95,7 +107,8 @@ class Demographics:
                     column = self._rows.get(category_of(name, value))
                     filled[row] |= {} if column is None else {column: 1.0}
                 continue
-            numbers = [(row, value) for row, value in given if _is_number(value)]
+            numbers = [(row, number_of(value)) for row, value in given]
+            numbers = [(row, value) for row, value in numbers if not np.isnan(value)]
             near = self._near(block, np.array([value for _, value in numbers], dtype=np.float64))
             for (row, _), values in zip(numbers, near.tolist(), strict=True):
                 filled[row] |= {
@@ -173,12 +186,8 @@ def _states(profile: Mapping[str, Any], name: str) -> bool:
     return profile.get(name) is not None
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and bool(np.isfinite(value))
-
-
 def category_of(name: str, value: Any) -> Any:
     """Name the column of a category, or of each of a series of them."""
     if isinstance(value, pd.Series):
-        return f"{name}{SEPARATOR}" + value.astype("str").str.strip().str.lower()
-    return f"{name}{SEPARATOR}{str(value).strip().lower()}"
+        return f"{name}{SEPARATOR}" + value.map(word_of).astype("str")
+    return f"{name}{SEPARATOR}{word_of(value)}"

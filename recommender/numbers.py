@@ -30,3 +30,19 @@ def numbers_of(values: pd.Series[Any]) -> np.ndarray:
     stated = pd.to_numeric(values, errors="coerce")
     found = stated.to_numpy(dtype=np.float64, na_value=np.nan)
     return np.where(np.isfinite(found), found, np.nan)
+
+
+def number_of(value: Any) -> float:
+    """Read one value as `numbers_of` reads a column of them."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return np.nan
+    return number if np.isfinite(number) else np.nan
+
+
+def word_of(value: Any) -> str:
+    """Write a value of a category: whole numbers alike, in a column that has gaps and in JSON."""
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        value = int(value)
+    return str(value).strip().lower()

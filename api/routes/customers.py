@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.dependencies import HouseDependency
 from api.errors import ApiError
 from api.house import House, Model
+from api.owned import EPOCH, profile_of
 from api.people import facts_of
 from api.routes.anomalies import Anomaly, anomaly_of
 from api.schemas import ID_PATTERN, Answers, CustomerId, Profile, SegmentName, Strict
@@ -24,8 +25,6 @@ from segmentation.features import FEATURES
 from segmentation.moves import why_placed
 
 router = APIRouter(tags=["customers"], prefix="/customers")
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Named = Annotated[CustomerId, Path(max_length=128, pattern=ID_PATTERN, examples=["c0000042"])]
 
@@ -99,7 +98,7 @@ def put(
 ) -> Customer:
     """Add a customer or update what is given."""
     model = home.model
-    profile = body.profile.model_dump(exclude_none=True)
+    profile = profile_of(body.profile, model.bundle, "body", "profile")
     new = home.store.put_customer(customer_id, profile, dict(body.answers))
     if new and customer_id not in model.bundle.customer_ids:
         response.status_code = HTTPStatus.CREATED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Self
@@ -20,23 +21,27 @@ from pydantic import (
 from api.dependencies import HouseDependency
 from api.errors import ApiError
 from api.house import House
-from api.schemas import ID_PATTERN, CustomerId, Moment, Number, ShortText, Strict, Text
+from api.owned import EPOCH, check_offer, microseconds
+from api.schemas import ID_PATTERN, CustomerId, Moment, Number, Owned, ShortText, Text
 from data.rows import Row
 from data.schema import OFFER_ID, OFFERS
 
 router = APIRouter(tags=["offers"], prefix="/offers")
 
 MOST, MOST_ITEMS, MOST_TAGS = 200, 1000, 50
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+ENDLESS = (math.inf, -math.inf)  # no JSON writes these
 Named = Annotated[CustomerId, Path(max_length=128, pattern=ID_PATTERN, examples=["o0001"])]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00|]+$")]
 
 
-class OfferFacts(Strict):
-    """An offer as it is put: whole, so that what is left out is empty."""
+class OfferFacts(Owned):
+    """An offer as it is put: whole, so that what is left out is empty.
+
+    Columns of the owner's that the model's offers have may be stated as well; another name is
+    refused, and one that is left out stays as it is.
+    """
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [
                 {
@@ -82,7 +87,9 @@ class OfferFacts(Strict):
 
 
 class Offer(BaseModel):
-    """An offer; `items` is null where only the model knows of it."""
+    """An offer, with the owner's own columns; `items` is null where only the model knows of it."""
+
+    model_config = ConfigDict(extra="allow")
 
     offer_id: str
     title: str | None
@@ -139,11 +146,12 @@ def read(home: HouseDependency, offer_id: Named) -> Offer:
 def put(home: HouseDependency, response: Response, offer_id: Named, body: OfferFacts) -> Offer:
     """Add an offer or replace it whole; from the next request on it is listed where it suits."""
     known = offer_id in home.offer_ids
+    check_offer(body, home.bundle, "body")
     values = body.model_dump(exclude={"items", "tags"})
     values["tags"] = "|".join(body.tags) or None
     for name in ("valid_from", "valid_until"):
-        values[name] = None if values[name] is None else _microseconds(values[name])
-    new = home.store.put_offer(offer_id, values, body.items, _microseconds(datetime.now(UTC)))
+        values[name] = None if values[name] is None else microseconds(values[name])
+    new = home.store.put_offer(offer_id, values, body.items, microseconds(datetime.now(UTC)))
     if new and not known:
         response.status_code = HTTPStatus.CREATED
     return _of_store(home.store.offer(offer_id) or {})
@@ -162,19 +170,20 @@ def _of_store(row: Row) -> Offer:
         name: None if row[name] is None else EPOCH + timedelta(microseconds=row[name])
         for name in ("valid_from", "valid_until")
     }
-    return Offer(**_told({**row, **times}), items=list(row["items"]))
+    return Offer(**_told({**row, **times}, list(row["items"])))
 
 
 def _of_model(row: dict[Any, Any]) -> Offer:
-    known = {name: None if pd.isna(row[name]) else row[name] for name in OFFERS.names}
-    return Offer(**_told(known), items=None)
+    known = {name: None if pd.isna(one) else one for name, one in row.items()}
+    return Offer(**_told(known, None))
 
 
-def _told(row: Row) -> Row:
-    tags = [tag for tag in (row["tags"] or "").split("|") if tag]
-    named = {name: row[name] for name in OFFERS.names}
-    return {**named, "tags": tags, "repeatable": bool(row["repeatable"])}
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - EPOCH) // timedelta(microseconds=1)
+def _told(row: Row, items: list[str] | None) -> Row:
+    own = {name: row[name] for name in row if name not in OFFERS.names}
+    return {
+        **{name: one for name, one in own.items() if one is not None and one not in ENDLESS},
+        **{name: row[name] for name in OFFERS.names},
+        "tags": [tag for tag in (row["tags"] or "").split("|") if tag],
+        "repeatable": bool(row["repeatable"]),
+        "items": items,
+    }

@@ -13,8 +13,18 @@ from pydantic import StringConstraints
 from api.dependencies import HouseDependency
 from api.listing import NOTHING_TOLD, serving
 from api.lists import make_lists
+from api.owned import profile_columns, profile_of
 from api.people import Asked, find_person, people_of
-from api.schemas import CustomerId, NextQuestion, NextQuestions, OfferList, Onboarding, Welcome
+from api.schemas import (
+    CustomerId,
+    NextQuestion,
+    NextQuestions,
+    OfferList,
+    Onboarding,
+    ProfileColumn,
+    Welcome,
+)
+from recommender.demographics import SIGNUP
 
 router = APIRouter(tags=["onboarding"])
 
@@ -43,7 +53,14 @@ def survey(
         else:
             person = find_person(model, model.service, home.store, customer_id, at)
         questions = _told(model.service.next_questions(person.query, at, skip or (), n))
-    return NextQuestions(customer_id=customer_id, settled=not questions, questions=questions)
+    columns = [
+        ProfileColumn(name=name, values=None if values is None else list(values))
+        for name, values in profile_columns(model.bundle).items()
+        if name != SIGNUP  # not asked: it is now
+    ]
+    return NextQuestions(
+        customer_id=customer_id, settled=not questions, questions=questions, profile=columns
+    )
 
 
 @router.post("/onboarding", status_code=HTTPStatus.CREATED, responses={200: {"model": Welcome}})
@@ -53,12 +70,19 @@ def onboard(
     home: HouseDependency,
     body: Onboarding,
 ) -> Welcome:
-    """Take any part of a profile and of the answers, down to nothing; a known id is updated."""
+    """Take any part of a profile and of the answers, down to nothing; a known id is updated.
+
+    Where the model reads how long people have been customers, whoever is new here becomes one now.
+    """
     customer_id = body.customer_id or f"n{uuid.uuid4().hex}"
-    serving(home.model)  # nothing is written where nothing can be answered
-    new = home.store.put_customer(
-        customer_id, body.profile.model_dump(exclude_none=True), dict(body.answers)
+    before = home.model
+    serving(before)  # nothing is written where nothing can be answered
+    profile = profile_of(body.profile, before.bundle, "body", "profile")
+    joins = SIGNUP in profile_columns(before.bundle) and (
+        customer_id not in before.bundle.customer_ids
     )
+    if_new = {SIGNUP: home.now().value // 1000} if joins else {}
+    new = home.store.put_customer(customer_id, profile, dict(body.answers), if_new)
     _, everybody = home.store.revisions(customer_id)
     model, at = home.current(everybody), home.now()
     service = serving(model)

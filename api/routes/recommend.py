@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
@@ -15,10 +16,12 @@ from api.dependencies import HouseDependency
 from api.errors import told_problem
 from api.house import House
 from api.listing import answer, answers
+from api.owned import profile_of
 from api.people import Asked, Wished
 from api.schemas import ID_PATTERN, DegradedList, ListRequest, ListRequests, ListResults, OfferList
 from api.telemetry import count_list
 from data.states import CustomerState
+from recommender.bundle import Bundle
 
 MOST_ID = 128
 ID = re.compile(ID_PATTERN)
@@ -83,8 +86,8 @@ async def recommend_many(request: Request, home: HouseDependency, body: ListRequ
     wished: dict[int, Wished] = {}
     for place, raw in enumerate(body.requests):
         try:
-            wished[place] = _wished(ListRequest.model_validate(raw))
-        except ValidationError as error:
+            wished[place] = _wished(ListRequest.model_validate(raw), home.bundle)
+        except (ValidationError, RequestValidationError) as error:
             problem = {"status": 422, "code": "VALIDATION_FAILED", "detail": told_problem(error)}
             results[place] = json.dumps(problem).encode()
     found = await answers(home, list(wished.values()), request.state.request_id)
@@ -94,10 +97,11 @@ async def recommend_many(request: Request, home: HouseDependency, body: ListRequ
     return Response(b'{"results":[' + b",".join(results) + b"]}", media_type="application/json")
 
 
-def _wished(request: ListRequest) -> Wished:
+def _wished(request: ListRequest, bundle: Bundle) -> Wished:
     told = None
     if request.profile is not None or request.answers:
-        profile = {} if request.profile is None else request.profile.model_dump(exclude_none=True)
+        given = request.profile
+        profile = {} if given is None else profile_of(given, bundle, "profile")
         told = CustomerState(
             known=False, whole=False, profile=profile, answers=dict(request.answers)
         )

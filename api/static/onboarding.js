@@ -4,8 +4,9 @@ import * as api from "./api.js";
 import { compare, inWords } from "./changes.js";
 import { at, el } from "./dom.js";
 import { drawList } from "./list.js";
+import { heading } from "./words.js";
 
-const NUMBERS = ["age", "annual_income", "spending_score"];
+const MOST_COLUMNS = 12; // of the owner's own; more would be no form any more
 const ANSWERS = [["yes", "Yes"], ["no", "No"]];
 
 /** Set the section up; `show()` begins anew with the survey's first questions. */
@@ -26,10 +27,28 @@ export function setUpOnboarding({ onSegment }) {
 
   function profile() {
     const told = {};
-    for (const [name, value] of new FormData(form)) {
-      if (value.trim() !== "") told[name] = NUMBERS.includes(name) ? Number(value) : value.trim();
+    for (const field of form.querySelectorAll("[name]")) {
+      const value = field.value.trim();
+      if (value !== "") told[field.name] = field.type === "number" ? Number(value) : value;
     }
     return told;
+  }
+
+  /** Ask for the columns of the owner's as well that this model reads. */
+  function drawOwn(columns) {
+    const named = new Set(Array.from(form.querySelectorAll("[name]"), (field) => field.name));
+    const own = columns.filter((one) => !named.has(one.name)).slice(0, MOST_COLUMNS);
+    form.querySelector(".act").before(...own.map((one, place) => {
+      const id = `profile-own-${place}`;
+      const label = heading(one.name.replaceAll("_", " "));
+      return el("div", {},
+        el("label", { for: id, text: label }),
+        one.values === null
+          ? el("input", { id, name: one.name, type: "number", min: "-1e9", max: "1e9", step: "any" })
+          : el("select", { id, name: one.name },
+            el("option", { value: "", text: "" }),
+            ...one.values.map((value) => el("option", { value, text: value }))));
+    }));
   }
 
   async function tell(said) {
@@ -105,7 +124,8 @@ export function setUpOnboarding({ onSegment }) {
   async function show() {
     if (customer !== null) return;
     try {
-      const { questions, settled } = await api.survey();
+      const { questions, settled, profile: columns } = await api.survey();
+      drawOwn(columns ?? []);
       ask({ next_questions: questions, settled });
     } catch {
       // The first answer to the form brings questions as well.

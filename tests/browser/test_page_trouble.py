@@ -123,6 +123,38 @@ def test_a_model_without_segments_says_so(page: Any, served: Any) -> None:
     page.locator("#map").filter(has_text="no segments").wait_for()
 
 
+def test_columns_of_the_owners_are_asked_for_whatever_they_are_called(
+    page: Any, watched: Any, served: Any
+) -> None:
+    columns = [
+        {"name": "plan_name", "values": ["basic", HOSTILE]},
+        {"name": "balance", "values": None},
+        {"name": "age", "values": None},  # that the form has anyway
+        {"name": HOSTILE, "values": ["a"]},
+    ]
+
+    def more(route: Any) -> None:
+        route.fulfill(json={**route.fetch().json(), "profile": columns})
+
+    page.route("**/onboarding/survey", more)
+    page.goto(served.url)
+    page.wait_for_selector("#profile-own-2")
+    assert page.locator("#profile label").all_inner_texts()[-3:] == [
+        "Plan name",
+        "Balance",
+        HOSTILE,
+    ]
+    page.select_option("#profile-own-0", HOSTILE)
+    page.fill("#profile-own-1", "12.5")
+    watched.expected.append("422")  # this model reads none of them
+    with page.expect_response("**/onboarding") as answer:
+        page.press("#profile-own-1", "Enter")
+    told = answer.value.request.post_data_json["profile"]
+    assert told == {"plan_name": HOSTILE, "balance": 12.5}
+    page.locator("#welcome-said").filter(has_text="is no column that the model reads").wait_for()
+    assert page.locator("main img").count() == 0
+
+
 @pytest.mark.parametrize("axes", [["age", "share:food"], ["age"]])
 def test_a_model_without_income_maps_what_it_has(page: Any, served: Any, axes: list[str]) -> None:
     """With one feature only the dots lie on a line."""

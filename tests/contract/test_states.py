@@ -35,10 +35,15 @@ def test_many_states_are_those_of_each(store: Store, small_dataset: Dataset) -> 
     store.put_transactions([[line]])
     since = {name: (None, half, half + 10**9)[place % 3] for place, name in enumerate(names)}
     since[names[3]] = half
+    store.put_customer(names[5], {"age": 44.0, "plan": "gold", "cards": 2.0, "vip": True}, {})
     states = store.customer_states(since)
     assert list(states) == names
     assert states == {name: store.customer_state(name, at) for name, at in since.items()}
     assert states[names[3]].whole
+    assert states[names[5]].profile["age"] == 44.0
+    own = {name: states[names[5]].profile[name] for name in ("plan", "cards", "vip")}
+    assert own == {"plan": "gold", "cards": 2.0, "vip": True}
+    assert all("plan" not in states[name].profile for name in names if name != names[5])
     assert not states["nobody"].known
     assert any(state.interactions for state in states.values())
 

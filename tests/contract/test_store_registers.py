@@ -95,6 +95,21 @@ def test_an_offer_that_is_put_again_is_replaced_whole(store: Store) -> None:
     assert [row["offer_id"] for row in store.offers()] == ["o9"]
 
 
+def test_columns_of_the_owners_stay_until_they_are_emptied(store: Store) -> None:
+    table = pd.DataFrame({"offer_id": ["o8", "o9"], "colour": ["red", "blue"], "year": [1.0, 2.0]})
+    store.load(Dataset.of({"offers": table}))
+    store.put_offer("o9", {"title": "New", "colour": "green"}, [], NOW)
+    found = store.offer("o9")
+    assert found is not None
+    assert (found["title"], found["colour"], found["year"]) == ("New", "green", 2.0)
+    store.put_offer("o9", {"colour": None, "title": 'it\'s "new"'}, [], NOW + 1)
+    (found,) = store.offers(NOW)
+    assert (found["title"], found["colour"], found["year"]) == ('it\'s "new"', None, 2.0)
+    offers = store.read_tables()["offers"].set_index("offer_id")
+    assert offers["colour"].notna().tolist() == [True, False]
+    assert offers["year"].tolist() == [1.0, 2.0]
+
+
 def test_only_offers_put_since_a_moment_are_read(store: Store) -> None:
     store.load(Dataset.of({"offers": pd.DataFrame({"offer_id": ["loaded"]})}))
     store.put_offer("early", {}, [], NOW)

@@ -50,7 +50,7 @@ def every_question(home: House) -> list[str]:
 
 def test_a_stranger_is_asked_something(client: TestClient) -> None:
     found = ask(client)
-    assert set(found) == {"customer_id", "settled", "questions"}
+    assert set(found) == {"customer_id", "settled", "questions", "profile"}
     assert found["customer_id"] is None
     assert len(found["questions"]) == 3
     for one in found["questions"]:
@@ -136,7 +136,8 @@ def test_a_model_that_recommends_nothing_asks_nothing(small_bundle: Bundle, tmp_
     store = Store.open(f"sqlite:///{tmp_path / 'facts.db'}")
     home = House(replace(small_bundle, recommender=None), None, store, at=small_bundle.moment)
     with TestClient(create_app(home)) as client:
-        assert ask(client) == {"customer_id": None, "settled": True, "questions": []}
+        nothing = {"customer_id": None, "settled": True, "questions": [], "profile": []}
+        assert ask(client) == nothing
         assert client.post("/onboarding", json={"customer_id": "eve"}).status_code == 503
         assert not store.customer_state("eve").known
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
 
 from data.dataset import Dataset
 from recommender.demographics import TENURE, Demographics
@@ -71,6 +77,33 @@ def test_months_as_a_customer_are_the_same_from_a_table_and_from_a_profile(
     nothing = table[:, :0].copy()
     nothing.resize(N, len(told.names))
     by_profile = told.updated(nothing, profiles)[:, block]
+    np.testing.assert_allclose(by_profile.toarray(), table.toarray(), atol=1e-9)
+
+
+VALUES = st.one_of(
+    st.none(),
+    st.integers(-3, 3),
+    st.sampled_from([0.0, 1.0, 2.5, -7.0]),
+    st.booleans(),
+    st.sampled_from(["a", " A", "b", "1", "1.0", "?"]),
+)
+
+
+@given(st.lists(VALUES, min_size=1, max_size=60), st.sampled_from(["object", "float64"]))
+def test_a_column_of_any_kind_is_the_same_from_a_table_and_from_a_profile(
+    stated: list[Any], dtype: str
+) -> None:
+    values = pd.Series(stated * 5, dtype="object")
+    if dtype == "float64":
+        values = pd.to_numeric(values.map(str), errors="coerce")
+    people = pd.DataFrame({"customer_id": [f"c{n:03}" for n in range(len(values))], "own": values})
+    dataset = Dataset.of({"customers": people})
+    told = build_demographics(dataset.customers, MICROSECONDS)
+    table = told.membership(dataset.customers, dataset.customer_ids)
+    profiles = [
+        {} if pd.isna(value) else {"own": json.loads(json.dumps(value))} for value in values
+    ]
+    by_profile = told.updated(sp.csr_matrix(table.shape), profiles)
     np.testing.assert_allclose(by_profile.toarray(), table.toarray(), atol=1e-9)
 
 

@@ -1,0 +1,98 @@
+"""What a body states beyond the known columns: those of the owner's that the model reads.
+
+A name that the model does not read is an error rather than silence: it may be a slip of the pen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+
+from api.schemas import Profile
+from data.schema import OFFERS
+from recommender.bundle import Bundle
+from recommender.numbers import number_of
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MOST_NAMED = 20  # columns in a message
+
+
+def profile_columns(bundle: Bundle) -> Mapping[str, tuple[str, ...] | None]:
+    """Return what a model reads of profiles: the values of a category, None for a number."""
+    model = bundle.recommender
+    return {} if model is None else model.encoders.demographics.reads
+
+
+def profile_of(given: Profile, bundle: Bundle, *where: str) -> dict[str, Any]:
+    """Return what a profile states, as the store keeps it: moments in microseconds.
+
+    Parameters
+    ----------
+    where : str
+        Where in the request the profile stands.
+
+    Raises
+    ------
+    RequestValidationError
+        It states something that the model does not read.
+    """
+    if given.model_extra:
+        reads = {name: values is None for name, values in profile_columns(bundle).items()}
+        _check(given, reads, where)
+    stated = given.model_dump(exclude_none=True)
+    if given.signup_at is not None:
+        stated["signup_at"] = microseconds(given.signup_at)
+    return stated
+
+
+def check_offer(given: BaseModel, bundle: Bundle, *where: str) -> None:
+    """Let an offer state those of the owner's columns that the model's offers have.
+
+    Raises
+    ------
+    RequestValidationError
+        It states another one, or no number where the model reads numbers.
+    """
+    if given.model_extra:
+        table = bundle.offers
+        own = [name for name in table.columns if name not in OFFERS.names]
+        dated = pd.api.types.is_datetime64_any_dtype
+        reads = {
+            str(name): pd.api.types.is_numeric_dtype(table[name])
+            and not pd.api.types.is_bool_dtype(table[name])
+            for name in own
+            if not dated(table[name])
+        }
+        _check(given, reads, where)
+
+
+def microseconds(moment: datetime) -> int:
+    """Return microseconds since 1970."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def _check(given: BaseModel, reads: Mapping[str, bool], where: tuple[str, ...]) -> None:
+    """Refuse names that are not read, and what is none where a number is read."""
+    errors = []
+    own = [name for name in reads if name not in type(given).model_fields]
+    for name, value in (given.model_extra or {}).items():
+        if name not in own:
+            known = f"; of its own columns it reads {', '.join(own[:MOST_NAMED])}" if own else ""
+            problem = f"is no column that the model reads{known}"
+        elif reads[name] and value is not None and not _is_number(value):
+            problem = "has to be a number"
+        else:
+            continue
+        errors.append({"type": "extra_forbidden", "loc": (*where, name), "msg": problem})
+    if errors:
+        raise RequestValidationError(errors)
+
+
+def _is_number(value: Any) -> bool:
+    return not isinstance(value, bool) and bool(np.isfinite(number_of(value)))
