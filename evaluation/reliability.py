@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from scipy.special import expit
 
 from data.dataset import Dataset
@@ -14,10 +13,10 @@ from evaluation.splitting import Split
 from recommender.calibration import Trials, fit_calibration
 from recommender.chances import open_showings
 from recommender.delays import fit_delays
+from recommender.outcomes import outcomes_of
 from recommender.service import Service
 
 BINS = 10
-PAIR = [CUSTOMER_ID, OFFER_ID]
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,8 @@ def measure_reliability(service: Service, split: Split, dataset: Dataset) -> Rel
     score, shown, taken = _outcomes(service, split, dataset)
     if not taken.any():
         return "not measured: nothing that was shown was redeemed"
-    found = fit_calibration([Trials(score, shown, taken, np.empty((len(score), 0)))])
+    people = np.arange(len(score))
+    found = fit_calibration([Trials(score, shown, taken, np.empty((len(score), 0)), people)])
     order = np.argsort(score, kind="stable")
     reached = np.cumsum(shown[order]) / shown.sum()
     part = np.minimum((reached * BINS).astype(np.int64), BINS - 1)
@@ -64,27 +64,25 @@ def measure_reliability(service: Service, split: Split, dataset: Dataset) -> Rel
         slope=found.slope,
         shown=by_part(shown),
         expected=by_part(expit(score) * shown),
-        observed=by_part(taken.astype(np.float64)),
+        observed=by_part(taken),
     )
 
 
 def _outcomes(
     service: Service, split: Split, dataset: Dataset
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return score, number of showings and whether taken, by pair of customer and offer."""
+    """Return score, number of showings and how many led to one, by pair of customer and offer."""
     bundle, model = service.bundle, service.recommender
     query = bundle.customers.query
     log = dataset.interactions
     later = log[(log[OCCURRED_AT] >= split.at) & (log[OCCURRED_AT] < split.until)]
     showings = open_showings(dataset, later[later[EVENT_TYPE] == IMPRESSION])
     passed = fit_delays(dataset, split.until).passed(showings, split.until)
-    counts = showings[PAIR].assign(n=passed).groupby(PAIR)["n"].sum().reset_index()
+    counts = outcomes_of(dataset, showings, passed, later[later[EVENT_TYPE] == REDEMPTION])
     known = bundle.customer_ids.known(counts[CUSTOMER_ID])
     counts = counts[known & counts[OFFER_ID].isin(split.candidates)]
     if query is None or counts.empty:
-        return np.empty(0), np.empty(0), np.empty(0, dtype=bool)
-    redeemed = pd.MultiIndex.from_frame(later.loc[later[EVENT_TYPE] == REDEMPTION, PAIR])
-    taken = pd.MultiIndex.from_frame(counts[PAIR]).isin(redeemed)
+        return np.empty(0), np.empty(0), np.empty(0)
     people, place = np.unique(bundle.customer_ids.rows(counts[CUSTOMER_ID]), return_inverse=True)
     columns = counts[OFFER_ID].map(model.encoders.offer_rows).to_numpy(dtype=np.int64)
     asked = query.take(people)
@@ -96,7 +94,7 @@ def _outcomes(
     )
     order = np.concatenate([here for _, here in _in_blocks(len(people), place)])
     score[order] = score.copy()
-    return score, counts["n"].to_numpy(dtype=np.float64), np.asarray(taken)
+    return score, counts["n"].to_numpy(np.float64), counts["taken"].to_numpy(np.float64)
 
 
 def _in_blocks(people: int, place: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -26,8 +26,9 @@ from recommender.gate_checks import (
     unasked,
 )
 from recommender.held_out import hold_out
+from recommender.moments import FEWEST_EVENTS
 from recommender.training import train
-from recommender.validation import FEWEST_EVENTS, Fold, fold_at, make_folds
+from recommender.validation import Fold, fold_at, make_folds
 from recommender.verdict import Check, Verdict
 
 STEPS = 5

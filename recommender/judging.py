@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
 from data.dataset import valid_at
@@ -27,12 +28,13 @@ class Showings:
     ----------
     lists : Layout
         Of each customer, all that was shown and whether it was taken.
-    shown : ndarray of float, shape (n, c)
-        How often; zero where the list is but filled up.
+    shown, taken : ndarray of float, shape (n, c)
+        How often, and how many of these led to a redemption; zero where the list is but filled up.
     """
 
     lists: Layout
     shown: np.ndarray
+    taken: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -100,21 +102,23 @@ def judge(
 
     candidate, took = open_to(rows), (marks[rows] > 0).toarray()
     lists, whole = lay_out(rows, took, candidate, seed)
-    shown = _showings(_shown(fold, fitted), marks, open_to, most, seed) if fold.logged else None
-    return Judged(fitted, lists, whole, shown)
+    shown = fold.shown[~fold.shown[CUSTOMER_ID].isin(suspects)]
+    times, redeemed = (_shown(fold, fitted, shown, name) for name in ("n", "taken"))
+    showings = _showings(times, redeemed, open_to, most, seed) if fold.logged else None
+    return Judged(fitted, lists, whole, showings)
 
 
-def _shown(fold: Fold, fitted: Fitted) -> sp.csr_matrix:
-    """Say how often each customer was shown each offer after the moment: (customers, offers)."""
-    shown = fold.shown[fitted.ids.known(fold.shown[CUSTOMER_ID])]
+def _shown(fold: Fold, fitted: Fitted, shown: pd.DataFrame, name: str) -> sp.csr_matrix:
+    """Lay out a count of showings after the moment: (customers, offers)."""
+    shown = shown[fitted.ids.known(shown[CUSTOMER_ID])]
     pairs = fitted.ids.rows(shown[CUSTOMER_ID]), fold.past.offer_ids.rows(shown[OFFER_ID])
     shape = (len(fitted.ids), len(fold.past.offer_ids))
-    return sp.csr_matrix((shown["n"].to_numpy(dtype=np.float64), pairs), shape=shape)
+    return sp.csr_matrix((shown[name].to_numpy(dtype=np.float64), pairs), shape=shape)
 
 
 def _showings(
     shown: sp.csr_matrix,
-    marks: sp.csr_matrix,
+    redeemed: sp.csr_matrix,
     open_to: Callable[[np.ndarray], np.ndarray],
     most: int,
     seed: int,
@@ -137,6 +141,6 @@ def _showings(
     columns, times = np.zeros(shape, dtype=np.int64), np.zeros(shape)
     cells = pairs.row[kept], place
     columns[cells], times[cells] = pairs.col[kept], pairs.data[kept]
-    taken = np.zeros(shape, dtype=bool)
-    taken[cells] = np.asarray(marks[people[pairs.row[kept]], pairs.col[kept]]).ravel() > 0
-    return Showings(Layout(people, columns, taken, times > 0), times)
+    taken = np.zeros(shape)
+    taken[cells] = np.asarray(redeemed[people[pairs.row[kept]], pairs.col[kept]]).ravel()
+    return Showings(Layout(people, columns, taken > 0, times > 0), times, taken)

@@ -9,20 +9,22 @@ from itertools import chain
 
 import numpy as np
 
-from recommender.calibration import fit_calibration
+from recommender.calibration import Calibration, fit_calibration
 from recommender.collaborative import PRIOR as TAKEN
 from recommender.content import BOUND
 from recommender.content import PRIOR as BOUGHT
 from recommender.corners import corner_shares
 from recommender.inner import learn_features
-from recommender.judging import Judged
+from recommender.judging import Judged, Showings
 from recommender.lessons import lists_of, trials_of, tried_of
 from recommender.listwise import fit_listwise
 from recommender.model import Recommender
+from recommender.pointwise import Tried
 from recommender.polish import SURE_OF_MANY, Sums, lean, polish, pool
 from recommender.recipe import DEFAULT, Recipe
 from recommender.sharing import share_out
 from recommender.sources import Fitted, sample_of
+from recommender.starts import Start
 from recommender.terms import OF_NEW, PRIOR, limits, units
 from recommender.variants import Variant, make_variants
 
@@ -89,7 +91,8 @@ def learn(
     ]
     scale = lean(sums, polish(sums, np.ones(len(weight)), SURE_OF_MANY))
     weight = np.minimum(weight * scale[:, None], most)
-    found = fit_calibration([trials_of(as_it_was, weight) for as_it_was, *_ in tried])
+    showings = [part.showings for part in judged if part.showings is not None]
+    found = _calibration(tried, showings, weight, prior.start)
     hybrid = replace(
         prior,
         weight=weight,
@@ -98,6 +101,19 @@ def learn(
         calibrated=found.calibrated,
     )
     return replace(recommender, hybrid=hybrid)
+
+
+def _calibration(
+    tried: list[list[Tried]], showings: list[Showings], weight: np.ndarray, start: Start
+) -> Calibration:
+    """Fit how likely each showing was to lead to a redemption, by the weights of the terms."""
+    as_it_was, masked, first = [], [], 0
+    for variants, shown in zip(tried, showings, strict=True):
+        trials = [trials_of(one, shown.taken, weight, first) for one in variants]
+        as_it_was.append(trials[0])
+        masked += trials[1:]
+        first += len(shown.taken)
+    return fit_calibration(as_it_was, masked, len(start.corner), len(start.profile))
 
 
 def _repeats(judged: list[Judged]) -> np.ndarray:

@@ -38,6 +38,9 @@ def lists_of(models: list[Recommender], judged: list[Judged], seed: int) -> list
 def tried_of(model: Recommender, fitted: Fitted, showings: Showings, seed: int) -> list[Tried]:
     """Lay out the terms of what was shown; as it was first, then as if less had been known.
 
+    For what somebody wants it counts whether they took something, for how likely they are to take
+    it again how often (`trials_of`).
+
     Not as if a survey had been answered: those answers are made of what people did, and together
     with who took nothing they make real answers count a third of what these are worth.
     """
@@ -56,14 +59,25 @@ def tried_of(model: Recommender, fitted: Fitted, showings: Showings, seed: int) 
     return share_out(lay_out, make_variants(fitted, part, seed, answered=False))
 
 
-def trials_of(tried: Tried, weight: np.ndarray) -> Trials:
-    """Score what was shown by the weights of the terms."""
+def trials_of(tried: Tried, taken: np.ndarray, weight: np.ndarray, first: int = 0) -> Trials:
+    """Score what was shown by the weights of the terms.
+
+    Parameters
+    ----------
+    taken : ndarray of float, shape (n, c)
+        How often what was shown led to a redemption.
+    weight : ndarray of float, shape (terms, corners)
+    first : int
+        The number of the first customer.
+    """
     people, place = np.nonzero(tried.shown)
+    counts = tried.weight / (1 - OF_LISTS)
     return Trials(
         score=tried.score(weight)[people, place],
-        shown=tried.shown[people, place],
-        taken=tried.taken[people, place],
+        shown=counts * tried.shown[people, place],
+        taken=counts * taken[people, place],
         about=tried.about[people],
+        owner=first + people,
     )
 
 

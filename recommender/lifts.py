@@ -9,60 +9,16 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 
+from recommender.excess import Excess, rates_of
 from recommender.rates import Chances
 from recommender.traits import Relatives, TraitRidge, Traits
 
 PENALTIES = np.geomspace(3.0, 30_000.0, 17)
 BLOCK = 10_000  # customers laid out at once
 SAMPLE = 4000  # customers left out to choose a penalty
-LEAST_SAID = 0.3  # of what customers say on average, that everybody says besides
 KIN_STRENGTH = 5.0  # redemptions that what is known of similar offers counts for
 
 Layout = Callable[[np.ndarray], Traits]
-
-
-@dataclass(frozen=True)
-class Excess:
-    """What customers redeemed beyond what their chances let expect: `events` - `expected`.
-
-    Attributes
-    ----------
-    events, expected : csr_matrix, shape (customers, offers)
-    flat : ndarray of float, shape (offers,)
-        Expected of every customer alike, where nothing tells their chances apart.
-    """
-
-    events: sp.csr_matrix
-    expected: sp.csr_matrix
-    flat: np.ndarray
-
-    @classmethod
-    def of(cls, chances: Chances) -> Excess:
-        """Expect the same rate per impression of everybody; where none is logged, per customer."""
-        events = chances.events.astype(bool).astype(np.float64)
-        count = np.asarray(events.sum(axis=0)).ravel()
-        if chances.shown is None:
-            nothing = sp.csr_matrix(events.shape)
-            return cls(events, nothing, count / max(1, events.shape[0]))
-        shown = np.asarray(chances.shown.sum(axis=0)).ravel()
-        rate = sp.diags_array(count / np.maximum(shown, 1.0))
-        # Who never saw an offer but redeemed it had a chance all the same.
-        return cls(events, sp.csr_matrix(chances.shown @ rate), np.zeros(len(count)))
-
-    def said(self) -> np.ndarray:
-        """Return how much each customer says of the traits: shape (customers,), one on average.
-
-        Who had more chances says more: the weights of a step of Poisson regression, whose variances
-        are what is expected, with the offers' mean for each offer (McCullagh & Nelder 1989).
-        """
-        chances = np.asarray(self.expected.sum(axis=1)).ravel()
-        if not chances.any():
-            return np.ones(len(chances))
-        return np.asarray((chances / chances.mean() + LEAST_SAID) / (1.0 + LEAST_SAID))
-
-    def rows(self, rows: np.ndarray) -> sp.csr_matrix:
-        """Return events less expected, without the flat part, of some customers."""
-        return sp.csr_matrix(self.events[rows] - self.expected[rows])
 
 
 @dataclass(frozen=True)
@@ -148,18 +104,20 @@ def fit_traits(
     events = np.asarray(excess.events.sum(axis=0)).ravel()
     taken = events @ kin.group
     by_group = cross @ kin.group / np.maximum(taken, 1.0)
-    rate = np.clip((np.r_[events, 0.0] + KIN_STRENGTH) / (n + 2 * KIN_STRENGTH), 0.0, 0.99)
+    usual = (np.r_[events, 0.0] + KIN_STRENGTH) / (n + 2 * KIN_STRENGTH)
+    rate = np.clip(rates_of(events, usual, KIN_STRENGTH, chances), 0.0, 0.99)
+    scale = rate / usual  # what is expected more of customers, per showing
     return TraitRidge(
         mean=mean,
         gram=gram,
-        cross=cross + KIN_STRENGTH * _expected(by_group, taken, liking, kin),
+        cross=scale[:-1] * (cross + KIN_STRENGTH * _expected(by_group, taken, liking, kin)),
         penalty=penalty,
         rate=rate[:-1],
         relatives=Relatives(
             groups=kin.names,
-            by_group=by_group,
+            by_group=scale[-1] * by_group,
             heard=taken > 0,
-            by_key=by_key.astype(np.float32),
+            by_key=(scale[-1] * by_key).astype(np.float32),
             interest=np.asarray(kin.keyed.sum(axis=0)).ravel(),
             strength=KIN_STRENGTH,
             rate=float(rate[-1]),

@@ -71,8 +71,8 @@ class Tried:
 def surprise(logit: np.ndarray, shown: np.ndarray, taken: np.ndarray) -> tuple[float, np.ndarray]:
     """Return how unlikely outcomes are by their log-odds, and the derivative by these.
 
-    A pair shown n times and taken is one success, credited to one showing, and n - 1 failures: the
-    way conversion is counted.
+    A pair shown n times of which k led to a redemption is k successes and n - k failures: the way
+    conversion is counted.
     """
     hit = taken.astype(np.float64)
     miss = np.maximum(shown - hit, 0.0)

@@ -10,6 +10,9 @@ from recommender.starts import Start
 from recommender.terms import PRIOR, scale_of, units
 
 HALF_KNOWN = 5.0  # redemptions after which an offer is as much known as new
+# Log-odds: offers that hardly differ do so by chance, and what counts in units of that would count
+# otherwise tomorrow.
+LEAST_SPREAD = 0.25
 
 
 def prior_hybrid(
@@ -50,7 +53,8 @@ def prior_hybrid(
         Whether rates are chances if shown: then popularity counts a share of a log-odds as well.
     """
     scale = {Source.COLLABORATIVE: scale_of(collaborative), Source.CONTENT: scale_of(content)}
-    rates = scale_of(popularity)
+    centre, spread = scale_of(popularity)
+    rates = centre, max(spread, LEAST_SPREAD)
     pairs = [scale.get(source, rates) for source in Source]
     return Hybrid(
         sources=tuple(str(source) for source in Source),

@@ -62,7 +62,7 @@ class Relatives:
     strength : float
         Redemptions that relatives count for.
     rate : float
-        What is redeemed per customer of an offer without a redemption.
+        The same of an offer without a redemption.
     """
 
     groups: np.ndarray
@@ -85,11 +85,12 @@ class TraitRidge:
     gram : ndarray of float, shape (columns, columns)
         Products of the centred columns, summed over customers.
     cross : ndarray of float, shape (columns, offers)
-        Centred columns times what customers redeemed above what their chances let expect.
+        Centred columns times what customers redeemed above what their chances let expect, in the
+        unit of `rate`.
     penalty : ndarray of float, shape (columns,)
         Ridge penalty.
     rate : ndarray of float, shape (offers,)
-        What is redeemed per customer.
+        What is redeemed per showing where showing is logged, else per customer.
     relatives : Relatives
         Of offers that come later.
     """

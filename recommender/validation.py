@@ -20,15 +20,9 @@ from data.schema import (
 from recommender.chances import open_showings
 from recommender.delays import fit_delays
 from recommender.examination import looked_at
-from recommender.newness import newness_at
+from recommender.moments import FEWEST_EVENTS, choose_moments
+from recommender.outcomes import is_logged, outcomes_of
 
-FOLDS = 2
-FEWEST_EVENTS, PLENTY = 20, 20_000  # redemptions for a moment to say something; to say enough
-MOST_STARTS = 20
-SHOWN_SHARE = 0.5
-SHORTEST, LONGEST = pd.Timedelta(days=7), pd.Timedelta(days=60)
-NEARLY = 0.8  # of the most redemptions that any moment has
-ALIKE = 0.05  # newness by which moments may differ and still be as like the present as each other
 HELD_OUT = 0.2
 MOST_CUSTOMERS = 20_000  # a dozen weights are learnt as well from so many as from all
 
@@ -47,12 +41,14 @@ class Fold:
         Distinct pairs customer_id, offer_id redeemed (or clicked) after it.
     shown : DataFrame
         The same pairs' and others' showings after it, with their number `n`, each showing counted
-        as its place is looked at and its time has passed; empty where showing is not logged.
+        as its place is looked at and its time has passed, and how many led to a redemption,
+        `taken`; empty where showing is not logged.
     logged : bool
         Whether what was redeemed after the moment had, for the most part, been shown before: then
         the chance of a redemption if shown can be learnt. Never true of clicks.
     by_time : bool
-        False where pairs were held out at random because time gives no cut.
+        False where pairs were held out at random because time gives no cut; of these all showings
+        are held out.
     """
 
     past: Dataset
@@ -85,15 +81,10 @@ def some_customers(dataset: Dataset, most: int = MOST_CUSTOMERS, seed: int = 0) 
 
 
 def make_folds(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
-    """Choose validation moments before `at`.
+    """Lay out past moments (see `choose_moments`) with what happened after each.
 
-    A moment is judged best where most of what was redeemed afterwards was already on offer. Of the
-    moments that have nearly as many such redemptions as any, the latest is taken; then, unless that
-    one has plenty, the next, without overlap. Where showing is logged, the first is one at which
-    the offers were about as new as they are now: elsewhere an offer that has long been shown cannot
-    be told from a new one. The second says what holds at other moments too. Where hardly anybody
-    who took something afterwards had been met before, pairs held out at random say what a history
-    is worth.
+    Where time gives none, pairs are held out at random; so they are where hardly anybody who took
+    something after those moments had been met before, to say what a history is worth.
 
     Parameters
     ----------
@@ -109,28 +100,8 @@ def make_folds(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
     if kind is None:
         return []
     events = dataset.takings(kind)
-    first = pd.concat([dataset.interactions[OCCURRED_AT], dataset.transactions[OCCURRED_AT]]).min()
-    span = at - first
-    horizon = min(max(span / 6, SHORTEST), LONGEST)
-    moments = _moments(dataset, first, at, horizon)
-    covered = _coverage(dataset, events, moments, horizon)
-    gap = dict.fromkeys(moments, 0.0)
-    if kind == REDEMPTION and _is_logged(events, dataset.events(IMPRESSION)):
-        newness = newness_at(dataset, [*moments, at])
-        gaps = np.nan_to_num(np.abs(newness[:-1] - newness[-1]))
-        gap = dict(zip(moments, gaps.tolist(), strict=True))
-    chosen: list[pd.Timestamp] = []
-    while covered and len(chosen) < FOLDS and max(covered.values()) >= FEWEST_EVENTS:
-        enough = NEARLY * max(covered.values())
-        telling = [moment for moment, events_there in covered.items() if events_there >= enough]
-        least = min(gap[moment] for moment in telling)
-        best = max(moment for moment in telling if gap[moment] <= least + ALIKE)
-        chosen.append(best)
-        if covered[best] >= PLENTY:
-            break
-        covered = {m: n for m, n in covered.items() if abs(m - best) >= horizon}
-        gap = dict.fromkeys(moments, 0.0)
-    found = [_fold(dataset, events, moment, horizon) for moment in sorted(chosen)]
+    moments, horizon = choose_moments(dataset, kind, at)
+    found = [_fold(dataset, events, moment, horizon) for moment in moments]
     # What was shown next would decide over pairs held out where showing is logged.
     if not any(fold.logged or _tells_of_histories(dataset, fold) for fold in found):
         found += _random_fold(dataset, events, at, seed)
@@ -149,36 +120,6 @@ def fold_at(dataset: Dataset, moment: pd.Timestamp, until: pd.Timestamp) -> Fold
     return _fold(window, events, moment, until - moment)
 
 
-def _moments(
-    dataset: Dataset, first: pd.Timestamp, at: pd.Timestamp, horizon: pd.Timedelta
-) -> list[pd.Timestamp]:
-    """List candidate moments: a grid over the later two thirds, and the starts of offers there."""
-    begin, end = first + (at - first) / 3, at - horizon / 2
-    if begin >= end:
-        return []
-    grid = [at - horizon * step / 4 for step in range(2, 40)]
-    # Moments at which many offers begin are where lists of new offers can be judged.
-    starts = list(dataset.offers["valid_from"].value_counts().index[:MOST_STARTS])
-    return sorted({moment for moment in (*grid, *starts) if begin <= moment <= end}, reverse=True)
-
-
-def _coverage(
-    dataset: Dataset, events: pd.DataFrame, moments: list[pd.Timestamp], horizon: pd.Timedelta
-) -> dict[pd.Timestamp, int]:
-    """Count what each moment can be judged by."""
-    offer = pd.Index(dataset.offers[OFFER_ID]).get_indexer(pd.Index(events[OFFER_ID]))
-    # Nanoseconds; a missing time is before all moments.
-    when = events[OCCURRED_AT].dt.tz_localize(None).to_numpy("datetime64[ns]").astype(np.int64)
-    order = when.argsort(kind="stable")
-    order = order[offer[order] >= 0]
-    offer, when = offer[order], when[order]
-    found = {}
-    for moment in moments:
-        first, last = np.searchsorted(when, [moment.value, (moment + horizon).value])
-        found[moment] = int(valid_at(dataset.offers, moment)[offer[first:last]].sum())
-    return found
-
-
 def _covered(
     dataset: Dataset, events: pd.DataFrame, moment: pd.Timestamp, horizon: pd.Timedelta
 ) -> pd.DataFrame:
@@ -192,15 +133,21 @@ def _fold(
 ) -> Fold:
     pair = [CUSTOMER_ID, OFFER_ID]
     taken = _covered(dataset, events, moment, horizon)[pair].drop_duplicates()
-    shown = dataset.events(IMPRESSION)
-    shown = shown[(shown[OCCURRED_AT] >= moment) & (shown[OCCURRED_AT] < moment + horizon)]
-    shown = open_showings(dataset, shown)
     until = moment + horizon
+    log = dataset.interactions
+    counts = _showings(
+        dataset, log[(log[OCCURRED_AT] >= moment) & (log[OCCURRED_AT] < until)], until
+    )
+    logged = bool((events[EVENT_TYPE] == REDEMPTION).all()) and is_logged(taken, counts)
+    return Fold(dataset.before(moment), moment, taken, counts, logged)
+
+
+def _showings(dataset: Dataset, later: pd.DataFrame, until: pd.Timestamp) -> pd.DataFrame:
+    """Count what was shown among some interactions, and what it led to, as `Fold.shown` says."""
+    shown = open_showings(dataset, later[later[EVENT_TYPE] == IMPRESSION])
     passed = fit_delays(dataset, until).passed(shown, until)
     weight = looked_at(shown, dataset.events(CLICK)) * passed
-    counts = shown[pair].assign(n=weight).groupby(pair)["n"].sum().reset_index()
-    logged = bool((events[EVENT_TYPE] == REDEMPTION).all()) and _is_logged(taken, counts)
-    return Fold(dataset.before(moment), moment, taken, counts, logged)
+    return outcomes_of(dataset, shown, weight, later[later[EVENT_TYPE] == REDEMPTION])
 
 
 def _tells_of_histories(dataset: Dataset, fold: Fold) -> bool:
@@ -212,22 +159,47 @@ def _tells_of_histories(dataset: Dataset, fold: Fold) -> bool:
     return int(met[ids.rows(fold.taken[CUSTOMER_ID])].sum()) >= FEWEST_EVENTS
 
 
-def _is_logged(taken: pd.DataFrame, shown: pd.DataFrame) -> bool:
-    """Tell whether most pairs that were taken are among those shown."""
-    pair = [CUSTOMER_ID, OFFER_ID]
-    hit = pd.MultiIndex.from_frame(taken[pair]).isin(pd.MultiIndex.from_frame(shown[pair]))
-    return float(hit.mean()) >= SHOWN_SHARE
-
-
 def _random_fold(dataset: Dataset, events: pd.DataFrame, at: pd.Timestamp, seed: int) -> list[Fold]:
-    """Hold out some of the pairs at random: for data whose times are all alike or too few."""
-    pairs = events[[CUSTOMER_ID, OFFER_ID]].drop_duplicates()
-    if len(pairs) < FEWEST_EVENTS:
+    """Hold out some of what happened at random: for data whose times are all alike or too few."""
+    pair = [CUSTOMER_ID, OFFER_ID]
+    log = dataset.interactions
+    if len(events[pair].drop_duplicates()) < FEWEST_EVENTS:
         return []
-    chosen = np.random.default_rng(seed).random(len(pairs)) < HELD_OUT
-    taken = pairs[chosen]
-    # Everything between the customer and a held-out offer is held out, or clicks would tell.
-    gone = pd.MultiIndex.from_frame(taken)
-    here = pd.MultiIndex.from_frame(dataset.interactions[[CUSTOMER_ID, OFFER_ID]])
-    past = replace(dataset, interactions=dataset.interactions[~here.isin(gone)])
-    return [Fold(past, at, taken, taken.iloc[:0].assign(n=0), by_time=False)]
+    logged = bool((events[EVENT_TYPE] == REDEMPTION).all()) and is_logged(
+        events, dataset.events(IMPRESSION)
+    )
+    gone = _drawn(dataset, logged, seed)
+    held: pd.DataFrame = log[gone]
+    taken = held.loc[held[EVENT_TYPE] == events[EVENT_TYPE].iloc[0], pair].drop_duplicates()
+    counts = _showings(dataset, held, at) if logged else _nothing_shown()
+    return [Fold(replace(dataset, interactions=log[~gone]), at, taken, counts, logged, False)]
+
+
+def _drawn(dataset: Dataset, logged: bool, seed: int) -> np.ndarray:
+    """Mark interactions to hold out: pairs of customer and offer, with everything between them.
+
+    Else clicks would tell. Where showing is logged, what was not taken is held out alike, and of
+    what can be redeemed again single showings, each with one click and one redemption: whether
+    somebody takes it again is told by nothing else.
+    """
+    random = np.random.default_rng(seed)
+    log, people, offers = dataset.interactions, dataset.customer_ids, dataset.offer_ids
+    offer = offers.rows(log[OFFER_ID])
+    pair = people.rows(log[CUSTOMER_ID]) * len(offers) + offer
+    kind = pd.factorize(log[EVENT_TYPE])[0]
+    nth = np.zeros(len(log), dtype=np.int64)
+    drawn = log[EVENT_TYPE] == dataset.positive_type()
+    if logged:
+        order = random.permutation(len(log))
+        several = pd.DataFrame({"pair": pair[order], "kind": kind[order]}).groupby(["pair", "kind"])
+        nth[order] = several.cumcount()
+        table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
+        nth *= table["repeatable"].fillna(False).to_numpy(dtype=bool)[offer]
+        drawn |= log[EVENT_TYPE] == IMPRESSION
+    _, key = np.unique(pair * (nth.max(initial=0) + 1) + nth, return_inverse=True)
+    open_to = np.bincount(key[drawn.to_numpy()], minlength=key.max(initial=-1) + 1) > 0
+    return np.asarray((open_to & (random.random(len(open_to)) < HELD_OUT))[key])
+
+
+def _nothing_shown() -> pd.DataFrame:
+    return pd.DataFrame({CUSTOMER_ID: [], OFFER_ID: [], "n": [], "taken": []})

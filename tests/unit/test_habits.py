@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.special import expit, logit
 
 from data.dataset import Dataset
-from recommender.calibration import FEWEST_TAKEN, Trials, fit_calibration
+from recommender.calibration import FEWEST_TAKEN, Calibration, Trials, fit_calibration
 from recommender.habits import (
     EVENTS,
     STRENGTH,
@@ -55,12 +55,18 @@ def test_without_impressions_nothing_is_usual() -> None:
     assert usual_rates(sp.csr_matrix([[10, 5, 2], [10, 0, 0]])).tolist() == [0.25, 0.1]
 
 
+def trials_of(score: np.ndarray, taken: np.ndarray, about: np.ndarray) -> Trials:
+    """Every pair was shown once, to a customer of its own."""
+    people = np.arange(len(score))
+    return Trials(score, np.ones(len(score)), taken.astype(float), about, people)
+
+
 def test_calibration_finds_what_customers_differ_by() -> None:
     random = np.random.default_rng(0)
     score, about = random.normal(size=(20_000, 1)), random.normal(size=(20_000, 2))
     chance = expit(-2 + 0.7 * score[:, 0] + about @ [1.5, 0.0])
     taken = random.random(len(chance)) < chance
-    found = fit_calibration([Trials(score[:, 0], np.ones(len(taken)), taken, about)])
+    found = fit_calibration([trials_of(score[:, 0], taken, about)])
     assert found.calibrated
     assert found.intercept == pytest.approx(-2, abs=0.1)
     np.testing.assert_allclose([found.slope, *found.about], [0.7, 1.5, 0.0], atol=0.08)
@@ -69,13 +75,13 @@ def test_calibration_finds_what_customers_differ_by() -> None:
 def test_what_is_the_same_for_all_is_left_to_the_intercept() -> None:
     random = np.random.default_rng(0)
     taken = random.random(2000) < 0.2
-    trials = Trials(random.normal(size=2000) + taken, np.ones(2000), taken, np.zeros((2000, 1)))
+    trials = trials_of(random.normal(size=2000) + taken, taken, np.zeros((2000, 1)))
     assert fit_calibration([trials]).about[0] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_few_takers_calibrate_nothing() -> None:
     taken = np.arange(1000) < FEWEST_TAKEN - 1
-    trials = Trials(taken * 1.0, np.ones(1000), taken, np.ones((1000, 3)))
+    trials = trials_of(taken * 1.0, taken, np.ones((1000, 3)))
     found = fit_calibration([trials])
     assert (found.slope, found.intercept, found.calibrated) == (1.0, 0.0, False)
     assert found.about.tolist() == [0, 0, 0]
@@ -91,7 +97,7 @@ def test_two_kinds_of_people_get_the_probabilities_they_live_up_to() -> None:
     person = np.repeat(np.arange(600), 20)
     taken = random.random(len(person)) < rate[person]
     score = random.normal(size=len(person))
-    trials = Trials(score + taken, np.ones(len(person)), taken, habit[person])
+    trials = replace(trials_of(score + taken, taken, habit[person]), owner=person)
     plain = fit_calibration([replace(trials, about=np.empty((len(person), 0)))])
     found = fit_calibration([trials])
     told = expit(found.intercept + found.slope * trials.score + trials.about @ found.about)
@@ -100,3 +106,59 @@ def test_two_kinds_of_people_get_the_probabilities_they_live_up_to() -> None:
         true = logit(taken[group].mean())
         error = abs(logit(told[group].mean()) - true)
         assert error < abs(logit(alike[group].mean()) - true) / 2
+
+
+def by_person(of_each: int, told: float, columns: int = 40) -> Trials:
+    """Show 300 people so many offers; each starts elsewhere, of which a profile tells `told`."""
+    random = np.random.default_rng(4)
+    people = np.repeat(np.arange(300), of_each)
+    about = random.normal(size=(300, columns))
+    start = told * about[:, 0] + random.normal(0, 1.5, 300)
+    score = random.normal(size=len(people))
+    taken = random.random(len(people)) < expit(start[people] - 0.5 + 0.7 * score)
+    ones = np.ones(len(people))
+    return Trials(score, ones, taken.astype(float), about[people], people)
+
+
+@pytest.mark.parametrize(("told", "least", "most"), [(0.0, 0.0, 0.45), (1.5, 1.0, 2.0)])
+def test_many_columns_of_a_profile_are_not_believed_for_what_a_few_people_did_often(
+    told: float, least: float, most: float
+) -> None:
+    trials = by_person(40, told)
+    found = fit_calibration([trials], of_profile=trials.about.shape[1])
+    assert least <= np.sqrt((found.about**2).sum()) < most
+    free = fit_calibration([trials])
+    assert np.abs(found.about[1:]).sum() < 0.9 * np.abs(free.about[1:]).sum()
+
+
+def test_a_newton_step_that_goes_too_far_is_halved() -> None:
+    """Nearly separable outcomes, far from the start."""
+    score = np.r_[np.linspace(-80, -1, 500), np.linspace(1, 80, 500)]
+    taken = (score > 0).astype(float)
+    taken[[250, 750]] = 1 - taken[[250, 750]]
+    found = fit_calibration([trials_of(score, taken, np.zeros((1000, 0)))])
+    assert found.calibrated
+    told = expit(found.intercept + found.slope * score)
+    assert told.sum() == pytest.approx(taken.sum(), rel=1e-3)
+    assert (np.diff(told) >= 0).all()
+
+
+def test_what_is_masked_says_where_strangers_start_and_nothing_else() -> None:
+    random = np.random.default_rng(5)
+    n = 4000
+    met = np.tile([0.0, 1.0], (n, 1))  # nothing known, history
+    score = random.normal(size=n)
+    taken = random.random(n) < expit(-1 + 0.8 * score)
+    real = trials_of(score, taken, met)
+    masked = replace(real, score=0.1 * score - 2.0, about=met[:, ::-1])
+    alone = fit_calibration([real], of_corners=2)
+    found = fit_calibration([real], [masked], of_corners=2)
+    assert (found.slope, found.intercept) == (alone.slope, alone.intercept)
+    assert found.about[1] == pytest.approx(alone.about[1], abs=0.05)
+
+    def total(one: Trials, by: Calibration) -> float:
+        return float(expit(by.intercept + by.slope * one.score + one.about @ by.about).sum())
+
+    assert total(real, found) == pytest.approx(taken.sum(), rel=0.02)
+    assert total(masked, alone) < 0.6 * taken.sum()
+    assert total(masked, found) == pytest.approx(taken.sum(), rel=0.1)
