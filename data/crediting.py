@@ -45,7 +45,13 @@ def credited(
     impressions: pd.DataFrame, events: pd.DataFrame, window: pd.Timedelta | None = None
 ) -> np.ndarray:
     """Mark the impressions that an event is credited to: shape (impressions,)."""
-    rows = last_impressions(impressions, events, window)["row"].dropna()
+    rows = last_impressions(impressions, events, window)["row"].dropna().to_numpy(dtype=np.int64)
     mark = np.zeros(len(impressions), dtype=bool)
-    mark[rows.to_numpy(dtype=np.int64)] = True
-    return mark
+    mark[rows] = True
+    if int(mark.sum()) == len(rows):
+        return mark
+    # Impressions of one moment, as in a log without times, are all the last: one for each event.
+    alike = impressions.groupby([*PAIR, OCCURRED_AT], dropna=False)
+    group, place = alike.ngroup().to_numpy(), alike.cumcount(ascending=False).to_numpy()
+    count = np.bincount(group[rows], minlength=int(group.max()) + 1)
+    return np.asarray(place < count[group])

@@ -101,6 +101,12 @@ class Dataset:
         return IdMap(_different(self.offers[OFFER_ID]))
 
     @cached_property
+    def repeatable(self) -> np.ndarray:
+        """What can be redeemed again: shape (offers,), in the order of `offer_ids`."""
+        table = self.offers.set_index(OFFER_ID)["repeatable"].reindex(self.offer_ids.ids)
+        return np.asarray(table.fillna(False).to_numpy(dtype=bool))
+
+    @cached_property
     def item_ids(self) -> IdMap:
         """Every item that is in any table."""
         sources = (self.items, self.offer_items, self.transactions)

@@ -14,7 +14,6 @@ from data.dataset import Dataset, valid_at
 from data.errors import DataError
 from data.schema import CLICK, CUSTOMER_ID, EVENT_TYPE, OCCURRED_AT, OFFER_ID
 from evaluation.splitting import (
-    HELD_OUT,
     SHORTEST,
     Protocol,
     Split,
@@ -24,6 +23,7 @@ from evaluation.splitting import (
     split_dataset,
     test_window,
 )
+from recommender.at_random import HELD_OUT
 
 FOLDS = 3
 

@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 
 from data.dataset import Dataset
-from data.schema import CUSTOMER_ID, OCCURRED_AT, OFFER_ID
+from data.schema import CUSTOMER_ID, IMPRESSION, OCCURRED_AT, OFFER_ID
 from evaluation.splitting import Split
 from recommender.base import Query
 from recommender.bundle import Bundle
 from recommender.gate_checks import ORDER, check_order
+from recommender.outcomes import is_logged
 from recommender.sources import find_segments
 from recommender.validation import Fold
 from recommender.verdict import Check
@@ -79,7 +80,8 @@ def check_pairs(dataset: Dataset, split: Split) -> Check:
     """See that nothing tells of a tested pair what it is tested for.
 
     An offer that can be redeemed once is no test where it had been before; no event may stand on
-    both sides of the moment; a pair held out at random leaves no row of any kind.
+    both sides of the moment; a pair held out at random leaves no row of any kind, unless single
+    showings were held out of what can be redeemed again.
     """
     log = split.train.interactions
     truth = pd.MultiIndex.from_frame(split.truth[PAIR])
@@ -95,8 +97,11 @@ def check_pairs(dataset: Dataset, split: Split) -> Check:
         later = window.loc[window[OCCURRED_AT] >= split.at, "event_id"].dropna()
         if twice := int(log["event_id"].dropna().isin(later).sum()):
             problems.append(f"{twice} events stand on both sides of the moment")
-    elif left := int(pd.MultiIndex.from_frame(log[PAIR]).isin(truth).sum()):
-        problems.append(f"{left} training rows are of pairs that were held out")
+    else:
+        once = ~dataset.repeatable[dataset.offer_ids.rows(log[OFFER_ID])]
+        once |= not is_logged(dataset.events(split.relevant), dataset.events(IMPRESSION))
+        if left := int((once & pd.MultiIndex.from_frame(log[PAIR]).isin(truth)).sum()):
+            problems.append(f"{left} training rows are of pairs that were held out")
     told = "; ".join(problems) or f"{len(truth)} tested pairs, none of them in training"
     return Check(PAIRS, not problems, told, {"pairs": len(truth)})
 

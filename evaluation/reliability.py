@@ -46,8 +46,10 @@ def measure_reliability(service: Service, split: Split, dataset: Dataset) -> Rel
     Reliability or str
         Why it is not measured.
     """
-    if not service.calibrated or not split.by_time:
+    if not service.calibrated:
         return "not measured: scores are relative, not probabilities"
+    if not split.by_time:
+        return "not measured: pairs were held out at random, no time has passed"
     score, shown, taken = _outcomes(service, split, dataset)
     if not taken.any():
         return "not measured: nothing that was shown was redeemed"

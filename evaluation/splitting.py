@@ -11,10 +11,10 @@ import pandas as pd
 from data.dataset import Dataset, valid_at
 from data.errors import DataError
 from data.schema import CLICK, CUSTOMER_ID, EVENT_TYPE, OCCURRED_AT, OFFER_ID, REDEMPTION
+from recommender.at_random import draw_at_random
 
 TEST_SHARE = 1 / 6
 SHORTEST, LONGEST = pd.Timedelta(days=7), pd.Timedelta(days=60)
-HELD_OUT = 0.2
 
 
 @dataclass(frozen=True)
@@ -172,17 +172,18 @@ def already_redeemed(train: Dataset, truth: pd.DataFrame, kind: str) -> np.ndarr
 
 def _random_split(dataset: Dataset, until: pd.Timestamp, seed: int) -> Split:
     kind = dataset.positive_type() or CLICK
-    pairs = dataset.events(kind)[[CUSTOMER_ID, OFFER_ID]].drop_duplicates()
-    chosen = np.random.default_rng(seed).random(len(pairs)) < HELD_OUT
-    truth = pairs[chosen].reset_index(drop=True)
+    drawn, _ = draw_at_random(dataset, kind, seed)
+    log = dataset.interactions
+    held = log[drawn]
+    truth = held.loc[held[EVENT_TYPE] == kind, [CUSTOMER_ID, OFFER_ID]].drop_duplicates()
+    truth = truth.reset_index(drop=True)
     if truth.empty:
+        pairs = len(dataset.events(kind)[[CUSTOMER_ID, OFFER_ID]].drop_duplicates())
         raise DataError(
-            f"{len(pairs)} pairs of customer and offer are too few to hold some out.",
+            f"{pairs} pairs of customer and offer are too few to hold some out.",
             "Bring more interactions.",
         )
-    here = pd.MultiIndex.from_frame(dataset.interactions[[CUSTOMER_ID, OFFER_ID]])
-    left = dataset.interactions[~here.isin(pd.MultiIndex.from_frame(truth))]
-    train = replace(dataset, interactions=left)
+    train = replace(dataset, interactions=log[~drawn])
     candidates = frozenset(dataset.offers[OFFER_ID])
     return Split(
         train, until, until, candidates, truth, kind, cold_customers(train, truth),

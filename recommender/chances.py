@@ -119,9 +119,8 @@ def open_showings(dataset: Dataset, impressions: pd.DataFrame) -> pd.DataFrame:
     pair, when = pairs(impressions)
     place = np.searchsorted(known, pair)
     place[~np.isin(pair, known)] = len(known)
-    table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
-    repeatable = table["repeatable"].fillna(False).to_numpy(dtype=bool)
-    still: pd.DataFrame = impressions[~(when > earliest[place]) | repeatable[pair % len(offers)]]
+    again = dataset.repeatable[pair % len(offers)]
+    still: pd.DataFrame = impressions[~(when > earliest[place]) | again]
     return still
 
 

@@ -94,10 +94,9 @@ def judge(
     marks = sp.csr_matrix((np.ones(len(owner)), (owner, offer)), shape=(len(ids), len(offers)))
     table = fold.past.offers.set_index(OFFER_ID).reindex(offers.ids)
     valid = valid_at(table, fold.at) if fold.by_time else np.ones(len(offers), dtype=bool)
-    repeatable = table["repeatable"].fillna(False).to_numpy(dtype=bool)
 
     def open_to(people: np.ndarray) -> np.ndarray:
-        gone = (fitted.query.redeemed[people] > 0).toarray() & ~repeatable
+        gone = (fitted.query.redeemed[people] > 0).toarray() & ~fold.past.repeatable
         return np.asarray(valid & ~gone)
 
     candidate, took = open_to(rows), (marks[rows] > 0).toarray()

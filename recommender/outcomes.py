@@ -48,9 +48,7 @@ def outcomes_of(
     before = np.r_[0, running][start]
     debt = np.maximum(before - np.minimum.reduceat(running, start), 0) if len(names) else before
     redemptions = np.bincount(place[~shown], minlength=len(names))
-    table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
-    repeatable = table["repeatable"].fillna(False).to_numpy(dtype=bool)
-    most = np.where(repeatable[names % len(offers)] if len(names) else [], np.inf, 1.0)
+    most = np.where(dataset.repeatable[names % len(offers)], np.inf, 1.0) if len(names) else 0.0
     found = both.iloc[first][PAIR].assign(
         n=np.bincount(place[shown], weights=weight, minlength=len(names)),
         taken=np.minimum(redemptions - debt, most),

@@ -128,8 +128,7 @@ def fit_sources(
         kin_of(table["category"], spend, query.purchases / keys.unit),
         seed,
     )
-    repeatable = table["repeatable"].fillna(False).to_numpy(dtype=bool)
-    collaborative = fit_collaborative(learnt, repeatable, recipe, seed)
+    collaborative = fit_collaborative(learnt, dataset.repeatable, recipe, seed)
     readiness = find_readiness(dataset, keys)
     popularity = PopularityScorer(
         rates.log_rate,

@@ -17,13 +17,13 @@ from data.schema import (
     OFFER_ID,
     REDEMPTION,
 )
+from recommender.at_random import draw_at_random
 from recommender.chances import open_showings
 from recommender.delays import fit_delays
 from recommender.examination import looked_at
 from recommender.moments import FEWEST_EVENTS, choose_moments
 from recommender.outcomes import is_logged, outcomes_of
 
-HELD_OUT = 0.2
 MOST_CUSTOMERS = 20_000  # a dozen weights are learnt as well from so many as from all
 
 
@@ -162,43 +162,15 @@ def _tells_of_histories(dataset: Dataset, fold: Fold) -> bool:
 def _random_fold(dataset: Dataset, events: pd.DataFrame, at: pd.Timestamp, seed: int) -> list[Fold]:
     """Hold out some of what happened at random: for data whose times are all alike or too few."""
     pair = [CUSTOMER_ID, OFFER_ID]
-    log = dataset.interactions
     if len(events[pair].drop_duplicates()) < FEWEST_EVENTS:
         return []
-    logged = bool((events[EVENT_TYPE] == REDEMPTION).all()) and is_logged(
-        events, dataset.events(IMPRESSION)
-    )
-    gone = _drawn(dataset, logged, seed)
+    kind = events[EVENT_TYPE].iloc[0]
+    gone, logged = draw_at_random(dataset, kind, seed)
+    log = dataset.interactions
     held: pd.DataFrame = log[gone]
-    taken = held.loc[held[EVENT_TYPE] == events[EVENT_TYPE].iloc[0], pair].drop_duplicates()
+    taken = held.loc[held[EVENT_TYPE] == kind, pair].drop_duplicates()
     counts = _showings(dataset, held, at) if logged else _nothing_shown()
     return [Fold(replace(dataset, interactions=log[~gone]), at, taken, counts, logged, False)]
-
-
-def _drawn(dataset: Dataset, logged: bool, seed: int) -> np.ndarray:
-    """Mark interactions to hold out: pairs of customer and offer, with everything between them.
-
-    Else clicks would tell. Where showing is logged, what was not taken is held out alike, and of
-    what can be redeemed again single showings, each with one click and one redemption: whether
-    somebody takes it again is told by nothing else.
-    """
-    random = np.random.default_rng(seed)
-    log, people, offers = dataset.interactions, dataset.customer_ids, dataset.offer_ids
-    offer = offers.rows(log[OFFER_ID])
-    pair = people.rows(log[CUSTOMER_ID]) * len(offers) + offer
-    kind = pd.factorize(log[EVENT_TYPE])[0]
-    nth = np.zeros(len(log), dtype=np.int64)
-    drawn = log[EVENT_TYPE] == dataset.positive_type()
-    if logged:
-        order = random.permutation(len(log))
-        several = pd.DataFrame({"pair": pair[order], "kind": kind[order]}).groupby(["pair", "kind"])
-        nth[order] = several.cumcount()
-        table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
-        nth *= table["repeatable"].fillna(False).to_numpy(dtype=bool)[offer]
-        drawn |= log[EVENT_TYPE] == IMPRESSION
-    _, key = np.unique(pair * (nth.max(initial=0) + 1) + nth, return_inverse=True)
-    open_to = np.bincount(key[drawn.to_numpy()], minlength=key.max(initial=-1) + 1) > 0
-    return np.asarray((open_to & (random.random(len(open_to)) < HELD_OUT))[key])
 
 
 def _nothing_shown() -> pd.DataFrame:

@@ -31,3 +31,16 @@ def test_what_comes_before_or_after_the_window_is_not_credited() -> None:
     assert not credited(SHOWN, late, pd.Timedelta("3h")).any()
     assert not credited(SHOWN, early).any()
     np.testing.assert_array_equal(credited(SHOWN, late), [True, False, False, False])
+
+
+def test_of_one_moment_as_many_are_credited_as_there_were_events() -> None:
+    same = rows(("a", "x", 1), ("a", "x", 1), ("a", "x", 1), ("b", "x", 1), ("a", "x", 0))
+    twice = rows(("a", "x", 2), ("a", "x", 3))
+    np.testing.assert_array_equal(credited(same, twice), [False, True, True, False, False])
+    often = pd.concat([twice] * 3)
+    np.testing.assert_array_equal(credited(same, often), [True, True, True, False, False])
+
+
+def test_a_second_click_on_the_same_impression_is_no_click_on_an_earlier_one() -> None:
+    clicks = rows(("a", "x", 6), ("a", "x", 7))
+    np.testing.assert_array_equal(credited(SHOWN, clicks), [True, False, False, False])

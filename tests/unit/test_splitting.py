@@ -8,6 +8,7 @@ import pytest
 
 from data.dataset import Dataset
 from data.errors import DataError
+from evaluation.leakage import check_pairs, check_rows
 from evaluation.splitting import Protocol, Split, split_dataset
 
 BEGIN = pd.Timestamp("2025-01-01", tz="UTC")
@@ -184,6 +185,31 @@ def test_a_held_out_pair_leaves_no_trace_of_another_kind() -> None:
     split = split_dataset(dataset_of(offers, events + shown), Protocol())
     kept = split.train.interactions[["customer_id", "offer_id"]]
     assert not set(kept.itertuples(index=False, name=None)) & pairs(split)
+
+
+def test_what_was_shown_in_vain_is_held_out_as_well() -> None:
+    """Else the pairs that are gone would be those that were taken."""
+    offers, events = many_at(BEGIN)
+    shown = [(f"c{i}", f"o{j}", "impression", BEGIN) for i in range(20) for j in range(10)]
+    dataset = dataset_of(offers, events + shown)
+    split = split_dataset(dataset, Protocol())
+    kept = split.train.interactions
+    gone = len(shown) - int((kept["event_type"] == "impression").sum())
+    assert len(split.truth) / gone == pytest.approx(0.5, abs=0.25)
+    assert len(split.truth) < gone
+
+
+def test_of_what_can_be_taken_again_single_showings_are_held_out() -> None:
+    offers, events = many_at(BEGIN)
+    offers["repeatable"] = True
+    shown = [(c, o, "impression", when) for c, o, _, when in events]
+    dataset = dataset_of(offers, 4 * (events + shown))
+    split = split_dataset(dataset, Protocol())
+    kept = split.train.interactions[["customer_id", "offer_id"]]
+    known = set(kept.itertuples(index=False, name=None))
+    assert len(known & pairs(split)) > 0.9 * len(pairs(split))
+    assert check_pairs(dataset, split).passed is True
+    assert check_rows(dataset, split).passed is True
 
 
 def test_the_random_hold_out_follows_its_seed() -> None:
