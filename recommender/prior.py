@@ -26,6 +26,7 @@ def prior_hybrid(
     steep: np.ndarray,
     start: Start,
     rated: bool = False,
+    segmented: bool = True,
 ) -> Hybrid:
     """Build the hybrid believed before any data.
 
@@ -51,16 +52,21 @@ def prior_hybrid(
         What customers start from.
     rated : bool
         Whether rates are chances if shown: then popularity counts a share of a log-odds as well.
+    segmented : bool
+        Whether there are segments; without them the profile alone tells what both would.
     """
     scale = {Source.COLLABORATIVE: scale_of(collaborative), Source.CONTENT: scale_of(content)}
     centre, spread = scale_of(popularity)
     rates = centre, max(spread, LEAST_SPREAD)
     pairs = [scale.get(source, rates) for source in Source]
+    believed = {term: np.array(row) for term, row in PRIOR.items()}
+    if not segmented:
+        believed[Source.DEMOGRAPHIC] += believed[Source.SEGMENT]
     return Hybrid(
         sources=tuple(str(source) for source in Source),
         centre=np.array([centre for centre, _ in pairs]),
         scale=np.array([spread for _, spread in pairs]),
-        weight=np.array(list(PRIOR.values())) * units(rates[1], rated)[:, None],
+        weight=np.array(list(believed.values())) * units(rates[1], rated)[:, None],
         known=redemptions / (redemptions + HALF_KNOWN),
         trend=trend / rates[1],
         ready=ready,

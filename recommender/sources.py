@@ -162,6 +162,7 @@ def fit_sources(
                 popularity.odds - popularity.level,
                 Start.believed(query.responses, query.demographic.shape[1]),
                 rated=popularity.rated,
+                segmented=encoders.segments is not None,
             ),
         ),
         ids=ids,

@@ -17,7 +17,7 @@ from recommender.base import Query, Source
 from recommender.corners import corner_shares, met_of
 from recommender.habits import EVENTS
 from recommender.hybrid import Hybrid
-from recommender.prior import prior_hybrid
+from recommender.prior import LEAST_SPREAD, prior_hybrid
 from recommender.starts import Start
 from recommender.terms import LIFTS, PRIOR, TREND, UNMET, limits
 
@@ -185,3 +185,27 @@ def test_new_scales_change_two_sources_and_nothing_else() -> None:
     np.testing.assert_allclose(found.scale, [1.0, 2.0, *hybrid.scale[2:]])
     for name in ("weight", "known", "trend", "ready", "unmet", "steep"):
         assert getattr(found, name) is getattr(hybrid, name)
+
+
+def test_without_segments_the_profile_is_believed_as_far_as_both() -> None:
+    none, nobody = np.zeros(3), Start.believed(sp.csr_matrix((1, 3)), 0)
+    with_, without = (
+        prior_hybrid(
+            np.arange(3.0), none[None], none[None], *[none] * 5, nobody, segmented=segmented
+        ).named_weights()
+        for segmented in (True, False)
+    )
+    for corner, weight in without[Source.DEMOGRAPHIC].items():
+        both = with_[Source.DEMOGRAPHIC][corner] + with_[Source.SEGMENT][corner]
+        assert weight == pytest.approx(both, abs=1e-3)
+    assert without["popularity of known offers"] == with_["popularity of known offers"]
+
+
+def test_offers_that_hardly_differ_are_no_unit() -> None:
+    none, nobody = np.zeros(3), Start.believed(sp.csr_matrix((1, 3)), 0)
+    for rate in (np.array([0.0, 0.001, 0.002]), np.array([0.0, 0.1, 0.2])):
+        made = prior_hybrid(rate, none[None], none[None], *[none] * 5, nobody)
+        assert made.scale[-1] == LEAST_SPREAD
+    assert prior_hybrid(
+        np.array([0.0, 1.0, 2.0]), none[None], none[None], *[none] * 5, nobody
+    ).scale[-1] == pytest.approx(np.std([0.0, 1.0, 2.0]))
