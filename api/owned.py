@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
@@ -17,10 +16,10 @@ from pydantic import BaseModel
 from api.schemas import Profile
 from data.schema import OFFERS
 from recommender.bundle import Bundle
-from recommender.numbers import number_of
+from recommender.numbers import is_number
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MOST_NAMED = 20  # columns in a message
+MOST_NAMED, MOST_ERRORS = 20, 20  # columns in a message, and messages
 
 
 def profile_columns(bundle: Bundle) -> Mapping[str, tuple[str, ...] | None]:
@@ -61,14 +60,9 @@ def check_offer(given: BaseModel, bundle: Bundle, *where: str) -> None:
     """
     if given.model_extra:
         table = bundle.offers
-        own = [name for name in table.columns if name not in OFFERS.names]
         dated = pd.api.types.is_datetime64_any_dtype
-        reads = {
-            str(name): pd.api.types.is_numeric_dtype(table[name])
-            and not pd.api.types.is_bool_dtype(table[name])
-            for name in own
-            if not dated(table[name])
-        }
+        own = [name for name in table.columns if name not in OFFERS.names]
+        reads = {str(name): is_number(table[name]) for name in own if not dated(table[name])}
         _check(given, reads, where)
 
 
@@ -79,20 +73,24 @@ def microseconds(moment: datetime) -> int:
 
 def _check(given: BaseModel, reads: Mapping[str, bool], where: tuple[str, ...]) -> None:
     """Refuse names that are not read, and what is none where a number is read."""
-    errors = []
+    errors: list[dict[str, Any]] = []
     own = [name for name in reads if name not in type(given).model_fields]
+    known = f"; of its own columns it reads {', '.join(own[:MOST_NAMED])}" if own else ""
     for name, value in (given.model_extra or {}).items():
         if name not in own:
-            known = f"; of its own columns it reads {', '.join(own[:MOST_NAMED])}" if own else ""
             problem = f"is no column that the model reads{known}"
-        elif reads[name] and value is not None and not _is_number(value):
+            known = ""  # said once
+        elif reads[name] and not _is_number(value):
             problem = "has to be a number"
         else:
             continue
         errors.append({"type": "extra_forbidden", "loc": (*where, name), "msg": problem})
+        if len(errors) == MOST_ERRORS:
+            break
     if errors:
         raise RequestValidationError(errors)
 
 
 def _is_number(value: Any) -> bool:
-    return not isinstance(value, bool) and bool(np.isfinite(number_of(value)))
+    """Tell a number, or nothing at all, from digits in a text: those may be a code."""
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))

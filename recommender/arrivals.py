@@ -21,6 +21,7 @@ from data.schema import OFFER_ID, OFFERS, Kind
 from recommender.bundle import Bundle
 from recommender.keys import ITEM, STATED
 from recommender.model import Recommender
+from recommender.numbers import plain
 from recommender.placing import aim_of
 from recommender.wider_model import Wider, widen, wider_query, wider_recommender
 
@@ -96,11 +97,12 @@ def _table(
 
 def _own(stated: pd.Series[Any], was: pd.Series[Any]) -> pd.Series[Any]:
     """Type a column of the owner's as it was."""
-    if isinstance(was.dtype, pd.DatetimeTZDtype):
-        return pd.to_datetime(stated, errors="coerce", utc=True)
-    if pd.api.types.is_bool_dtype(was) or not pd.api.types.is_numeric_dtype(was):
-        return stated.map(str, na_action="ignore") if was.dtype == "str" else stated
-    return pd.to_numeric(stated, errors="coerce").astype("float64")
+    if pd.api.types.is_datetime64_any_dtype(was):
+        times = pd.to_datetime(stated, errors="coerce", utc=True)
+        return times if was.dt.tz is not None else times.dt.tz_localize(None)
+    if pd.api.types.is_numeric_dtype(was) and not pd.api.types.is_bool_dtype(was):
+        return pd.to_numeric(stated, errors="coerce").astype("float64")
+    return stated.map(plain, na_action="ignore") if was.dtype == "str" else stated
 
 
 def _time(value: Any) -> pd.Timestamp | None:

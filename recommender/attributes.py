@@ -16,7 +16,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from data.schema import OFFERS
-from recommender.numbers import is_number, numbers_of
+from recommender.numbers import is_number, numbers_of, plain
 
 STATED = ("category", "kind", "merchant")
 TAG, SEPARATOR = "tag", ":"
@@ -127,8 +127,8 @@ def _stated(offers: pd.DataFrame, numbers: Collection[str]) -> pd.DataFrame:
     pairs = []
     for name in (*STATED, *_own(offers)):
         if name not in numbers:
-            values = name + SEPARATOR + offers[name].astype("str").str.strip()
-            values = values.where(offers[name].notna())
+            stated = offers[name].map(plain, na_action="ignore").astype("str")
+            values = (name + SEPARATOR + stated).where(offers[name].notna())
             pairs.append(pd.DataFrame({"row": np.arange(len(offers)), "name": values}).dropna())
     tags = offers["tags"].str.split("|").explode().dropna().astype("str").str.strip()
     tags = tags[tags != ""]

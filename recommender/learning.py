@@ -9,14 +9,15 @@ from itertools import chain
 
 import numpy as np
 
+from data.idmap import IdMap
 from recommender.calibration import Calibration, fit_calibration
 from recommender.collaborative import PRIOR as TAKEN
 from recommender.content import BOUND
 from recommender.content import PRIOR as BOUGHT
 from recommender.corners import corner_shares
 from recommender.inner import learn_features
-from recommender.judging import Judged, Showings
-from recommender.lessons import lists_of, trials_of, tried_of
+from recommender.judging import Judged
+from recommender.lessons import OF_LISTS, lists_of, trials_of, tried_of
 from recommender.listwise import fit_listwise
 from recommender.model import Recommender
 from recommender.pointwise import Tried
@@ -24,7 +25,6 @@ from recommender.polish import SURE_OF_MANY, Sums, lean, polish, pool
 from recommender.recipe import DEFAULT, Recipe
 from recommender.sharing import share_out
 from recommender.sources import Fitted, sample_of
-from recommender.starts import Start
 from recommender.terms import OF_NEW, PRIOR, limits, units
 from recommender.variants import Variant, make_variants
 
@@ -91,8 +91,7 @@ def learn(
     ]
     scale = lean(sums, polish(sums, np.ones(len(weight)), SURE_OF_MANY))
     weight = np.minimum(weight * scale[:, None], most)
-    showings = [part.showings for part in judged if part.showings is not None]
-    found = _calibration(tried, showings, weight, prior.start)
+    found = _calibration(tried, judged, weight, recommender)
     hybrid = replace(
         prior,
         weight=weight,
@@ -104,15 +103,21 @@ def learn(
 
 
 def _calibration(
-    tried: list[list[Tried]], showings: list[Showings], weight: np.ndarray, start: Start
+    tried: list[list[Tried]], judged: list[Judged], weight: np.ndarray, model: Recommender
 ) -> Calibration:
     """Fit how likely each showing was to lead to a redemption, by the weights of the terms."""
-    as_it_was, masked, first = [], [], 0
-    for variants, shown in zip(tried, showings, strict=True):
-        trials = [trials_of(one, shown.taken, weight, first) for one in variants]
-        as_it_was.append(trials[0])
-        masked += trials[1:]
-        first += len(shown.taken)
+    as_it_was, masked = [], []
+    told = [part for part in judged if part.showings is not None]
+    everybody = IdMap(name for part in told for name in part.fitted.ids.ids)
+    for (first, *others), part in zip(tried, told, strict=True):
+        assert part.showings is not None
+        taken = part.showings.taken
+        owner = everybody.rows(part.fitted.ids.ids[part.showings.lists.rows])
+        as_it_was.append(trials_of(first, taken, weight, owner, 1.0))
+        masked += [
+            trials_of(one, taken, weight, owner, one.weight / (1 - OF_LISTS)) for one in others
+        ]
+    start = model.hybrid.start
     return fit_calibration(as_it_was, masked, len(start.corner), len(start.profile))
 
 

@@ -59,7 +59,9 @@ def tried_of(model: Recommender, fitted: Fitted, showings: Showings, seed: int) 
     return share_out(lay_out, make_variants(fitted, part, seed, answered=False))
 
 
-def trials_of(tried: Tried, taken: np.ndarray, weight: np.ndarray, first: int = 0) -> Trials:
+def trials_of(
+    tried: Tried, taken: np.ndarray, weight: np.ndarray, owner: np.ndarray, counts: float
+) -> Trials:
     """Score what was shown by the weights of the terms.
 
     Parameters
@@ -67,17 +69,18 @@ def trials_of(tried: Tried, taken: np.ndarray, weight: np.ndarray, first: int = 
     taken : ndarray of float, shape (n, c)
         How often what was shown led to a redemption.
     weight : ndarray of float, shape (terms, corners)
-    first : int
-        The number of the first customer.
+    owner : ndarray of int, shape (n,)
+        A number for each customer.
+    counts : float
+        What a showing counts.
     """
     people, place = np.nonzero(tried.shown)
-    counts = tried.weight / (1 - OF_LISTS)
     return Trials(
         score=tried.score(weight)[people, place],
         shown=counts * tried.shown[people, place],
         taken=counts * taken[people, place],
         about=tried.about[people],
-        owner=first + people,
+        owner=owner[people],
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 CODE = r"\s*0\d"
+WHOLE = re.compile(r"^(-?\d+)\.0+$")
 MOSTLY = 0.9  # share of what is stated that has to be numbers for a column of numbers
 
 
@@ -41,8 +43,8 @@ def number_of(value: Any) -> float:
     return number if np.isfinite(number) else np.nan
 
 
-def word_of(value: Any) -> str:
-    """Write a value of a category: whole numbers alike, in a column that has gaps and in JSON."""
+def plain(value: Any) -> str:
+    """Write a value as text: a whole number alike in a file, in a column with gaps and in JSON."""
     if isinstance(value, float | np.floating) and float(value).is_integer():
-        value = int(value)
-    return str(value).strip().lower()
+        return str(int(value))
+    return WHOLE.sub(r"\1", str(value).strip())

@@ -142,12 +142,20 @@ def _fold(
     return Fold(dataset.before(moment), moment, taken, counts, logged)
 
 
-def _showings(dataset: Dataset, later: pd.DataFrame, until: pd.Timestamp) -> pd.DataFrame:
-    """Count what was shown among some interactions, and what it led to, as `Fold.shown` says."""
+def _showings(
+    dataset: Dataset, later: pd.DataFrame, until: pd.Timestamp, *, by_time: bool = True
+) -> pd.DataFrame:
+    """Count what was shown among some interactions, and what it led to, as `Fold.shown` says.
+
+    Of what was drawn at random a redemption may be that of any showing.
+    """
     shown = open_showings(dataset, later[later[EVENT_TYPE] == IMPRESSION])
     passed = fit_delays(dataset, until).passed(shown, until)
     weight = looked_at(shown, dataset.events(CLICK)) * passed
-    return outcomes_of(dataset, shown, weight, later[later[EVENT_TYPE] == REDEMPTION])
+    redeemed = later[later[EVENT_TYPE] == REDEMPTION]
+    if not by_time:
+        shown, redeemed = (rows.assign(**{OCCURRED_AT: until}) for rows in (shown, redeemed))
+    return outcomes_of(dataset, shown, weight, redeemed)
 
 
 def _tells_of_histories(dataset: Dataset, fold: Fold) -> bool:
@@ -169,7 +177,7 @@ def _random_fold(dataset: Dataset, events: pd.DataFrame, at: pd.Timestamp, seed:
     log = dataset.interactions
     held: pd.DataFrame = log[gone]
     taken = held.loc[held[EVENT_TYPE] == kind, pair].drop_duplicates()
-    counts = _showings(dataset, held, at) if logged else _nothing_shown()
+    counts = _showings(dataset, held, at, by_time=False) if logged else _nothing_shown()
     return [Fold(replace(dataset, interactions=log[~gone]), at, taken, counts, logged, False)]
 
 

@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 from api.app import create_app
 from api.house import House
 from data.dataset import Dataset
+from data.ingest import read_folder
 from data.recorded import read_database
 from data.store import Store
 from recommender.bundle import Bundle
@@ -176,6 +177,7 @@ def test_a_loaded_customer_is_the_same_from_the_model_and_from_the_database(
         ({"months_as_customer": 3}, "months_as_customer"),
         ({"balance": "much"}, "balance"),
         ({"balance": True}, "balance"),
+        ({"balance": "05"}, "balance"),
         ({"plan": ["gold"]}, "plan"),
         ({"plan": "x" * 300}, "plan"),
         ({"plan": "\x00"}, "plan"),
@@ -206,6 +208,50 @@ def test_a_slip_of_the_pen_is_told_what_the_model_reads(client: TestClient) -> N
         "body.profile.pln: is no column that the model reads; of its own columns it reads "
         "plan, cards, balance"
     )
+
+
+def test_very_many_slips_are_not_all_told(client: TestClient) -> None:
+    told = client.put("/customers/x", json={"profile": {f"n{one}": 1 for one in range(5000)}})
+    assert told.status_code == 422
+    assert len(told.json()["errors"]) == 20
+    assert len(told.content) < 5000
+
+
+def test_what_was_stated_is_erased_with_the_customer(client: TestClient, store: Store) -> None:
+    client.put("/customers/gone", json={"profile": {"plan": "gold", "cards": 1}})
+    assert store.find_everywhere("gone")["attributes"] == 2
+    assert client.delete("/customers/gone").json()["rows"]["attributes"] == 2
+    assert store.find_everywhere("gone") == {}
+
+
+def test_tables_of_text_are_read_as_those_with_types_are(
+    dataset: Dataset, tmp_path: Path, store: Store
+) -> None:
+    """As a folder of CSV files comes: numbers of the owner's are texts, with a .0 after gaps."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name, table in dataset.tables().items():
+        table.dropna(axis="columns", how="all").to_csv(folder / f"{name}.csv", index=False)
+    offers = pd.read_csv(folder / "offers.csv")
+    offers["size"] = pd.Series([38.0, 40.0, np.nan] * (OFFERS // 3)).where(offers.index > 2, "L")
+    offers.to_csv(folder / "offers.csv", index=False)
+    with sparing():
+        made = train(read_folder(folder).dataset)
+    home = House(made, Service(made), store, at=made.moment)
+    with TestClient(create_app(home), raise_server_exceptions=False) as client:
+        asked = {
+            one["name"]: one["values"] for one in client.get("/onboarding/survey").json()["profile"]
+        }
+        assert asked["cards"] == ["0", "1", "2", "3"]
+        assert asked["balance"] is None
+        assert client.put("/offers/new", json={"year": "old"}).status_code == 422
+        assert client.put("/offers/new", json={"year": 2003, "size": 38}).status_code == 201
+        current = home.current(store.revisions("")[1])
+    model = current.bundle.recommender
+    assert model is not None
+    own = model.content.attributes[model.encoders.offer_rows["new"]]
+    names = {str(name) for name in model.content.columns.names[own.indices]}
+    assert {"size:38", "year:2003"} <= names
 
 
 def test_a_new_offer_states_columns_of_the_owners(client: TestClient) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from data.dataset import Dataset
 from recommender.demographics import TENURE, Demographics
+from recommender.numbers import plain
 from recommender.profile_columns import (
     FEWEST_BANDS,
     MOST_VALUES,
@@ -105,6 +106,18 @@ def test_a_column_of_any_kind_is_the_same_from_a_table_and_from_a_profile(
     ]
     by_profile = told.updated(sp.csr_matrix(table.shape), profiles)
     np.testing.assert_allclose(by_profile.toarray(), table.toarray(), atol=1e-9)
+
+
+def test_a_whole_number_is_the_same_category_however_it_is_written() -> None:
+    for written in ("3", "3.0", 3, 3.0, np.int64(3), np.float64(3), " 3.00 "):
+        assert plain(written) == "3"
+    assert [plain(one) for one in (2.5, "v3.0", "03", True, -4.0)] == [
+        "2.5",
+        "v3.0",
+        "03",
+        "True",
+        "-4",
+    ]
 
 
 def test_who_signs_up_later_is_new(told: Demographics, people: Dataset) -> None:

@@ -66,7 +66,7 @@ def test_a_redemption_is_that_of_a_showing_before_it(rows: list[Any]) -> None:
         assert found.loc[(customer, offer), "taken"] == by_hand(own, offer)
 
 
-def shown_again_and_again(apart: bool, people: int = 300) -> Dataset:
+def shown_again_and_again(apart: bool, people: int = 300, days: float = 90) -> Dataset:
     """Everybody is shown everything several times; whom it suits takes most of it."""
     random = np.random.default_rng(0)
     n = people * 16
@@ -78,7 +78,7 @@ def shown_again_and_again(apart: bool, people: int = 300) -> Dataset:
             "customer_id": [f"c{one:03}" for one in person],
             "offer_id": [f"o{one}" for one in offer],
             "event_type": "impression",
-            "occurred_at": START + pd.to_timedelta(random.uniform(0, 90, n) * apart, "D"),
+            "occurred_at": START + pd.to_timedelta(random.uniform(0, days, n) * apart, "D"),
         }
     )
     redeemed = log[taken].assign(event_type="redemption")
@@ -132,6 +132,14 @@ def test_without_times_what_was_not_taken_is_held_out_as_well() -> None:
     # Single showings of what can be taken again: whether it is shows in no other way.
     pairs = [len(one.groupby(["customer_id", "offer_id"])) for one in (kept, every)]
     assert pairs[0] > 0.99 * pairs[1]
+
+
+def test_times_too_short_to_cut_tell_nothing_of_which_showing_it_was() -> None:
+    dataset = shown_again_and_again(apart=True, days=4)
+    folds = [one for one in make_folds(dataset, dataset.moment_after()) if not one.by_time]
+    for fold in folds:
+        assert fold.shown["taken"].sum() / fold.shown["n"].sum() == pytest.approx(0.55, abs=0.04)
+    assert folds
 
 
 def test_without_times_what_goes_once_only_is_held_out_pair_by_pair() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -210,6 +212,12 @@ def test_of_what_can_be_taken_again_single_showings_are_held_out() -> None:
     assert len(known & pairs(split)) > 0.9 * len(pairs(split))
     assert check_pairs(dataset, split).passed is True
     assert check_rows(dataset, split).passed is True
+    for leaky in (
+        replace(split, train=dataset_of(offers.assign(repeatable=False), 4 * (events + shown))),
+        replace(split, train=dataset_of(offers, 5 * (events + shown))),
+    ):
+        checks = check_pairs(leaky.train, leaky), check_rows(dataset, leaky)
+        assert not all(one.passed for one in checks)
 
 
 def test_the_random_hold_out_follows_its_seed() -> None:
