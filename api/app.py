@@ -13,6 +13,7 @@ from fastapi_offline import FastAPIOffline
 from api.errors import add_error_handlers
 from api.guard import Guard, Limits
 from api.house import House
+from api.replies import Problem
 from api.routes import (
     anomalies,
     customers,
@@ -25,7 +26,6 @@ from api.routes import (
     recommend,
     segments,
 )
-from api.schemas import Problem
 from api.security import Keyring
 from api.warming import Warming
 

@@ -1,4 +1,4 @@
-"""Lists as JSON values: what `api.schemas.OfferList` declares, made for many customers at once."""
+"""Lists as JSON values: what `api.replies.OfferList` declares, made for many customers at once."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import pandas as pd
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 
-from api.schemas import Profile
+from api.bodies import Profile
 from data.schema import OFFERS
 from recommender.bundle import Bundle
 from recommender.numbers import is_number
@@ -61,8 +61,12 @@ def check_offer(given: BaseModel, bundle: Bundle, *where: str) -> None:
     if given.model_extra:
         table = bundle.offers
         dated = pd.api.types.is_datetime64_any_dtype
-        own = [name for name in table.columns if name not in OFFERS.names]
-        reads = {str(name): is_number(table[name]) for name in own if not dated(table[name])}
+        own = [str(name) for name in table.columns if name not in OFFERS.names]
+        reads = {
+            name: name in given.model_extra and is_number(table[name])
+            for name in own
+            if not dated(table[name])
+        }
         _check(given, reads, where)
 
 

@@ -101,10 +101,11 @@ def judge(
 
     candidate, took = open_to(rows), (marks[rows] > 0).toarray()
     lists, whole = lay_out(rows, took, candidate, seed)
+    if not fold.logged:
+        return Judged(fitted, lists, whole, None)
     shown = fold.shown[~fold.shown[CUSTOMER_ID].isin(suspects)]
     times, redeemed = (_shown(fold, fitted, shown, name) for name in ("n", "taken"))
-    showings = _showings(times, redeemed, open_to, most, seed) if fold.logged else None
-    return Judged(fitted, lists, whole, showings)
+    return Judged(fitted, lists, whole, _showings(times, redeemed, open_to, most, seed))
 
 
 def _shown(fold: Fold, fitted: Fitted, shown: pd.DataFrame, name: str) -> sp.csr_matrix:

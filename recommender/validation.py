@@ -150,6 +150,8 @@ def _showings(
     Of what was drawn at random a redemption may be that of any showing.
     """
     shown = open_showings(dataset, later[later[EVENT_TYPE] == IMPRESSION])
+    if shown.empty:
+        return _nothing_shown()
     passed = fit_delays(dataset, until).passed(shown, until)
     weight = looked_at(shown, dataset.events(CLICK)) * passed
     redeemed = later[later[EVENT_TYPE] == REDEMPTION]

@@ -11,13 +11,14 @@ import numpy as np
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.bodies import ID_PATTERN, Answers, CustomerId, Profile, Strict
 from api.dependencies import HouseDependency
 from api.errors import ApiError
 from api.house import House, Model
 from api.owned import EPOCH, profile_of
 from api.people import facts_of
+from api.replies import SegmentName
 from api.routes.anomalies import Anomaly, anomaly_of
-from api.schemas import ID_PATTERN, Answers, CustomerId, Profile, SegmentName, Strict
 from data.schema import EVENT_TYPES
 from data.states import CustomerState
 from recommender.facts import features_of

@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 from fastapi import APIRouter
 from pydantic import ValidationError
 
+from api.bodies import Event, Events, Strict, TransactionLine, Transactions
 from api.dependencies import HouseDependency
 from api.errors import told_problem
-from api.schemas import Event, Events, Receipt, Rejected, Strict, TransactionLine, Transactions
+from api.replies import Receipt, Rejected
 from api.telemetry import count_rows
 from data.schema import OFFER_ID
 

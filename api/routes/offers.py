@@ -18,11 +18,11 @@ from pydantic import (
     model_validator,
 )
 
+from api.bodies import ID_PATTERN, CustomerId, Moment, Number, Owned, ShortText, Text
 from api.dependencies import HouseDependency
 from api.errors import ApiError
 from api.house import House
 from api.owned import EPOCH, check_offer, microseconds
-from api.schemas import ID_PATTERN, CustomerId, Moment, Number, Owned, ShortText, Text
 from data.rows import Row
 from data.schema import OFFER_ID, OFFERS
 

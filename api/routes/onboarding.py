@@ -10,20 +10,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import StringConstraints
 
+from api.bodies import CustomerId, Onboarding
 from api.dependencies import HouseDependency
 from api.listing import NOTHING_TOLD, serving
 from api.lists import make_lists
 from api.owned import profile_columns, profile_of
 from api.people import Asked, find_person, people_of
-from api.schemas import (
-    CustomerId,
-    NextQuestion,
-    NextQuestions,
-    OfferList,
-    Onboarding,
-    ProfileColumn,
-    Welcome,
-)
+from api.replies import NextQuestion, NextQuestions, OfferList, ProfileColumn, Welcome
 from recommender.demographics import SIGNUP
 
 router = APIRouter(tags=["onboarding"])

@@ -12,13 +12,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
+from api.bodies import ID_PATTERN, ListRequest, ListRequests
 from api.dependencies import HouseDependency
 from api.errors import told_problem
 from api.house import House
 from api.listing import answer, answers
 from api.owned import profile_of
 from api.people import Asked, Wished
-from api.schemas import ID_PATTERN, DegradedList, ListRequest, ListRequests, ListResults, OfferList
+from api.replies import DegradedList, ListResults, OfferList
 from api.telemetry import count_list
 from data.states import CustomerState
 from recommender.bundle import Bundle

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query
 
 from api.dependencies import HouseDependency
 from api.errors import ApiError
-from api.schemas import Compared, Problem, Segment, SegmentDetail
+from api.replies import Compared, Problem, Segment, SegmentDetail
 from data.schema import ANNUAL_INCOME, SPENDING_SCORE
 from recommender.bundle import Bundle
 from segmentation.features import FEATURES
