@@ -43,7 +43,7 @@ def add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def on_invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         errors = [
-            {"at": ".".join(str(part) for part in one["loc"]), "problem": one["msg"]}
+            {"at": ".".join(str(part) for part in one["loc"]), "problem": _in_words(one["msg"])}
             for one in error.errors()
         ]
         first = errors[0] if errors else {"at": "body", "problem": "is not valid"}
@@ -103,7 +103,12 @@ def told_problem(error: ValidationError | RequestValidationError) -> str:
     """Name the first thing that is wrong with a part of a body, and where."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"]) or "body"
-    return f"{where}: {first['msg']}"
+    return f"{where}: {_in_words(first['msg'])}"
+
+
+def _in_words(message: str) -> str:
+    """Leave out what pydantic puts before messages of our own."""
+    return message.removeprefix("Value error, ")
 
 
 def problem(

@@ -19,7 +19,7 @@ from recommender.bundle import Bundle
 from recommender.numbers import is_number
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MOST_NAMED, MOST_ERRORS = 20, 20  # columns in a message, and messages
+MOST_NAMED, MOST_ERRORS = 40, 20  # columns in a message, and messages
 
 
 def profile_columns(bundle: Bundle) -> Mapping[str, tuple[str, ...] | None]:
@@ -78,8 +78,9 @@ def microseconds(moment: datetime) -> int:
 def _check(given: BaseModel, reads: Mapping[str, bool], where: tuple[str, ...]) -> None:
     """Refuse names that are not read, and what is none where a number is read."""
     errors: list[dict[str, Any]] = []
-    own = [name for name in reads if name not in type(given).model_fields]
-    known = f"; of its own columns it reads {', '.join(own[:MOST_NAMED])}" if own else ""
+    fields = type(given).model_fields
+    own = [name for name in reads if name not in fields]
+    known = f"; those are {', '.join([*fields, *own][:MOST_NAMED])}"
     for name, value in (given.model_extra or {}).items():
         if name not in own:
             problem = f"is no column that the model reads{known}"

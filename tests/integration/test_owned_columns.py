@@ -203,10 +203,12 @@ def test_what_the_model_does_not_read_is_refused_and_nothing_written(
 
 
 def test_a_slip_of_the_pen_is_told_what_the_model_reads(client: TestClient) -> None:
+    soon = client.post("/onboarding", json={"profile": {"signup_at": "soon"}}).json()
+    assert soon["detail"] == "body.profile.signup_at: is not a time as ISO 8601 writes it"
     told = client.post("/onboarding", json={"profile": {"pln": "gold"}}).json()
     assert told["detail"] == (
-        "body.profile.pln: is no column that the model reads; of its own columns it reads "
-        "plan, cards, balance"
+        "body.profile.pln: is no column that the model reads; those are gender, age, "
+        "annual_income, spending_score, city, signup_at, plan, cards, balance"
     )
 
 
