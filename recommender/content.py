@@ -13,7 +13,7 @@ from recommender.base import Query, Source
 from recommender.keys import ITEM, MERCHANT, TYPE, KeySpace
 from recommender.likeness import Likeness
 from recommender.mixing import Mix, Says
-from recommender.parts import Cells, Part, Product, Side, Table, features_at, rough_sum
+from recommender.parts import Cells, Part, Product, Side, Table, features_at, rough_sums
 from recommender.would import Would
 
 # What makes content: the names of its features, with what each counts before anything is learnt.
@@ -120,10 +120,10 @@ class ContentScorer:
             return np.stack([self.feature(name, query) for name in PRIOR])
         return features_at([self.part(name, query) for name in PRIOR], columns)
 
-    def rough(self, query: Query, weight: np.ndarray) -> np.ndarray:
-        """Sum up features in single precision by weights, shape (features, n): (n, offers)."""
+    def rough(self, query: Query, weights: np.ndarray) -> np.ndarray:
+        """Sum up features in single precision by weights, (w, features, n): (w, n, offers)."""
         parts = [self.part(name, query) for name in PRIOR]
-        return rough_sum(parts, weight, self.attributes.shape[0])
+        return rough_sums(parts, weights, self.attributes.shape[0])
 
     def feature(self, name: str, query: Query) -> np.ndarray:
         """Return one feature: shape (n, offers)."""

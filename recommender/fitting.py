@@ -13,7 +13,8 @@ from threadpoolctl import threadpool_limits
 
 from recommender.autoencoder import error_by_chance, placed, solve_autoencoder
 from recommender.base import Query
-from recommender.collaborative import PRIOR, SCALED, Autoencoder, CollaborativeScorer, Factors
+from recommender.collaborative import PRIOR, SCALED, CollaborativeScorer
+from recommender.linear import Autoencoder, Factors, Space
 from recommender.neighbours import fit_neighbours, scaled_by
 from recommender.recipe import Recipe
 
@@ -51,17 +52,16 @@ def fit_collaborative(
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(1) as beside:
         solved = beside.submit(_fit_autoencoder, kept, recipe.penalty, seed)
         factors = _fit_factors(kept, recipe, seed)
-        autoencoder = solved.result()
+        autoencoder, space = solved.result()
     times = np.asarray(query.redeemed.sum(axis=0)).ravel()
     takers = np.asarray((query.redeemed > 0).sum(axis=0)).ravel()
     scorer = CollaborativeScorer(
         factors=Factors(
             _spread(factors, columns, len(trained)), recipe.regularization, confidence(kept, recipe)
         ),
-        autoencoder=Autoencoder(
-            near=placed(autoencoder.near, columns, len(trained)),
-            left=_spread(autoencoder.left, columns, len(trained)),
-            right=_spread(autoencoder.right, columns, len(trained)),
+        autoencoder=Autoencoder(placed(autoencoder.near, columns, len(trained))),
+        space=Space(
+            _spread(space.left, columns, len(trained)), _spread(space.right, columns, len(trained))
         ),
         habit=repeatable * np.log(np.maximum(times, 1.0) / np.maximum(takers, 1.0)),
         repeatable=repeatable,
@@ -96,7 +96,7 @@ def _scale(scorer: CollaborativeScorer, query: Query, seed: int) -> np.ndarray:
         for row, name in enumerate(PRIOR):
             if name in SCALED:
                 spread = scorer.feature(name, sample)[:, scorer.trained].var(axis=1).mean()
-                scale[row] = max(float(np.sqrt(spread)), 1e-9)
+                scale[row] = float(np.sqrt(spread)) or 1.0
     return scale
 
 
@@ -129,12 +129,12 @@ def _start(taken: sp.csr_matrix, size: int, seed: int) -> np.ndarray:
     return np.asarray(START * space * np.sqrt(spread), dtype=np.float32)
 
 
-def _fit_autoencoder(taken: sp.csr_matrix, penalty: float, seed: int) -> Autoencoder:
+def _fit_autoencoder(taken: sp.csr_matrix, penalty: float, seed: int) -> tuple[Autoencoder, Space]:
     offers = taken.shape[1]
     if offers <= MOST_DENSE:
         none = np.zeros((offers, 0), dtype=np.float32)
         near = solve_autoencoder(taken, penalty * error_by_chance(taken), NEAR)
-        return Autoencoder(near, none, none)
+        return Autoencoder(near), Space(none, none)
     return fit_neighbours(taken, seed)
 
 

@@ -33,8 +33,8 @@ class Parted(Protocol):
     def can_say(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
         """Tell where it can score: shape (n, offers), or of `columns`, (n, c)."""
 
-    def rough(self, query: Query, weight: np.ndarray) -> np.ndarray:
-        """Sum up features in single precision by weights, shape (features, n): (n, offers)."""
+    def rough(self, query: Query, weights: np.ndarray) -> np.ndarray:
+        """Sum up features in single precision by weights, (w, features, n): (w, n, offers)."""
 
 
 ScorerOf = Callable[[Recommender], Parted]
@@ -63,7 +63,7 @@ def learn_features(
     -------
     ndarray of float, shape (features,)
     """
-    lists = [_lists(part, told, scorer_of) for told, part in enumerate(judged)]
+    lists = [_lists(part.few(), told, scorer_of) for told, part in enumerate(judged)]
     counted = sum(len(one.taken) for one in lists)
     if not counted:
         return prior

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from data.dataset import valid_at
 from data.schema import CUSTOMER_ID, OFFER_ID
-from recommender.layout import Layout, lay_out, most_lists
+from recommender.layout import MOST_LISTS, Layout, lay_out, many_lists, most_lists
 from recommender.recipe import DEFAULT, Recipe
 from recommender.sources import Fitted, find_segments, fit_sources
 from recommender.validation import Fold
@@ -58,6 +58,14 @@ class Judged:
     whole: Layout
     showings: Showings | None
 
+    def few(self) -> Judged:
+        """Keep as many of the lists as many weights can be learnt from in good time."""
+        n, most = len(self.whole.rows), most_lists(self.fitted.recommender.n_offers)
+        if n <= max(most, MOST_LISTS):
+            return self
+        kept = np.linspace(0, n - 1, max(most, MOST_LISTS)).astype(np.int64)
+        return replace(self, lists=self.lists.take(kept), whole=self.whole.take(kept))
+
 
 def judge(
     fold: Fold,
@@ -88,7 +96,9 @@ def judge(
     taken = fold.taken[known & ~fold.taken[CUSTOMER_ID].isin(suspects)]
     owner, offer = ids.rows(taken[CUSTOMER_ID]), offers.rows(taken[OFFER_ID])
     rows = np.unique(owner)
-    most = most_lists(len(offers))
+    # Of a large catalogue two maps are to be weighed against each other, which takes many lists.
+    mapped = fitted.recommender.collaborative.space.rank > 0
+    most = (many_lists if mapped else most_lists)(len(offers))
     if len(rows) > most:
         rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
     marks = sp.csr_matrix((np.ones(len(owner)), (owner, offer)), shape=(len(ids), len(offers)))
@@ -105,6 +115,7 @@ def judge(
         return Judged(fitted, lists, whole, None)
     shown = fold.shown[~fold.shown[CUSTOMER_ID].isin(suspects)]
     times, redeemed = (_shown(fold, fitted, shown, name) for name in ("n", "taken"))
+    most = most_lists(len(offers))
     return Judged(fitted, lists, whole, _showings(times, redeemed, open_to, most, seed))
 
 

@@ -14,6 +14,8 @@ MOST_LISTS, PLENTY = 1500, 800  # of one past moment; with so many more teach li
 LIST_CELLS = 300_000  # customers times offers up to which they are all looked at
 MOST_CELLS = 4_000_000  # customers times offers that are scored, unless that is no plenty of lists
 MOST_HELD = 200_000_000  # customers times offers that are held at all
+# Where two maps of a large catalogue are to be weighed against each other: small gaps decide.
+MANY_LISTS, MANY_CELLS = 4000, 100_000_000
 CHUNK_CELLS = 1_000_000  # of which so many at once
 MOST_CANDIDATES, SAMPLED = 500, 300  # beyond so many candidates, a list is taken and a sample
 
@@ -46,9 +48,10 @@ class Layout:
 
     def take(self, rows: np.ndarray) -> Layout:
         """Return some of the lists."""
-        columns = self.columns[rows]
         if self.alike and len(rows):
-            columns = np.broadcast_to(columns[0], columns.shape)
+            columns = np.broadcast_to(self.columns[0], (len(rows), self.columns.shape[1]))
+        else:
+            columns = self.columns[rows]
         return Layout(self.rows[rows], columns, self.taken[rows], self.candidate[rows])
 
 
@@ -57,6 +60,11 @@ def most_lists(offers: int) -> int:
     width = max(1, offers)
     lists = max(MOST_LISTS, LIST_CELLS // width)
     return max(1, min(lists, max(PLENTY, MOST_CELLS // width), MOST_HELD // width))
+
+
+def many_lists(offers: int) -> int:
+    """Say how many of them are looked at where maps of a large catalogue are weighed."""
+    return max(most_lists(offers), min(MANY_LISTS, MANY_CELLS // max(1, offers)))
 
 
 def lay_out(

@@ -97,11 +97,16 @@ class Recommender:
         found = self.hybrid.of(pairs[1]).terms(scores[:, :, None], met_of(query)[pairs[0]])
         return found.reshape(len(found), *columns.shape)
 
-    def rough(self, query: Query, weight: np.ndarray) -> np.ndarray:
-        """Sum up the terms in single precision by weights, shape (sources + 4, n): (n, offers)."""
-        return outline_of(
-            self.hybrid, self.read(query, weight), weight, np.zeros(len(query)), met_of(query)
-        ).whole()
+    def rough(self, query: Query, weights: np.ndarray) -> np.ndarray:
+        """Sum up the terms in single precision by weights: (w, sources + 4, n): (w, n, offers)."""
+        start, met = np.zeros(len(query)), met_of(query)
+        readings = (self.read(query, weight) for weight in weights)
+        return np.stack(
+            [
+                outline_of(self.hybrid, reading, weight, start, met).whole()
+                for reading, weight in zip(readings, weights, strict=True)
+            ]
+        )
 
     def blend(self, query: Query) -> Blend:
         """Blend the sources for every offer."""

@@ -12,20 +12,19 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.extmath import randomized_svd
 
-from recommender.collaborative import Autoencoder
+from recommender.linear import Autoencoder, Space
 
 NEAR = 200  # entries kept per offer
 # Powers of a history's length, of the popularity of an offer taken and of that of one it speaks
 # for. A long history says less of each pair; what many took says little of what else they would.
 LENGTH, TAKEN, SPOKEN = -0.3, -0.8, -0.2
-RANK = 256
+RANK = 512
 SPACE_LENGTH, SPACE_OFFER = -0.25, -0.35  # the same for the singular space
-SPACE_SHARE = 0.5  # how far it moves scores, beside the neighbours
+SPACE_SPREAD = 0.5  # power of its singular values: the further out, the less each direction tells
 STRIP_CELLS = 40_000_000  # offers times offers of which neighbours are looked for at once
-SAMPLE = 300  # histories by which the two are put on one scale
 
 
-def fit_neighbours(taken: sp.csr_matrix, seed: int) -> Autoencoder:
+def fit_neighbours(taken: sp.csr_matrix, seed: int) -> tuple[Autoencoder, Space]:
     """Fit near and far offers.
 
     Parameters
@@ -33,7 +32,7 @@ def fit_neighbours(taken: sp.csr_matrix, seed: int) -> Autoencoder:
     taken : csr_matrix, shape (customers, offers)
         What each took; no customer and no offer is without any.
     seed : int
-        Of the singular space and of the sample.
+        Of the singular space.
     """
     length = np.asarray(taken.sum(axis=1)).ravel()
     count = np.asarray(taken.sum(axis=0)).ravel()
@@ -47,25 +46,17 @@ def fit_neighbours(taken: sp.csr_matrix, seed: int) -> Autoencoder:
     near = sp.csr_matrix(sp.vstack(strips), dtype=np.float32)
     weighed = scaled_by(taken, length**SPACE_LENGTH, count**SPACE_OFFER)
     rank = max(1, min(RANK, min(weighed.shape) - 1))
-    _, _, space = randomized_svd(weighed, rank, n_iter=4, random_state=seed)
-    left = (count**SPACE_OFFER)[:, None] * space.T
-    right = (count**-SPACE_OFFER)[:, None] * space.T
-    chosen = np.random.default_rng(seed).permutation(len(length))[:SAMPLE]
-    sample = taken[np.sort(chosen)]
-    moved = _deviation((sample @ left) @ right.T)
-    share = SPACE_SHARE * _deviation((sample @ near).toarray()) / moved if moved else 0.0
-    return Autoencoder(near, left.astype(np.float32), (share * right).astype(np.float32))
+    _, spread, space = randomized_svd(weighed, rank, n_iter=4, random_state=seed)
+    inside = space.T * spread ** (SPACE_SPREAD / 2)
+    left = (count**SPACE_OFFER)[:, None] * inside
+    right = (count**-SPACE_OFFER)[:, None] * inside
+    return Autoencoder(near), Space(left.astype(np.float32), right.astype(np.float32))
 
 
 def scaled_by(taken: sp.csr_matrix, rows: np.ndarray, columns: np.ndarray) -> sp.csr_matrix:
     """Multiply each entry by a factor of its row and one of its column, in single precision."""
     found = sp.diags_array(rows) @ taken @ sp.diags_array(columns)
     return sp.csr_matrix(found, dtype=np.float32)
-
-
-def _deviation(scores: np.ndarray) -> float:
-    """Return how far scores differ within lists."""
-    return float(scores.std(axis=1).mean())
 
 
 def _largest(block: sp.csr_matrix, first: int) -> sp.csr_matrix:

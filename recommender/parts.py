@@ -175,11 +175,20 @@ def features_at(parts: Sequence[Part], columns: np.ndarray) -> np.ndarray:
     return np.stack([part.at(*pairs) for part in parts]).reshape(len(parts), *columns.shape)
 
 
-def rough_sum(parts: Sequence[Part], weight: np.ndarray, offers: int) -> np.ndarray:
-    """Sum up parts in single precision by weights, shape (parts, n): shape (n, offers)."""
-    n = weight.shape[1]
-    total, room = np.zeros((2, n, offers), dtype=np.float32)
-    for part, own in zip(parts, weight, strict=True):
-        if own.any():
-            part.add_to(total, slice(0, n), own, room)
-    return np.asarray(total)
+def rough_sums(parts: Sequence[Part], weights: np.ndarray, offers: int) -> np.ndarray:
+    """Sum up parts in single precision by several weights: shape (w, n, offers).
+
+    Parameters
+    ----------
+    weights : ndarray of float, shape (w, parts, n)
+    """
+    total = np.zeros((len(weights), weights.shape[2], offers), dtype=np.float32)
+    own, room = np.empty((2, *total.shape[1:]), dtype=np.float32)
+    once = np.ones(weights.shape[2])
+    for part, factors in zip(parts, weights.swapaxes(0, 1), strict=True):
+        if factors.any():
+            own[:] = 0.0
+            part.add_to(own, slice(0, len(own)), once, room)
+            for found, factor in zip(total, factors, strict=True):
+                found += np.multiply(own, factor.astype(np.float32)[:, None], out=room)
+    return total

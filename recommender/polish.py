@@ -24,6 +24,7 @@ SURE = 2.0  # standard errors by which a step must gain; several are tried
 SURE_OF_MANY = 2.5  # the same where there are many parts, and so many more steps
 LEANINGS = (4.0, 16.0)
 MANY, CERTAIN = 1000.0, 0.002  # very many lists, and standard error of a gain for a part to lead
+PLENTY = 2000.0  # lists that tell small gains from chance: then one standard error will do
 POOL = 300  # offers of a long list that may come first under other weights
 
 
@@ -63,8 +64,8 @@ def pool(
     score : callable
         Returns features of every offer, shape (f, n, offers), or of some.
     rough : callable
-        Returns their sum by weights, shape (f, n), in single precision: which of very many offers
-        are likely needs no more.
+        Returns their sums by weights, shape (w, f, n), in single precision: (w, n, offers). Which
+        of very many offers are likely needs no more.
     unit : ndarray of float, shape (f, n)
         What each feature of each list adds at scale one.
     starts : sequence of ndarray of float, shape (f,)
@@ -83,14 +84,14 @@ def pool(
     parts, taken, candidate = [], [], []
     for rows in in_chunks(query):
         asked, lists = query.take(rows), part.take(rows)
-        if not many:
+        if many:
+            totals = rough(asked, np.stack(starts)[:, :, None] * unit[:, rows])
+            totals = totals[:, :, part.columns[0]]
+        else:
             features = score_listed(score, asked, lists) * unit[:, rows, None]
+            totals = np.einsum("fno,wf->wno", features, np.stack(starts))
         leading = []
-        for start in starts:
-            if many:
-                total = rough(asked, unit[:, rows] * start[:, None])[:, part.columns[0]]
-            else:
-                total = np.einsum("fno,f->no", features, start)
+        for total in totals:
             total[lists.taken] = np.inf
             leading.append(top(total, lists.candidate, width))
         kept = np.concatenate(leading, axis=1)
@@ -155,11 +156,12 @@ def polish_from(sums: list[Sums], starts: Sequence[np.ndarray]) -> np.ndarray:
     -------
     ndarray of float, shape (f,)
         The first start, polished, unless another is better by more than chance; of very many lists,
-        by more than one standard error, as there are but a few starts.
+        by more than one standard error, as there are but a few starts; of plenty, at all.
     """
     share = _shares(sums)
-    sure = 1.0 if _are_many(share) else SURE
-    best, *others = (polish(sums, start) for start in starts)
+    plenty = _are_many(share, PLENTY)
+    sure = 0.0 if plenty else 1.0 if _are_many(share) else SURE
+    best, *others = (polish(sums, start, 1.0 if plenty else SURE) for start in starts)
     if share.sum():
         for other in others:
             gain, error = _gain(share, _judge(sums, other) - _judge(sums, best))
@@ -201,9 +203,9 @@ def lean(sums: list[Sums], start: np.ndarray) -> np.ndarray:
     return best.copy()
 
 
-def _are_many(share: np.ndarray) -> bool:
+def _are_many(share: np.ndarray, many: float = MANY) -> bool:
     """Tell whether lists of such shares tell as much as very many alike."""
-    return bool(share.sum()) and float((share**2).sum()) * MANY <= 1.0
+    return bool(share.sum()) and float((share**2).sum()) * many <= 1.0
 
 
 def _shares(sums: list[Sums]) -> np.ndarray:

@@ -66,7 +66,7 @@ class Said:
         taken = taken[model.trained[taken]]
         if not len(taken):
             return [""] * len(self._rows)
-        said = model.autoencoder.speak_for(taken, self._rows)
+        said = model.speak_for(taken, self._rows)
         said = np.where(number[taken][:, None] != number[self._rows], said, -np.inf)
         titles = self._ground.titles[taken[said.argmax(axis=0)]]
         return [

@@ -172,7 +172,8 @@ def _learn_from(
     folds: list[Fold], k: int | None, seed: int, recipe: Recipe, suspects: frozenset[str]
 ) -> tuple[list[Judged], Within]:
     judged = [judge(fold, k, seed, recipe, suspects) for fold in folds]
-    return judged, learn_within(judged)
+    within = learn_within(judged)
+    return [part.few() for part in judged], within
 
 
 @contextmanager

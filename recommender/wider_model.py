@@ -119,18 +119,16 @@ def wider_recommender(model: Recommender, wider: Wider) -> Recommender:
 
 
 def _collaborative(scorer: CollaborativeScorer, wider: Wider) -> CollaborativeScorer:
-    places, code = wider.offers, scorer.autoencoder
+    places, space = wider.offers, scorer.space
     repeatable = places.spread(scorer.repeatable).copy()
     repeatable[wider.at] = wider.changed["repeatable"].fillna(False).to_numpy(dtype=bool)
     return replace(
         scorer,
         factors=replace(scorer.factors, offers=places.spread(scorer.factors.offers)),
         autoencoder=replace(
-            code,
-            near=places.columns(places.lines(code.near)),
-            left=places.spread(code.left),
-            right=places.spread(code.right),
+            scorer.autoencoder, near=places.columns(places.lines(scorer.autoencoder.near))
         ),
+        space=replace(space, left=places.spread(space.left), right=places.spread(space.right)),
         # What could be taken once only tells of no habit until it is trained on again.
         habit=places.spread(scorer.habit) * repeatable,
         repeatable=repeatable,

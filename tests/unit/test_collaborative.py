@@ -12,8 +12,9 @@ from threadpoolctl import threadpool_limits
 
 from recommender import fitting, neighbours
 from recommender.base import Query
-from recommender.collaborative import CollaborativeScorer, Factors
+from recommender.collaborative import CollaborativeScorer
 from recommender.fitting import fit_collaborative
+from recommender.linear import Factors
 from recommender.recipe import Recipe
 
 
@@ -64,21 +65,24 @@ def test_a_large_catalogue_goes_by_neighbours_and_a_singular_space(
     monkeypatch.setattr(fitting, "MOST_DENSE", 10)
     monkeypatch.setattr(neighbours, "RANK", 6)
     history = taken(200, 40)
-    code = fit(query_of(history), Recipe()).autoencoder
+    found = fit(query_of(history), Recipe())
     x = history.toarray()
     length, count = np.maximum(x.sum(axis=1), 1), x.sum(axis=0)
     near = (x * length[:, None] ** -0.3).T @ x * count[:, None] ** -0.8 * count**-0.2
     np.fill_diagonal(near, 0.0)
-    np.testing.assert_allclose(code.near.toarray(), near, rtol=1e-5)
+    np.testing.assert_allclose(found.autoencoder.near.toarray(), near, rtol=1e-5)
     weighed = x * length[:, None] ** -0.25 * count**-0.35
-    space = code.left * count[:, None] ** 0.35
-    np.testing.assert_allclose(space.T @ space, np.eye(6), atol=1e-5)
-    best = (np.linalg.svd(weighed)[1][:6] ** 2).sum()
-    assert ((weighed @ space) ** 2).sum() > 0.95 * best
-    said = code.score(history) - x @ near
+    space = found.space.left * count[:, None] ** 0.35
+    spread = (space**2).sum(axis=0) ** 2  # each direction counts as the root of its value
+    np.testing.assert_allclose(spread, np.linalg.svd(weighed)[1][:6], rtol=0.02)
+    np.testing.assert_allclose(space.T @ space, np.diag(spread**0.5), atol=1e-5)
     far = (x * count**-0.35) @ space @ space.T * count**0.35
-    assert np.corrcoef(said.ravel(), far.ravel())[0, 1] > 0.999
-    assert said.std(axis=1).mean() == pytest.approx(0.5 * (x @ near).std(axis=1).mean(), rel=0.01)
+    np.testing.assert_allclose(found.space.read(history).table(), far, rtol=1e-4, atol=1e-5)
+    speaks = found.speak_for(np.array([3]), np.arange(40))[0]
+    alone = query_of(sp.csr_matrix(np.eye(40)[[3]]))
+    parts = [found.feature(name, alone)[0] for name in ("autoencoder", "space")]
+    weight, scale = found.weight[[1, 2]], found.scale[[1, 2]]
+    np.testing.assert_allclose(speaks, (weight / scale) @ parts / np.log(2), rtol=1e-4, atol=1e-6)
 
 
 def test_the_fewer_pairs_were_taken_the_more_each_tells() -> None:

@@ -70,9 +70,12 @@ def test_features_of_listed_offers_are_those_of_all(
     np.testing.assert_array_equal(
         scorer.can_say(query, columns), np.take_along_axis(can, columns, axis=1)
     )
-    weight = np.random.default_rng(1).random((len(whole), N))
+    weights = np.random.default_rng(1).random((2, len(whole), N))
     np.testing.assert_allclose(
-        scorer.rough(query, weight), np.einsum("fno,fn->no", whole, weight), rtol=1e-4, atol=1e-4
+        scorer.rough(query, weights),
+        np.einsum("fno,wfn->wno", whole, weights),
+        rtol=1e-4,
+        atol=1e-4,
     )
 
 
