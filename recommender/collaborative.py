@@ -79,7 +79,11 @@ class CollaborativeScorer:
         """Prepare scores of offers."""
         says = self.says(query)
         weights = zip(PRIOR, self.weight / self.scale, strict=True) if says.rows.any() else ()
-        parts = tuple((weight, self.part(name, query)) for name, weight in weights if weight)
+        parts = tuple(
+            (weight, self.part(name, query))
+            for name, weight in weights
+            if weight and (name != "space" or self.space.rank)
+        )
         return Mix(parts, says, bent=True)
 
     def can_say(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
@@ -126,12 +130,9 @@ class CollaborativeScorer:
 
     def speak_for(self, taken: np.ndarray, offers: np.ndarray) -> np.ndarray:
         """Say how much each taken offer speaks for some others: shape (taken, offers)."""
-        near, far = (
-            self.weight[row] / self.scale[row]
-            for row in (list(PRIOR).index(name) for name in ("autoencoder", "space"))
-        )
-        said = near * self.autoencoder.speak_for(taken, offers)
-        return np.asarray(said + far * self.space.speak_for(taken, offers))
+        weight = dict(zip(PRIOR, self.weight / self.scale, strict=True))
+        near = weight["autoencoder"] * self.autoencoder.speak_for(taken, offers)
+        return np.asarray(near + weight["space"] * self.space.speak_for(taken, offers))
 
     def _counted(self, times: sp.csr_matrix) -> sp.csr_matrix:
         """Count what can be taken once only at most once."""

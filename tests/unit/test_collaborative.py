@@ -85,6 +85,20 @@ def test_a_large_catalogue_goes_by_neighbours_and_a_singular_space(
     np.testing.assert_allclose(speaks, (weight / scale) @ parts / np.log(2), rtol=1e-4, atol=1e-6)
 
 
+def test_scores_of_a_large_catalogue_are_alike_one_by_one_all_and_roughly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fitting, "MOST_DENSE", 10)
+    query = query_of(taken(200, 40))
+    mix = fit(query, Recipe()).read(query)
+    whole = mix.table()
+    rows, columns = np.nonzero(np.isfinite(whole))
+    np.testing.assert_allclose(mix.at(rows, columns), whole[rows, columns], rtol=1e-10, atol=1e-10)
+    total, room = np.zeros(whole.shape, dtype=np.float32), np.zeros((2, *whole.shape), np.float32)
+    mix.add_to(total, slice(0, 200), np.ones(200), 0.0, room)
+    assert (np.abs(total - whole)[rows, columns] <= mix.slip(0.0)[rows]).all()
+
+
 def test_the_fewer_pairs_were_taken_the_more_each_tells() -> None:
     few, many = sp.csr_matrix(np.eye(8)), sp.csr_matrix(np.ones((8, 8)))
     assert fitting.confidence(few, Recipe()) == pytest.approx(8**0.5)

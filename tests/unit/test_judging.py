@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from data.dataset import Dataset
+from recommender import fitting, judging
 from recommender.judging import judge
 from recommender.validation import fold_at, make_folds
 
@@ -100,6 +101,40 @@ def joined_with_all_they_have(come_back: bool) -> Dataset:
             ),
         }
     )
+
+
+def test_a_large_catalogue_is_judged_by_many_lists_and_learnt_from_by_fewer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(judging, "MOST_LISTS", 20)
+    monkeypatch.setattr(judging, "most_lists", lambda _: 10)
+    monkeypatch.setattr(judging, "many_lists", lambda _: 50)
+    random = np.random.default_rng(0)
+    who, what = np.nonzero(random.random((90, 30)) < 0.3)
+    at = pd.Timestamp("2026-01-01", tz="UTC")
+    interactions = {
+        "customer_id": np.char.add("c", who.astype(str)),
+        "offer_id": np.char.add("o", what.astype(str)),
+        "event_type": "redemption",
+        "occurred_at": at,
+    }
+    offers = {"offer_id": np.char.add("o", np.arange(30).astype(str))}
+    dataset = Dataset.of(
+        {"interactions": pd.DataFrame(interactions), "offers": pd.DataFrame(offers)}
+    )
+    (fold,) = make_folds(dataset, at + pd.Timedelta(days=1))
+    small = judge(fold, None)
+    assert len(small.whole.rows) == 10
+    assert small.few() is small
+    monkeypatch.setattr(fitting, "MOST_DENSE", 10)
+    large = judge(fold, None)
+    assert len(large.whole.rows) == len(large.lists.rows) == 50
+    few = large.few()
+    assert len(few.whole.rows) == 20
+    np.testing.assert_array_equal(few.whole.rows, few.lists.rows)
+    place = np.searchsorted(large.whole.rows, few.whole.rows)
+    np.testing.assert_array_equal(large.whole.taken[place], few.whole.taken)
+    assert np.diff(place).max() <= 3  # from all of them
 
 
 def test_pasts_of_newcomers_alone_are_told_of_customers_with_a_history_at_random() -> None:

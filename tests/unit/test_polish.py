@@ -99,6 +99,24 @@ def test_another_start_counts_only_where_lists_are_better_with_it() -> None:
     np.testing.assert_array_equal(none, bad)
 
 
+def test_of_plenty_of_lists_the_better_start_is_taken_by_however_little(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("recommender.polish.polish", lambda _, start, sure: start)
+
+    def lists(n: int) -> list[Sums]:
+        """Of a hundred, fifty are right by the first part, fifty-one by the second."""
+        place = np.arange(n) % 100
+        first = np.where(np.array([place < 50, place >= 49]), 1.0, -1.0)
+        parts = np.stack([first, np.zeros_like(first)], axis=2)
+        taken = np.tile([True, False], (n, 1))
+        return [Sums(parts, taken, np.ones_like(taken))]
+
+    starts = np.array([1.0, 0.0]), np.array([0.0, 1.0])
+    for n, chosen in ((400, 0), (1500, 0), (3000, 1)):
+        np.testing.assert_array_equal(polish_from(lists(n), starts), starts[chosen])
+
+
 def test_lists_of_nothing_leave_the_others_alone() -> None:
     empty = Sums(np.empty((3, 0, 0)), np.empty((0, 0), dtype=bool), np.empty((0, 0), dtype=bool))
     start = np.array([1.0, 1.0, 0.1])
@@ -114,7 +132,7 @@ def test_what_any_start_puts_first_is_kept(monkeypatch: pytest.MonkeyPatch) -> N
     query = Query(*(sp.csr_matrix((1, offers)) for _ in range(11)))
     found = pool(
         lambda part, columns=None: parts,
-        lambda part, weight: np.einsum("fno,fn->no", parts, weight),
+        lambda part, weights: np.einsum("fno,wfn->wno", parts, weights),
         np.ones((2, 1)),
         (np.array([1.0, 0.0]), np.array([0.0, 1.0])),
         query,
