@@ -22,6 +22,7 @@ PRIOR = {
     "habit": 0.5,
 }
 SCALED = ("factors", "autoencoder", "space")  # counted in standard deviations within a customer
+SLIGHT = 1e-6  # of what is believed before: settles what nothing learnt does
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,9 @@ class CollaborativeScorer:
 
     def speak_for(self, taken: np.ndarray, offers: np.ndarray) -> np.ndarray:
         """Say how much each taken offer speaks for some others: shape (taken, offers)."""
-        weight = dict(zip(PRIOR, self.weight / self.scale, strict=True))
+        # Where neither map counts in scores, what is believed of both tells what is alike.
+        told = self.weight + SLIGHT * np.array(list(PRIOR.values()))
+        weight = dict(zip(PRIOR, told / self.scale, strict=True))
         near = weight["autoencoder"] * self.autoencoder.speak_for(taken, offers)
         return np.asarray(near + weight["space"] * self.space.speak_for(taken, offers))
 

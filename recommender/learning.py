@@ -67,6 +67,7 @@ def learn(
     within : Within
         What these say of each source by itself.
     """
+    judged = [part.few() for part in judged]
     recommender = _with_weights(fitted, within, seed)
     past = [_with_weights(part.fitted, within, seed) for part in judged]
     lists = lists_of(past, judged, seed)

@@ -172,8 +172,7 @@ def _learn_from(
     folds: list[Fold], k: int | None, seed: int, recipe: Recipe, suspects: frozenset[str]
 ) -> tuple[list[Judged], Within]:
     judged = [judge(fold, k, seed, recipe, suspects) for fold in folds]
-    within = learn_within(judged)
-    return [part.few() for part in judged], within
+    return judged, learn_within(judged)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from recommender import fitting, neighbours
 from recommender.base import Query
-from recommender.collaborative import CollaborativeScorer
+from recommender.collaborative import PRIOR, CollaborativeScorer
 from recommender.fitting import fit_collaborative
 from recommender.linear import Factors
 from recommender.recipe import Recipe
@@ -83,6 +83,17 @@ def test_a_large_catalogue_goes_by_neighbours_and_a_singular_space(
     parts = [found.feature(name, alone)[0] for name in ("autoencoder", "space")]
     weight, scale = found.weight[[1, 2]], found.scale[[1, 2]]
     np.testing.assert_allclose(speaks, (weight / scale) @ parts / np.log(2), rtol=1e-4, atol=1e-6)
+
+
+def test_a_map_that_counts_nothing_still_tells_what_is_alike() -> None:
+    found = fit(query_of(taken()), Recipe())
+    silent = replace(found, weight=np.where(np.array(list(PRIOR)) == "factors", 0.3, 0.0))
+    rows, offers = np.arange(6), np.arange(10, 30)
+    speaks = silent.speak_for(rows, offers)
+    np.testing.assert_array_equal(
+        speaks.argmax(axis=0), found.autoencoder.speak_for(rows, offers).argmax(axis=0)
+    )
+    assert len(set(speaks.argmax(axis=0).tolist())) > 1
 
 
 def test_scores_of_a_large_catalogue_are_alike_one_by_one_all_and_roughly(
