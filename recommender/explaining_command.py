@@ -88,9 +88,9 @@ def explain(
 
 
 def _print(service: Service, one: Listed, reasons: list[str]) -> None:
-    offer = service.bundle.offers.iloc[one.row]
+    offer_id, title, _ = service.shown(one.row)
     kind = "probability of redemption if shown" if service.calibrated else "relative score"
-    out.print(f"{offer[OFFER_ID]}  {offer['title'] or ''}  {kind} {one.score:.4f}")
+    out.print("  ".join(filter(None, (offer_id, title, f"{kind} {one.score:.4f}"))))
     for reason in reasons:
         out.print(f"  - {reason}")
     parts = sorted(one.contributions.items(), key=lambda part: -abs(part[1]))

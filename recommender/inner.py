@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -14,7 +14,8 @@ from recommender.judging import Judged
 from recommender.layout import Layout, score_listed
 from recommender.listwise import Lists, fit_listwise, plain_lists
 from recommender.model import Recommender
-from recommender.polish import polish_from, pool
+from recommender.polish import polish_from, settle
+from recommender.pooling import Sums, evenly, pool
 from recommender.sources import Fitted
 
 STRENGTH = 100.0  # of the prior, in offers taken
@@ -80,13 +81,31 @@ def learn_features(
     unit = np.where(learnt > 0, learnt, prior)
     # Likelihood may leave out what lists are much better with, and then steps do not find it.
     starts = ((learnt > 0).astype(np.float64), prior / unit)
-    sums = []
-    for part in judged:
-        query, whole = _told(part.fitted, part.whole, scorer_of)
-        each = np.repeat(unit[:, None], len(query), axis=1)
-        scorer = scorer_of(part.fitted.recommender)
-        sums.append(pool(scorer.features, scorer.rough, each, starts, query, whole))
-    return np.asarray(np.minimum(unit * polish_from(sums, starts), most))
+    told = [_told(part.fitted, part.whole, scorer_of) for part in judged]
+
+    def sums_of(scales: Sequence[np.ndarray], most: int | None) -> list[Sums]:
+        return [
+            _sums(scorer_of(part.fitted.recommender), unit, scales, query, whole, most)
+            for part, (query, whole) in zip(judged, told, strict=True)
+        ]
+
+    return np.asarray(np.minimum(unit * settle(sums_of, starts, polish_from), most))
+
+
+def _sums(
+    scorer: Parted,
+    unit: np.ndarray,
+    scales: Sequence[np.ndarray],
+    query: Query,
+    whole: Layout,
+    most: int | None,
+) -> Sums:
+    """Split a scorer's scores of whole lists, all or so many, by feature."""
+    if most is not None:
+        rows = evenly(len(query), most)
+        query, whole = query.take(rows), whole.take(rows)
+    each = np.repeat(unit[:, None], len(query), axis=1)
+    return pool(scorer.features, scorer.rough, each, scales, query, whole)
 
 
 def _lists(judged: Judged, told: int, scorer_of: ScorerOf) -> Lists:

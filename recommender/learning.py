@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -17,11 +17,13 @@ from recommender.content import PRIOR as BOUGHT
 from recommender.corners import corner_shares
 from recommender.inner import learn_features
 from recommender.judging import Judged
+from recommender.layout import Layout
 from recommender.lessons import OF_LISTS, lists_of, trials_of, tried_of
 from recommender.listwise import fit_listwise
 from recommender.model import Recommender
 from recommender.pointwise import Tried
-from recommender.polish import SURE_OF_MANY, Sums, lean, polish, pool
+from recommender.polish import SURE_OF_MANY, lean, polish, settle
+from recommender.pooling import Sums, evenly, pool
 from recommender.recipe import DEFAULT, Recipe
 from recommender.sharing import share_out
 from recommender.sources import Fitted, sample_of
@@ -82,15 +84,22 @@ def learn(
         if part.showings is not None
     ]
     weight = fit_listwise(lists, prior.weight, strength, most, list(chain(*tried)))
+
     # Where showing is logged, lists of all candidates are judged by what was shown next: polished
     # weights would follow the old policy rather than what people want.
-    sums = [
-        one
+    told = [
+        (model, part.whole, make_variants(part.fitted, part.whole, seed))
         for part, model in zip(judged, past, strict=True)
         if part.showings is None
-        for one in _sums(model, part, weight, seed)
     ]
-    scale = lean(sums, polish(sums, np.ones(len(weight)), SURE_OF_MANY))
+
+    def sums_of(scales: Sequence[np.ndarray], most: int | None) -> list[Sums]:
+        return [one for asked in told for one in _sums(*asked, weight, scales, most)]
+
+    def improve(sums: list[Sums], begin: Sequence[np.ndarray]) -> np.ndarray:
+        return lean(sums, polish(sums, begin[0], SURE_OF_MANY))
+
+    scale = settle(sums_of, (np.ones(len(weight)),), improve)
     weight = np.minimum(weight * scale[:, None], most)
     found = _calibration(tried, judged, weight, recommender)
     hybrid = replace(
@@ -142,9 +151,18 @@ def _repeats(judged: list[Judged]) -> np.ndarray:
     return np.array([ratio if term in OF_NEW else 1.0 for term in PRIOR])
 
 
-def _sums(model: Recommender, judged: Judged, weight: np.ndarray, seed: int) -> list[Sums]:
-    """Split the hybrid's scores of whole lists by term."""
-    part = judged.whole
+def _sums(
+    model: Recommender,
+    whole: Layout,
+    variants: list[Variant],
+    weight: np.ndarray,
+    scales: Sequence[np.ndarray],
+    most: int | None,
+) -> list[Sums]:
+    """Split the hybrid's scores of whole lists, all or so many of each variant, by term."""
+    if most is not None:
+        rows = evenly(len(whole.rows), most)
+        whole, variants = whole.take(rows), [one.take(rows) for one in variants]
 
     def split(variant: Variant) -> Sums:
         share = weight @ corner_shares(variant.query).T
@@ -152,13 +170,13 @@ def _sums(model: Recommender, judged: Judged, weight: np.ndarray, seed: int) -> 
             partial(model.terms, share=share),
             model.rough,
             share,
-            (np.ones(len(weight)),),
+            scales,
             variant.query,
-            replace(part, taken=part.taken & variant.candidate, candidate=variant.candidate),
+            replace(whole, taken=whole.taken & variant.candidate, candidate=variant.candidate),
             variant.weight,
         )
 
-    return share_out(split, make_variants(judged.fitted, part, seed))
+    return share_out(split, variants)
 
 
 def _with_weights(fitted: Fitted, within: Within, seed: int) -> Recommender:

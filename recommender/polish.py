@@ -8,13 +8,10 @@ the learnt weights are scaled source by source where past lists become better by
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from recommender.base import Query
-from recommender.layout import MOST_CANDIDATES, Layout, Score, in_chunks, score_listed
-from recommender.ranking import top
+from recommender.pooling import Sums
 from recommender.sharing import share_out
 from recommender.yardstick import ndcg
 
@@ -25,88 +22,8 @@ SURE_OF_MANY = 2.5  # the same where there are many parts, and so many more step
 LEANINGS = (4.0, 16.0)
 MANY, CERTAIN = 1000.0, 0.002  # very many lists, and standard error of a gain for a part to lead
 PLENTY = 2000.0  # lists that tell small gains from chance: then one standard error will do
-POOL = 300  # offers of a long list that may come first under other weights
-
-
-@dataclass(frozen=True)
-class Sums:
-    """Lists whose scores are sums of parts.
-
-    Attributes
-    ----------
-    parts : ndarray of float, shape (f, n, offers)
-        What each feature adds at weight one.
-    taken : ndarray of bool, shape (n, offers)
-    candidate : ndarray of bool, shape (n, offers)
-    weight : float
-        How much each of these lists counts.
-    """
-
-    parts: np.ndarray
-    taken: np.ndarray
-    candidate: np.ndarray
-    weight: float = 1.0
-
-
-def pool(
-    score: Score,
-    rough: Callable[[Query, np.ndarray], np.ndarray],
-    unit: np.ndarray,
-    starts: Sequence[np.ndarray],
-    query: Query,
-    part: Layout,
-    share: float = 1.0,
-) -> Sums:
-    """Score long lists whole and keep of each what was taken and what is likely to come first.
-
-    Parameters
-    ----------
-    score : callable
-        Returns features of every offer, shape (f, n, offers), or of some.
-    rough : callable
-        Returns their sums by weights, shape (w, f, n), in single precision: (w, n, offers). Which
-        of very many offers are likely needs no more.
-    unit : ndarray of float, shape (f, n)
-        What each feature of each list adds at scale one.
-    starts : sequence of ndarray of float, shape (f,)
-        Scales by which to tell what is likely to come first; by any of them.
-    query : Query
-        Of the n customers.
-    part : Layout
-        Their lists.
-    share : float
-        How much each list counts.
-    """
-    width = POOL + int(part.taken.sum(axis=1).max(initial=0))
-    many = part.alike and part.columns.shape[1] > max(width, MOST_CANDIDATES)
-    if part.columns.shape[1] <= width:
-        starts = starts[:1]  # everything is kept anyway
-    parts, taken, candidate = [], [], []
-    for rows in in_chunks(query):
-        asked, lists = query.take(rows), part.take(rows)
-        if many:
-            totals = rough(asked, np.stack(starts)[:, :, None] * unit[:, rows])
-            totals = totals[:, :, part.columns[0]]
-        else:
-            features = score_listed(score, asked, lists) * unit[:, rows, None]
-            totals = np.einsum("fno,wf->wno", features, np.stack(starts))
-        leading = []
-        for total in totals:
-            total[lists.taken] = np.inf
-            leading.append(top(total, lists.candidate, width))
-        kept = np.concatenate(leading, axis=1)
-        kept.sort(axis=1)  # else what was taken would stand first wherever scores are equal
-        once = np.diff(kept, axis=1, prepend=-1) > 0
-        if many:
-            own = np.take_along_axis(lists.columns, kept, axis=1)
-            parts.append(score(asked, own) * unit[:, rows, None])
-        else:
-            parts.append(np.take_along_axis(features, kept[None], axis=2))
-        taken.append(np.take_along_axis(lists.taken, kept, axis=1) & once)
-        candidate.append(np.take_along_axis(lists.candidate, kept, axis=1) & once)
-    return Sums(
-        np.concatenate(parts, axis=1), np.concatenate(taken), np.concatenate(candidate), share
-    )
+POOLS = 4  # times that lists are held anew
+FEW, SLIGHT = 100, 0.001  # lists of a kind, and by how much they may speak too well of scales
 
 
 def polish(sums: list[Sums], start: np.ndarray, sure: float = SURE) -> np.ndarray:
@@ -128,22 +45,26 @@ def polish(sums: list[Sums], start: np.ndarray, sure: float = SURE) -> np.ndarra
     share = _shares(sums)
     if not share.sum():
         return start.copy()
-    scale, value = start.copy(), _judge(sums, start)
+    scale, totals = start.copy(), _totals(sums, start)
+    value = _judged(sums, totals)
     telling = np.flatnonzero(np.any([one.parts.any(axis=(1, 2)) for one in sums], axis=0))
     for _ in range(ROUNDS):
         before = scale.copy()
-        for row in telling:
+        for row in telling.tolist():
             steps = [scale[row] * step for step in STEPS] if scale[row] else [0.5, 1.0]
             tried = []
             for step in steps:
                 trial = scale.copy()
                 trial[row] = step
-                found = _judge(sums, trial) if trial.any() else np.zeros_like(value)
+                found = np.zeros_like(value)
+                if trial.any():
+                    found = _judged(sums, _moved(sums, totals, row, step - scale[row]))
                 gain, error = _gain(share, found - value)
-                tried.append((gain - sure * error, trial, found))
+                tried.append((gain - sure * error, trial))
             best = max(tried, key=lambda one: one[0])
             if best[0] > 0:
-                scale, value = best[1], best[2]
+                scale, totals = best[1], _totals(sums, best[1])
+                value = _judged(sums, totals)
         if np.array_equal(scale, before):
             break
     return scale
@@ -155,19 +76,71 @@ def polish_from(sums: list[Sums], starts: Sequence[np.ndarray]) -> np.ndarray:
     Returns
     -------
     ndarray of float, shape (f,)
-        The first start, polished, unless another is better by more than chance; of very many lists,
-        by more than one standard error, as there are but a few starts; of plenty, at all.
+        The first start, polished, unless another is better (see `best_of`).
+    """
+    sure = 1.0 if _are_many(_shares(sums), PLENTY) else SURE
+    return best_of(sums, [polish(sums, start, sure) for start in starts])
+
+
+def best_of(sums: list[Sums], scales: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the first of some scales unless another is better by more than chance.
+
+    Of very many lists that is more than one standard error, as there are but a few scales; of
+    plenty, at all.
     """
     share = _shares(sums)
-    plenty = _are_many(share, PLENTY)
-    sure = 0.0 if plenty else 1.0 if _are_many(share) else SURE
-    best, *others = (polish(sums, start, 1.0 if plenty else SURE) for start in starts)
+    sure = 0.0 if _are_many(share, PLENTY) else 1.0 if _are_many(share) else SURE
+    best, *others = scales
     if share.sum():
         for other in others:
             gain, error = _gain(share, _judge(sums, other) - _judge(sums, best))
             if gain > sure * error:
                 best = other
     return best
+
+
+def settle(
+    sums_of: Callable[[Sequence[np.ndarray], int | None], list[Sums]],
+    starts: Sequence[np.ndarray],
+    improve: Callable[[list[Sums], Sequence[np.ndarray]], np.ndarray],
+) -> np.ndarray:
+    """Improve scales by lists that hold what may come first, until these hold what does.
+
+    Of a long list only what comes first by some scales is held, beside all that was taken. By other
+    scales something else might come first, and a list without it would speak too well of them: then
+    lists are held anew.
+
+    Parameters
+    ----------
+    sums_of : callable
+        Returns lists with what is likely to come first by any of some scales; all of them, or so
+        many of each kind.
+    starts : sequence of ndarray of float, shape (f,)
+        Scales to start from.
+    improve : callable
+        Returns better scales, from such lists and scales to start from.
+
+    Returns
+    -------
+    ndarray of float, shape (f,)
+    """
+    held, begin = list(starts), list(starts)
+    for _ in range(POOLS):
+        sums = sums_of(held, None)
+        if len(held) > len(starts):
+            begin = [best_of(sums, held)]
+        found = improve(sums, begin)
+        if all(one.whole for one in sums) or any(np.array_equal(found, one) for one in held):
+            return found
+        if _overrated([one.few(FEW) for one in sums], sums_of([found], FEW), found) < SLIGHT:
+            return found
+        held.append(found)
+    return best_of(sums_of(held, None), held)
+
+
+def _overrated(sums: list[Sums], led: list[Sums], scale: np.ndarray) -> float:
+    """Say by how much lists speak too well of scales, beside those that hold what these lead to."""
+    return float(_shares(sums) @ (_judge(sums, scale) - _judge(led, scale)))
 
 
 def lean(sums: list[Sums], start: np.ndarray) -> np.ndarray:
@@ -221,17 +194,37 @@ def _gain(share: np.ndarray, gap: np.ndarray) -> tuple[float, float]:
 
 
 def _judge(sums: list[Sums], scale: np.ndarray) -> np.ndarray:
-    """Return NDCG@10 of every list."""
-
-    def judge(one: Sums) -> np.ndarray:
-        return ndcg(_total(one.parts, scale), one.taken, one.candidate)
-
-    return np.concatenate(share_out(judge, sums))
+    """Return NDCG@10 of every list, by scales of the parts."""
+    return _judged(sums, _totals(sums, scale))
 
 
-def _total(parts: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Sum up parts, shape (f, n, offers), by their scales; most of them count nothing."""
-    total = np.zeros(parts.shape[1:])
-    for row in np.flatnonzero(scale):
-        total += scale[row] * parts[row]
-    return total
+def _judged(sums: list[Sums], totals: list[np.ndarray]) -> np.ndarray:
+    """Return NDCG@10 of every list, by its scores."""
+
+    def judge(told: tuple[Sums, np.ndarray]) -> np.ndarray:
+        one, total = told
+        return ndcg(total, one.taken, one.candidate)
+
+    return np.concatenate(share_out(judge, zip(sums, totals, strict=True)))
+
+
+def _totals(sums: list[Sums], scale: np.ndarray) -> list[np.ndarray]:
+    """Sum up parts by their scales; most of them count nothing."""
+
+    def total(one: Sums) -> np.ndarray:
+        found = np.zeros(one.parts.shape[1:])
+        for row in np.flatnonzero(scale):
+            found += scale[row] * one.parts[row]
+        return found
+
+    return share_out(total, sums)
+
+
+def _moved(sums: list[Sums], totals: list[np.ndarray], row: int, by: float) -> list[np.ndarray]:
+    """Return the scores if one part counted more or less."""
+
+    def move(told: tuple[Sums, np.ndarray]) -> np.ndarray:
+        one, total = told
+        return np.asarray(total + by * one.parts[row])
+
+    return share_out(move, zip(sums, totals, strict=True))

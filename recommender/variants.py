@@ -34,6 +34,10 @@ class Variant:
     candidate: np.ndarray
     weight: float
 
+    def take(self, rows: np.ndarray) -> Variant:
+        """Return some of the customers."""
+        return replace(self, query=self.query.take(rows), candidate=self.candidate[rows])
+
 
 def make_variants(fitted: Fitted, part: Layout, seed: int, answered: bool = True) -> list[Variant]:
     """Return the customers as they were first, then as if less had been known.

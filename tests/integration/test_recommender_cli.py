@@ -110,6 +110,16 @@ def test_an_explanation_adds_up(model: Path, tmp_path: Path, who: str) -> None:
         assert "o0003" in text.stdout
 
 
+def test_an_offer_without_a_title_is_called_by_its_id(model: Path, tmp_path: Path) -> None:
+    bundle = load(model)
+    save(replace(bundle, offers=bundle.offers.assign(title=None)), tmp_path / "untitled")
+    done = command("explain", "c0000005", "o0003", "--model", tmp_path / "untitled")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("o0003  probability of redemption")
+    assert "nan" not in done.stdout
+    assert "None" not in done.stdout
+
+
 def test_bad_input_ends_with_its_code_and_a_remedy(
     model: Path,
     tmp_path: Path,

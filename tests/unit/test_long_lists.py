@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from data.dataset import Dataset
-from recommender import polish
+from recommender import pooling
 from recommender.base import Query
 from recommender.bundle import Bundle
 from recommender.inner import Parted
 from recommender.layout import Layout, lay_out, score_listed
 from recommender.model import Recommender
-from recommender.polish import pool
+from recommender.pooling import pool
 from recommender.validation import some_customers
 
 N = 30
@@ -90,9 +90,9 @@ def test_a_pool_from_rough_scores_holds_what_one_from_exact_scores_holds(
         random.random(shape) < 0.8,
     )  # fmt: skip
     unit, start = random.random((len(model.hybrid.weight), N)), np.ones(len(model.hybrid.weight))
-    monkeypatch.setattr(polish, "POOL", 8)
+    monkeypatch.setattr(pooling, "POOL", 8)
     exact = pool(model.terms, model.rough, unit, (start,), query, part)
-    monkeypatch.setattr(polish, "MOST_CANDIDATES", 8)
+    monkeypatch.setattr(pooling, "MOST_CANDIDATES", 8)
     found = pool(model.terms, model.rough, unit, (start,), query, part)
     np.testing.assert_allclose(found.parts, exact.parts, rtol=1e-9, atol=1e-9)
     np.testing.assert_array_equal(found.taken, exact.taken)

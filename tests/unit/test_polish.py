@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
 from recommender.base import Query
 from recommender.layout import Layout
-from recommender.polish import Sums, lean, polish, polish_from, pool
+from recommender.polish import lean, polish, polish_from, settle
+from recommender.pooling import Sums, evenly, pool
 from recommender.yardstick import ndcg
 
 
@@ -124,7 +127,7 @@ def test_lists_of_nothing_leave_the_others_alone() -> None:
 
 
 def test_what_any_start_puts_first_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recommender.polish.POOL", 5)
+    monkeypatch.setattr("recommender.pooling.POOL", 5)
     offers = 60
     parts = np.stack([np.arange(offers), -np.arange(offers)]).astype(float)[:, None]
     taken = np.zeros((1, offers), dtype=bool)
@@ -141,3 +144,59 @@ def test_what_any_start_puts_first_is_kept(monkeypatch: pytest.MonkeyPatch) -> N
     kept = found.parts[0, 0][found.candidate[0]]
     assert kept.tolist() == [*range(5), 30, *range(55, 60)]
     assert found.taken.sum() == 1
+
+
+def test_scales_are_not_settled_by_lists_that_lack_what_would_come_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The second part favours half of the catalogue, of which hardly anything is ever taken.
+
+    Of these offers the lists hold what was taken and nothing else: there it seems to find it.
+    """
+    monkeypatch.setattr("recommender.pooling.POOL", 30)
+    random = np.random.default_rng(0)
+    n, offers = 600, 400
+    junk = np.arange(offers) >= offers // 2
+    liking = random.normal(size=(n, offers)) - 2.5 * junk
+    favour = np.broadcast_to(junk.astype(float), (n, offers))
+    parts = np.stack([liking, favour])
+    taken = liking + random.normal(size=(n, offers)) > 3.2
+    taken |= junk & (random.random((n, offers)) < 0.01)
+    every = np.ones((n, offers), dtype=bool)
+    layout = Layout(np.arange(n), np.broadcast_to(np.arange(offers), (n, offers)), taken, every)
+    query = Query(*(sp.csr_matrix((n, offers)) for _ in range(11)))
+
+    def sums_of(scales: Sequence[np.ndarray], most: int | None = None) -> list[Sums]:
+        rows = evenly(n, most or n)
+
+        def score(_: Query, columns: np.ndarray | None = None) -> np.ndarray:
+            assert columns is None, "lists as short as these are scored whole"
+            return parts[:, rows]
+
+        def rough(_: Query, weights: np.ndarray) -> np.ndarray:
+            raise AssertionError
+
+        asked, lists = query.take(rows), layout.take(rows)
+        return [pool(score, rough, np.ones((2, len(rows))), scales, asked, lists)]
+
+    def judged(scale: np.ndarray) -> float:
+        return float(ndcg(np.einsum("fno,f->no", parts, scale), taken, every).mean())
+
+    start = np.ones(2)
+    misled = polish(sums_of([start]), start)
+    settled = settle(sums_of, (start,), lambda sums, begin: polish(sums, begin[0]))
+    assert judged(misled) < judged(start) / 2
+    assert judged(settled) >= judged(start)
+
+
+def test_scales_are_settled_at_once_where_lists_are_whole() -> None:
+    asked = []
+
+    def sums_of(scales: Sequence[np.ndarray], most: int | None) -> list[Sums]:
+        assert most is None
+        asked.append(len(scales))
+        return [sums()]
+
+    found = settle(sums_of, (np.ones(3),), lambda told, begin: polish(told, begin[0]))
+    assert asked == [1]
+    np.testing.assert_array_equal(found, polish([sums()], np.ones(3)))
