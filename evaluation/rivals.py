@@ -15,7 +15,7 @@ import pandas as pd
 import scipy.sparse as sp
 from implicit.als import AlternatingLeastSquares
 from implicit.nearest_neighbours import ItemItemRecommender
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import lapack
 
 from data.dataset import Dataset, microseconds
 from data.idmap import IdMap
@@ -212,16 +212,25 @@ def fit_autoencoder(past: Past, parameters: Parameters, _seed: int) -> Score:
     gram = np.asarray((kept.T @ (weight @ kept)).toarray())
     diagonal, dropout = gram.diagonal().copy(), parameters["dropout"]
     penalty = dropout / (1 - dropout) * diagonal + parameters["penalty"] * diagonal.mean()
-    left = gram.copy()
-    left[np.diag_indices(len(left))] += penalty
-    solved = cho_solve(cho_factor(left, overwrite_a=True), gram, overwrite_b=True)
+    gram[np.diag_indices(len(gram))] += penalty
+    inverse = _inverse(gram)
 
     def score(rows: np.ndarray) -> np.ndarray:
+        # B = I - (G + Λ)⁻¹ Λ: an inverse takes half the time of solving for every column.
         found = np.zeros((len(rows), len(past.offers)))
-        found[:, columns] = kept[rows] @ solved
+        found[:, columns] = kept[rows].toarray() - (kept[rows] @ inverse) * penalty
         return found
 
     return score
+
+
+def _inverse(matrix: np.ndarray) -> np.ndarray:
+    """Invert a positive definite matrix, in its place."""
+    factor, refused = lapack.dpotrf(matrix.T, lower=1, overwrite_a=1)
+    half, singular = lapack.dpotri(factor, lower=1, overwrite_c=1)
+    if refused or singular:
+        raise FloatingPointError("The autoencoder's matrix is not positive definite.")
+    return np.asarray(half + np.tril(half, -1).T)  # the upper half was cleared
 
 
 def _for_everybody(score: np.ndarray) -> Score:
