@@ -15,11 +15,11 @@ import pandas as pd
 import scipy.sparse as sp
 from implicit.als import AlternatingLeastSquares
 from implicit.nearest_neighbours import ItemItemRecommender
-from scipy.linalg import lapack
 
 from data.dataset import Dataset, microseconds
 from data.idmap import IdMap
 from data.schema import CUSTOMER_ID, EVENT_TYPE, OCCURRED_AT, OFFER_ID, REDEMPTION
+from recommender.autoencoder import invert
 from recommender.base import CLICKED
 from recommender.history import EVENT_WEIGHT
 from segmentation.features import DAY
@@ -209,28 +209,19 @@ def fit_autoencoder(past: Past, parameters: Parameters, _seed: int) -> Score:
     kept = sp.csr_matrix(taken[:, columns])
     width = np.maximum(np.diff(kept.indptr), 1.0)
     weight = sp.diags_array(width ** -parameters["exponent"])
-    gram = np.asarray((kept.T @ (weight @ kept)).toarray())
+    gram = np.asarray((kept.T @ (weight @ kept)).toarray(order="C"))
     diagonal, dropout = gram.diagonal().copy(), parameters["dropout"]
     penalty = dropout / (1 - dropout) * diagonal + parameters["penalty"] * diagonal.mean()
     gram[np.diag_indices(len(gram))] += penalty
-    inverse = _inverse(gram)
+    invert(gram)  # in its place
 
     def score(rows: np.ndarray) -> np.ndarray:
         # B = I - (G + Λ)⁻¹ Λ: an inverse takes half the time of solving for every column.
         found = np.zeros((len(rows), len(past.offers)))
-        found[:, columns] = kept[rows].toarray() - (kept[rows] @ inverse) * penalty
+        found[:, columns] = kept[rows].toarray() - (kept[rows] @ gram) * penalty
         return found
 
     return score
-
-
-def _inverse(matrix: np.ndarray) -> np.ndarray:
-    """Invert a positive definite matrix, in its place."""
-    factor, refused = lapack.dpotrf(matrix.T, lower=1, overwrite_a=1)
-    half, singular = lapack.dpotri(factor, lower=1, overwrite_c=1)
-    if refused or singular:
-        raise FloatingPointError("The autoencoder's matrix is not positive definite.")
-    return np.asarray(half + np.tril(half, -1).T)  # the upper half was cleared
 
 
 def _for_everybody(score: np.ndarray) -> Score:

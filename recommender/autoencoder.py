@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.linalg import lapack
+from scipy.linalg import get_lapack_funcs
 
 DROPOUT = 0.33
 BLOCK = 64  # rows gone through at once, that they stay in the cache
@@ -44,22 +44,32 @@ def solve_autoencoder(rows: sp.csr_matrix, penalty: float, most: int) -> sp.csr_
     diagonal = square.diagonal().astype(np.float64)
     penalties = DROPOUT / (1 - DROPOUT) * diagonal + penalty
     square[np.diag_indices(size)] += penalties.astype(np.float32)
-    _invert(square)
+    invert(square)
     np.fill_diagonal(square, 0.0)
     return _largest(square, -penalties.astype(np.float32), most)
 
 
-def _invert(matrix: np.ndarray) -> None:
+def invert(matrix: np.ndarray) -> None:
     """Put its inverse in the place of a positive definite matrix.
 
     Parameters
     ----------
-    matrix : ndarray of float32, shape (n, n)
+    matrix : ndarray of float32 or float64, shape (n, n)
         In C order; only its upper triangle is read.
+
+    Raises
+    ------
+    ValueError
+        It is in another order.
+    FloatingPointError
+        It is not positive definite.
     """
+    if not matrix.flags.c_contiguous:
+        raise ValueError("Only a matrix in C order can be inverted in its place.")
     # To Fortran, which counts by columns, the upper triangle is the lower one.
-    _, refused = lapack.spotrf(matrix.T, lower=1, clean=0, overwrite_a=1)
-    _, singular = lapack.spotri(matrix.T, lower=1, overwrite_c=1)
+    factorise, solve = get_lapack_funcs(("potrf", "potri"), (matrix,))
+    _, refused = factorise(matrix.T, lower=1, clean=0, overwrite_a=1)
+    _, singular = solve(matrix.T, lower=1, overwrite_c=1)
     if refused or singular:
         raise FloatingPointError("The autoencoder's matrix is not positive definite.")
     for start in range(0, len(matrix), BLOCK):

@@ -11,11 +11,11 @@ import numpy as np
 
 from recommender.base import Query
 from recommender.judging import Judged
-from recommender.layout import Layout, score_listed
+from recommender.layout import Layout, evenly, score_listed
 from recommender.listwise import Lists, fit_listwise, plain_lists
 from recommender.model import Recommender
 from recommender.polish import polish_from, settle
-from recommender.pooling import Sums, evenly, pool
+from recommender.pooling import Sums, pool
 from recommender.sources import Fitted
 
 STRENGTH = 100.0  # of the prior, in offers taken
@@ -83,9 +83,9 @@ def learn_features(
     starts = ((learnt > 0).astype(np.float64), prior / unit)
     told = [_told(part.fitted, part.whole, scorer_of) for part in judged]
 
-    def sums_of(scales: Sequence[np.ndarray], most: int | None) -> list[Sums]:
+    def sums_of(scales: Sequence[np.ndarray], at_most: int | None) -> list[Sums]:
         return [
-            _sums(scorer_of(part.fitted.recommender), unit, scales, query, whole, most)
+            _sums(scorer_of(part.fitted.recommender), unit, scales, query, whole, at_most)
             for part, (query, whole) in zip(judged, told, strict=True)
         ]
 
@@ -98,11 +98,11 @@ def _sums(
     scales: Sequence[np.ndarray],
     query: Query,
     whole: Layout,
-    most: int | None,
+    at_most: int | None,
 ) -> Sums:
     """Split a scorer's scores of whole lists, all or so many, by feature."""
-    if most is not None:
-        rows = evenly(len(query), most)
+    if at_most is not None:
+        rows = evenly(len(query), at_most)
         query, whole = query.take(rows), whole.take(rows)
     each = np.repeat(unit[:, None], len(query), axis=1)
     return pool(scorer.features, scorer.rough, each, scales, query, whole)

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from data.dataset import valid_at
 from data.schema import CUSTOMER_ID, OFFER_ID
-from recommender.layout import MOST_LISTS, Layout, lay_out, many_lists, most_lists
+from recommender.layout import MOST_LISTS, Layout, evenly, lay_out, many_lists, most_lists
 from recommender.recipe import DEFAULT, Recipe
 from recommender.sources import Fitted, find_segments, fit_sources
 from recommender.validation import Fold
@@ -60,10 +60,11 @@ class Judged:
 
     def few(self) -> Judged:
         """Keep as many of the lists as many weights can be learnt from in good time."""
-        n, most = len(self.whole.rows), most_lists(self.fitted.recommender.n_offers)
-        if n <= max(most, MOST_LISTS):
+        n = len(self.whole.rows)
+        most = max(MOST_LISTS, most_lists(self.fitted.recommender.n_offers))
+        if n <= most:
             return self
-        kept = np.linspace(0, n - 1, max(most, MOST_LISTS)).astype(np.int64)
+        kept = evenly(n, most)
         return replace(self, lists=self.lists.take(kept), whole=self.whole.take(kept))
 
 

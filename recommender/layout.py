@@ -55,6 +55,11 @@ class Layout:
         return Layout(self.rows[rows], columns, self.taken[rows], self.candidate[rows])
 
 
+def evenly(n: int, most: int) -> np.ndarray:
+    """Choose at most so many of n rows, evenly."""
+    return np.linspace(0, n - 1, min(n, most)).astype(np.int64)
+
+
 def most_lists(offers: int) -> int:
     """Say how many lists of so many offers are looked at."""
     width = max(1, offers)

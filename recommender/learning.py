@@ -17,13 +17,13 @@ from recommender.content import PRIOR as BOUGHT
 from recommender.corners import corner_shares
 from recommender.inner import learn_features
 from recommender.judging import Judged
-from recommender.layout import Layout
+from recommender.layout import Layout, evenly
 from recommender.lessons import OF_LISTS, lists_of, trials_of, tried_of
 from recommender.listwise import fit_listwise
 from recommender.model import Recommender
 from recommender.pointwise import Tried
 from recommender.polish import SURE_OF_MANY, lean, polish, settle
-from recommender.pooling import Sums, evenly, pool
+from recommender.pooling import Sums, pool
 from recommender.recipe import DEFAULT, Recipe
 from recommender.sharing import share_out
 from recommender.sources import Fitted, sample_of
@@ -93,8 +93,8 @@ def learn(
         if part.showings is None
     ]
 
-    def sums_of(scales: Sequence[np.ndarray], most: int | None) -> list[Sums]:
-        return [one for asked in told for one in _sums(*asked, weight, scales, most)]
+    def sums_of(scales: Sequence[np.ndarray], at_most: int | None) -> list[Sums]:
+        return [one for asked in told for one in _sums(*asked, weight, scales, at_most)]
 
     def improve(sums: list[Sums], begin: Sequence[np.ndarray]) -> np.ndarray:
         return lean(sums, polish(sums, begin[0], SURE_OF_MANY))
@@ -157,11 +157,11 @@ def _sums(
     variants: list[Variant],
     weight: np.ndarray,
     scales: Sequence[np.ndarray],
-    most: int | None,
+    at_most: int | None,
 ) -> list[Sums]:
     """Split the hybrid's scores of whole lists, all or so many of each variant, by term."""
-    if most is not None:
-        rows = evenly(len(whole.rows), most)
+    if at_most is not None:
+        rows = evenly(len(whole.rows), at_most)
         whole, variants = whole.take(rows), [one.take(rows) for one in variants]
 
     def split(variant: Variant) -> Sums:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from recommender.base import Query
-from recommender.layout import MOST_CANDIDATES, Layout, Score, in_chunks, score_listed
+from recommender.layout import MOST_CANDIDATES, Layout, Score, evenly, in_chunks, score_listed
 from recommender.ranking import top
 
 POOL = 300  # offers of a long list that may come first under other weights
@@ -45,11 +45,6 @@ class Sums:
             taken=self.taken[kept],
             candidate=self.candidate[kept],
         )
-
-
-def evenly(n: int, most: int) -> np.ndarray:
-    """Choose at most so many of n rows, evenly."""
-    return np.unique(np.linspace(0, max(n - 1, 0), min(n, most)).astype(np.int64))
 
 
 def pool(

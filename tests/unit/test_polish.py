@@ -9,9 +9,9 @@ import pytest
 import scipy.sparse as sp
 
 from recommender.base import Query
-from recommender.layout import Layout
+from recommender.layout import Layout, evenly
 from recommender.polish import lean, polish, polish_from, settle
-from recommender.pooling import Sums, evenly, pool
+from recommender.pooling import Sums, pool
 from recommender.yardstick import ndcg
 
 
