@@ -61,7 +61,7 @@ def with_arrivals(bundle: Bundle, offers: Sequence[Mapping[str, Any]]) -> Bundle
     aims = {
         name: aim_of(given[name], given[name].get("items") or (), keys) for name in (*fresh, *moved)
     }
-    changed = table[table[OFFER_ID].isin([*fresh, *differs])].reset_index(drop=True)
+    changed = table[table[OFFER_ID].isin([*fresh, *moved, *differs])].reset_index(drop=True)
     wider = widen(model.encoders, aims, fresh, changed)
     known = bundle.customers.query
     return replace(

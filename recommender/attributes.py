@@ -1,8 +1,9 @@
 """Attributes of offers as columns: categories and tags one by one, numbers as bands that overlap.
 
 Any column of the offers table that offers share tells what they are like, the owner's own ones as
-well: a release year, a colour. What a redemption costs and earns is left out; customers do not see
-it.
+well: a release year, a colour. What the table leaves unsaid the items behind an offer tell, each
+as its part of them: their category, merchant and type, and how many they are. What a redemption
+costs and earns is left out; customers do not see it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from data.schema import OFFERS
+from recommender.keys import CATEGORY, ITEM, MERCHANT, TYPE, KeySpace
 from recommender.numbers import is_number, numbers_of, plain
 
 STATED = ("category", "kind", "merchant")
@@ -24,6 +26,7 @@ NUMBERS = ("discount", "reward", "min_spend")  # those of the schema that custom
 KNOTS, APART = 9, 1e-9  # of a number, at quantiles, and what parts them
 OCCASIONS = ("campaign", "campaign_type")  # when and to whom an offer was made, not what it is like
 MOST, SHARED = 1000, 2  # columns of categories and tags, and offers of each of the owner's
+COUNT = "number_of_items"
 
 
 @dataclass(frozen=True)
@@ -61,21 +64,34 @@ class Attributes:
         around = "around " if self.is_number[column] else ""
         return f"{around}{value} ({family.replace('_', ' ')})"
 
-    def of(self, offers: pd.DataFrame) -> sp.csr_matrix:
+    def of(
+        self, offers: pd.DataFrame, keys: KeySpace | None = None, rows: np.ndarray | None = None
+    ) -> sp.csr_matrix:
         """Lay out offers: shape (rows, columns).
 
-        An offer of which nothing is stated stays empty, whatever stands for its numbers.
+        An offer of which nothing is known stays empty, whatever stands for its numbers.
+
+        Parameters
+        ----------
+        offers : DataFrame
+        keys : KeySpace, optional
+            It says what items are behind them; without it, only what they state counts.
+        rows : ndarray of int, shape (rows,)
+            Their rows there.
         """
-        told = _stated(offers, self.family[self.is_number].tolist())
+        offers, told = _known(offers, self.family[self.is_number].tolist(), keys, rows)
         shape = (len(offers), len(self.names))
         # Categories come first.
         place = pd.Index(self.names[~self.is_number]).get_indexer(pd.Index(told["name"]))
-        rows, hit = told["row"].to_numpy(dtype=np.int64), place >= 0
-        found = sp.csr_matrix((np.ones(hit.sum()), (rows[hit], place[hit])), shape=shape)
+        row, hit = told["row"].to_numpy(dtype=np.int64), place >= 0
+        share = told["share"].to_numpy(dtype=np.float64)
+        found = sp.csr_matrix((share[hit], (row[hit], place[hit])), shape=shape)
         stated = np.diff(found.indptr) > 0
         near = np.zeros((len(offers), int(self.is_number.sum())))
         first = shape[1] - near.shape[1]
         for name in dict.fromkeys(self.family[first:].tolist()):
+            if name == COUNT and name not in offers:
+                continue
             own = first + np.flatnonzero(self.family[first:] == name)
             value = _number(offers, name)
             stated |= ~np.isnan(value)
@@ -86,11 +102,17 @@ class Attributes:
         return sp.csr_matrix(sp.hstack([found[:, :first], numbers], format="csr"))
 
 
-def build_attributes(offers: pd.DataFrame) -> Attributes:
-    """Find the attributes that offers share; of very many categories the most frequent."""
-    numbers = _numbers(offers)
-    count = _stated(offers, numbers)["name"].value_counts()
-    own = set(_own(offers))
+def build_attributes(
+    offers: pd.DataFrame, keys: KeySpace | None = None, rows: np.ndarray | None = None
+) -> Attributes:
+    """Find the attributes that offers share; of very many categories the most frequent.
+
+    Parameters are those of `Attributes.of`.
+    """
+    numbers = list(dict.fromkeys([*_numbers(offers), COUNT]))
+    offers, known = _known(offers, numbers, keys, rows)
+    count = known["name"].value_counts()
+    own = {TYPE, *_own(offers)}
     owned = np.array([str(name).partition(SEPARATOR)[0] in own for name in count.index], dtype=bool)
     count = count[~owned | (count >= SHARED)]  # a text of one offer alone tells of no other
     kept = sorted(count.sort_index().sort_values(ascending=False, kind="stable").index[:MOST])
@@ -122,7 +144,7 @@ def categories_of(offers: pd.DataFrame) -> sp.csr_matrix:
 
 
 def _stated(offers: pd.DataFrame, numbers: Collection[str]) -> pd.DataFrame:
-    """List the categories and tags that offers state, other columns than numbers: row, name."""
+    """List the categories and tags that offers state, not numbers: row, name, and a share of 1."""
     offers = offers.reset_index(drop=True)
     pairs = []
     for name in (*STATED, *_own(offers)):
@@ -133,7 +155,38 @@ def _stated(offers: pd.DataFrame, numbers: Collection[str]) -> pd.DataFrame:
     tags = offers["tags"].str.split("|").explode().dropna().astype("str").str.strip()
     tags = tags[tags != ""]
     pairs.append(pd.DataFrame({"row": tags.index.to_numpy(), "name": TAG + SEPARATOR + tags}))
-    return pd.concat(pairs, ignore_index=True).drop_duplicates()
+    return pd.concat(pairs, ignore_index=True).drop_duplicates().assign(share=1.0)
+
+
+def _known(
+    offers: pd.DataFrame,
+    numbers: Collection[str],
+    keys: KeySpace | None,
+    rows: np.ndarray | None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Add to offers how many items they have; list what they state, else what their items are.
+
+    Returns
+    -------
+    offers : DataFrame
+        With the column `COUNT`.
+    known : DataFrame
+        row, name, and share: the part of the items for which it is so.
+    """
+    stated = _stated(offers, numbers)
+    if keys is None:
+        return offers, stated
+    known, behind = [stated], keys.offer_keys[rows]
+    for level in (CATEGORY, MERCHANT, TYPE):
+        here = keys.rows_of(level)
+        share = behind[:, here].tocoo()
+        pairs = pd.DataFrame({"row": share.row, "name": keys.names[here][share.col]})
+        said = stated.loc[stated["name"].str.startswith(level + SEPARATOR), "row"]
+        known.append(pairs.assign(share=share.data)[~pairs["row"].isin(said)])
+    if COUNT not in offers:
+        count = np.diff(behind[:, keys.rows_of(ITEM)].indptr).astype(np.float64)
+        offers = offers.assign(**{COUNT: np.where(count > 0, count, np.nan)})
+    return offers, pd.concat(known, ignore_index=True)
 
 
 def _own(offers: pd.DataFrame) -> list[str]:

@@ -17,7 +17,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from data.dataset import Dataset
-from data.schema import AMOUNT, ITEM_ID, OFFER_ID
+from data.schema import AMOUNT, ITEM_ID, ITEMS, OFFER_ID
 
 ITEM, TYPE, CATEGORY, MERCHANT = LEVELS = ("item", "type", "category", "merchant")
 STATED = (CATEGORY, MERCHANT)  # levels that an offer or a transaction line can state itself
@@ -150,12 +150,16 @@ def _values(dataset: Dataset) -> dict[str, pd.Series[str]]:
 
 
 def _is_shared(values: pd.Series) -> bool:
-    """Tell whether a column groups items: text, not numbers, that items have in common."""
+    """Tell whether a column groups items: text that items have in common.
+
+    Numbers are codes of groups only in columns that are known for such.
+    """
     if values.name == ITEM or not pd.api.types.is_string_dtype(values):
         return False
     known = values.dropna()
     numbers = pd.to_numeric(known, errors="coerce").notna().all()
-    return len(known) > 0 and not numbers and known.nunique() <= len(known) / 2
+    code = values.name in ITEMS.names or not numbers
+    return len(known) > 0 and code and known.nunique() <= len(known) / 2
 
 
 def _item_keys(

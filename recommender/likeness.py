@@ -39,7 +39,7 @@ class Likeness:
 
     def points(self, attributes: sp.csr_matrix) -> np.ndarray:
         """Place offers along the axes: shape (offers, axes); zero for one without attributes."""
-        stated = np.diff(attributes.indptr) > 0
+        stated = attributes @ self.axes.any(axis=1) > 0
         return np.asarray((attributes @ self.axes - self.mean @ self.axes) * stated[:, None])
 
     def lifts(self, taken: sp.csr_matrix, points: np.ndarray) -> np.ndarray:
@@ -60,6 +60,7 @@ def fit_likeness(attributes: sp.csr_matrix, taken: np.ndarray) -> Likeness:
     Parameters
     ----------
     attributes : csr_matrix, shape (offers, columns)
+        Columns that are empty tell nothing.
     taken : ndarray of float, shape (offers,)
         How often each offer was taken; offers without attributes tell nothing.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from data.crediting import last_impressions
 from data.dataset import Dataset, valid_at
 from data.schema import IMPRESSION, OCCURRED_AT, OFFER_ID, REDEMPTION
 from recommender.newness import newness_at
@@ -25,7 +26,8 @@ def choose_moments(
 
     A moment is judged best where most of what was redeemed afterwards was already on offer. Of the
     moments that have nearly as many such redemptions as any, the latest is taken; then, unless that
-    one has plenty, the next, without overlap. Where showing is logged, the first is one at which
+    one has plenty, the next, without overlap. Where showing is logged, what was redeemed must have
+    been shown afterwards too, not in a mailing just before; and the first moment is one at which
     the offers were about as new as they are now: elsewhere an offer that has long been shown cannot
     be told from a new one. The second says what holds at other moments too.
 
@@ -48,9 +50,13 @@ def choose_moments(
     span = at - first
     horizon = min(max(span / 6, SHORTEST), LONGEST)
     moments = _moments(dataset, first, at, horizon)
-    covered = _coverage(dataset, events, moments, horizon)
     gap = dict.fromkeys(moments, 0.0)
-    if kind == REDEMPTION and is_logged(events, dataset.events(IMPRESSION)):
+    shown = dataset.events(IMPRESSION)
+    logged = kind == REDEMPTION and is_logged(events, shown)
+    if logged:
+        events = last_impressions(shown, events)
+    covered = _coverage(dataset, events, moments, horizon)
+    if logged:
         newness = newness_at(dataset, [*moments, at])
         gaps = np.nan_to_num(np.abs(newness[:-1] - newness[-1]))
         gap = dict(zip(moments, gaps.tolist(), strict=True))
@@ -84,15 +90,19 @@ def _moments(
 def _coverage(
     dataset: Dataset, events: pd.DataFrame, moments: list[pd.Timestamp], horizon: pd.Timedelta
 ) -> dict[pd.Timestamp, int]:
-    """Count what each moment can be judged by."""
+    """Count what each moment can be judged by: of events with `shown_at`, what that follows."""
     offer = pd.Index(dataset.offers[OFFER_ID]).get_indexer(pd.Index(events[OFFER_ID]))
     # Nanoseconds; a missing time is before all moments.
     when = events[OCCURRED_AT].dt.tz_localize(None).to_numpy("datetime64[ns]").astype(np.int64)
     order = when.argsort(kind="stable")
     order = order[offer[order] >= 0]
     offer, when = offer[order], when[order]
+    # What has no showing before it counts as if shown at its own time.
+    shown = events.get("shown_at", events[OCCURRED_AT]).fillna(events[OCCURRED_AT])
+    seen = shown.dt.tz_localize(None).to_numpy("datetime64[ns]").astype(np.int64)[order]
     found = {}
     for moment in moments:
         first, last = np.searchsorted(when, [moment.value, (moment + horizon).value])
-        found[moment] = int(valid_at(dataset.offers, moment)[offer[first:last]].sum())
+        counts = valid_at(dataset.offers, moment)[offer[first:last]]
+        found[moment] = int((counts & (seen[first:last] >= moment.value)).sum())
     return found

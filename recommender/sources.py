@@ -107,8 +107,11 @@ def fit_sources(
     spend = spend_behind(query.purchases, keys)
     table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
     # What nobody met yet has no say in what attributes there are: it may as well come tomorrow.
-    columns = build_attributes(table[met_by_anybody(dataset)])
-    attributes = columns.of(table)
+    met = np.flatnonzero(met_by_anybody(dataset))
+    columns = build_attributes(table.iloc[met], keys, met)
+    attributes = columns.of(table, keys, np.arange(len(table)))
+    # Of what items are, purchases of items tell more than choices of offers.
+    telling = columns.of(table) if spend.nnz else attributes
     chances = collect_chances(trusted, ids, at, spend, keys, attributes, columns)
     rates = estimate_rates(chances)
     behaved = behave_as_answers(survey, dataset, learnt.taken(), spend)
@@ -116,7 +119,7 @@ def fit_sources(
         keys,
         columns,
         attributes,
-        fit_likeness(attributes, np.asarray(learnt.taken().sum(axis=0)).ravel()),
+        fit_likeness(telling, np.asarray(learnt.taken().sum(axis=0)).ravel()),
         merchant_shares(query, keys),
         fit_would(query, keys, seed),
         np.array(list(PRIOR.values())),

@@ -145,7 +145,9 @@ def _content(scorer: ContentScorer, wider: Wider) -> ContentScorer:
         scorer,
         keys=wider.space,
         attributes=with_lines(
-            wider.offers.lines(scorer.attributes), wider.at, scorer.columns.of(wider.changed)
+            wider.offers.lines(scorer.attributes),
+            wider.at,
+            scorer.columns.of(wider.changed, wider.space, wider.at),
         ),
         share=merchants.spread(scorer.share),
         would=replace(scorer.would, near=own.columns(own.lines(scorer.would.near))),

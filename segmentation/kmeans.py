@@ -154,7 +154,10 @@ def segment_customers(
 def _usable(
     values: pd.DataFrame, features: Mapping[str, float] | None
 ) -> tuple[dict[str, float], list[str]]:
-    """Choose the features, saying which of them cannot be used and why."""
+    """Choose the features, saying which of them cannot be used and why.
+
+    Customers of whom nothing is known at all are left out, and do not count as values missing.
+    """
     wanted = dict(WEIGHTS if features is None else features)
     unknown = [name for name in wanted if name not in values.columns]
     if unknown:
@@ -165,6 +168,7 @@ def _usable(
     usable: dict[str, float] = {}
     alike: dict[str, float] = {}
     notes: list[str] = []
+    values = values[values[list(wanted)].notna().any(axis=1)]
     for name, weight in wanted.items():
         missing = float(values[name].isna().mean()) if len(values) else 1.0
         if missing == 1.0:

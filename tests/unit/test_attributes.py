@@ -9,10 +9,11 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.dataset import complete
+from data.dataset import Dataset, complete
 from data.schema import OFFERS
 from recommender import attributes as module
 from recommender.attributes import build_attributes, categories_of
+from recommender.keys import build_keys
 
 
 def offers(n: int = 4, **columns: Any) -> pd.DataFrame:
@@ -96,6 +97,40 @@ def test_what_training_never_saw_says_nothing() -> None:
     found = build_attributes(offers(2, category=["a", "b"]))
     later = found.of(offers(2, category=["c", "a"], tags=["new", None]))
     np.testing.assert_array_equal(later.toarray(), [[0, 0], [1, 0]])
+
+
+def test_what_an_offer_leaves_unsaid_its_items_tell() -> None:
+    items = pd.DataFrame(
+        {
+            "item_id": [f"i{n}" for n in range(6)],
+            "category": ["tea", "tea", "tea", "rice", "rice", "rice"],
+            "brand": ["1", "1", "2", "1", "2", "2"],  # codes
+        }
+    )
+    behind = {"o0": ["i0", "i1", "i3"], "o1": ["i1"], "o2": ["i3"], "o3": [], "o4": ["i4"]}
+    links = [(offer_id, item_id) for offer_id, own in behind.items() for item_id in own]
+    dataset = Dataset.of(
+        {
+            "offers": offers(5, category=[None, "coffee", None, None, None]),
+            "items": items,
+            "offer_items": pd.DataFrame(links, columns=["offer_id", "item_id"]),
+        }
+    )
+    keys, rows = build_keys(dataset), np.arange(5)
+    found = build_attributes(dataset.offers, keys, rows)
+    told = pd.DataFrame(found.of(dataset.offers, keys, rows).toarray(), columns=found.names)
+    # The type "rice, 2" is one offer's alone and tells of no other.
+    assert told.columns.tolist() == [
+        "category:coffee", "category:rice", "category:tea", "type:rice, 1", "type:tea, 1",
+        "number_of_items:1", "number_of_items:3",
+    ]  # fmt: skip
+    np.testing.assert_allclose(told.loc[0], [0, 1 / 3, 2 / 3, 1 / 3, 2 / 3, 0, 1])
+    assert told.loc[1, "category:coffee"] == 1  # what it states itself counts
+    assert told.loc[1, "category:tea"] == 0
+    assert not told.loc[3].any()
+    said = pd.DataFrame(found.of(dataset.offers).toarray(), columns=found.names)
+    assert said.to_numpy().sum() == said.loc[1, "category:coffee"] == 1
+    assert found.told(len(found.names) - 1) == "around 3 (number of items)"
 
 
 def test_categories_alone_are_of_unit_length() -> None:

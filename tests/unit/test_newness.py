@@ -75,3 +75,34 @@ def test_moments_with_offers_as_new_as_now_are_preferred(shown: bool) -> None:
     ]
     assert len(since) == 2
     assert (min(since) < 0.01) == shown
+
+
+def test_no_moment_lies_between_a_mailing_and_what_it_led_to() -> None:
+    random = np.random.default_rng(0)
+    mailed, n = [2, 40, 95], 400  # coupons by mail for everybody, taken over the weeks after
+    offers = [f"{number}-{n}" for number in mailed for n in range(4)]
+    table = pd.DataFrame(
+        {
+            "offer_id": offers,
+            "valid_from": [day(number) for number in np.repeat(mailed, 4)],
+            "valid_until": [day(number + 45) for number in np.repeat(mailed, 4)],
+        }
+    )
+    pairs = pd.DataFrame({"customer_id": [f"c{n}" for n in range(n)]}).merge(
+        table[["offer_id", "valid_from"]], how="cross"
+    )
+    shown = pairs.assign(event_type="impression", occurred_at=pairs["valid_from"])
+    taken = pairs[random.random(len(pairs)) < 0.1].assign(event_type="redemption")
+    delay = pd.to_timedelta(random.uniform(4, 20, len(taken)), "D")
+    taken = taken.assign(occurred_at=taken["valid_from"] + delay)
+    dataset = Dataset.of(
+        {
+            "offers": table,
+            "interactions": pd.concat([shown, taken]).drop(columns="valid_from"),
+        }
+    )
+    for end in range(120, 150, 3):
+        folds = make_folds(dataset.before(day(end)), day(end))
+        assert folds
+        assert all(fold.logged for fold in folds)
+        assert all(fold.shown["taken"].sum() >= len(fold.taken) for fold in folds)

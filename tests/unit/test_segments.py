@@ -209,6 +209,14 @@ def test_customers_of_whom_nothing_is_known_are_left_out_and_counted() -> None:
     assert any(note.startswith("2 customers") for note in found.notes)
 
 
+def test_customers_of_whom_nothing_is_known_do_not_hide_what_others_tell() -> None:
+    values, _ = blobs(1)
+    unknown = pd.DataFrame(np.nan, index=[f"x{n}" for n in range(900)], columns=values.columns)
+    found = segment_customers(pd.concat([values, unknown]), k=4).labels
+    plain = segment_customers(values, k=4).labels
+    pd.testing.assert_series_equal(found, plain, check_names=False)
+
+
 @pytest.mark.parametrize("n", [1, 2])
 def test_customers_who_are_all_alike_form_one_segment(n: int) -> None:
     alike = table_of(age=[30] * n, annual_income=[50] * n, spending_score=[60] * n)
