@@ -64,10 +64,12 @@ def fit_calibration(
 ) -> Calibration:
     """Fit the log-odds of a redemption per showing.
 
-    Weights of what is known of customers are held to zero by a normal prior of standard deviation
-    `SPREAD`; those of a profile, whose columns may be many, by that of `SPREADS` which tells
-    customers who were left out best. What one customer did with several offers is no evidence of
-    its own each time.
+    Scores are sums of weights that were learnt of such showings, among others: their slope is held
+    to one by a normal prior of standard deviation `SPREAD`, so that trials which hardly tell it, of
+    offers that all were new, leave it there. Weights of what is known of customers are held to zero
+    by a normal prior of standard deviation `SPREAD`; those of a profile, whose columns may be many,
+    by that of `SPREADS` which tells customers who were left out best. What one customer did with
+    several offers is no evidence of its own each time.
 
     Parameters
     ----------
@@ -88,22 +90,23 @@ def fit_calibration(
     if sum(float(part.taken.sum()) for part in trials) < FEWEST_TAKEN:
         return nothing
     whole = _Regression.of_trials(trials)
-    penalty = np.r_[0.0, 0.0, np.full(whole.x.shape[1] - 2, 1 / SPREAD**2)]
+    penalty = np.full(whole.x.shape[1], 1 / SPREAD**2)
+    penalty[1] = 0.0
     start = np.zeros(len(penalty))
-    start[:2] = 1.0, first_guess(whole.shown.sum(), whole.taken.sum())
+    start[1] = first_guess(whole.shown.sum(), whole.taken.sum())
     if of_profile:
         owner = np.concatenate([one.owner for one in trials])
         penalty[-of_profile:] = 1 / _choose_spread(whole, owner, penalty, start, of_profile) ** 2
     weight = whole.fit(penalty, start)
-    if not weight[0] > 0:
+    if not 1.0 + weight[0] > 0:
         return nothing
     if masked:
         every = _Regression.of_trials([*trials, *masked])
         corners = slice(2, 2 + of_corners)
-        told = replace(every, x=every.x[:, corners], offset=every.x @ weight)
+        told = replace(every, x=every.x[:, corners], offset=every.offset + every.x @ weight)
         weight[corners] += told.fit(penalty[corners], np.zeros(of_corners))
-    slope, intercept, *about = weight
-    return Calibration(float(slope), float(intercept), np.array(about), True)
+    steeper, intercept, *about = weight
+    return Calibration(float(1.0 + steeper), float(intercept), np.array(about), True)
 
 
 def _choose_spread(
@@ -128,7 +131,10 @@ def _choose_spread(
 
 @dataclass(frozen=True)
 class _Regression:
-    """A binomial regression: columns, what is given, how often shown and how often taken."""
+    """A binomial regression: columns, what is given, how often shown and how often taken.
+
+    Of trials the scores are given, and columns too: they may count more or less than that.
+    """
 
     x: np.ndarray
     shown: np.ndarray
@@ -143,7 +149,7 @@ class _Regression:
             ),
             np.concatenate([one.shown for one in trials]),
             np.concatenate([one.taken for one in trials]),
-            np.zeros(sum(len(one.score) for one in trials)),
+            np.concatenate([one.score for one in trials]),
         )
 
     def take(self, rows: np.ndarray) -> _Regression:

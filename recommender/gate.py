@@ -75,7 +75,7 @@ def judge_release(
     on_step("gate: the past")
     fold, unlike = _comparable(dataset, at, candidate, current)
     earlier = fold or next(
-        (one for one in make_folds(dataset, at, seed)[::-1] if one.by_time), None
+        (one for one in make_folds(dataset, at, seed)[::-1] if one.at < at), None
     )
     against = "" if current is None else current.version
     if earlier is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -17,6 +19,7 @@ MOST_STARTS = 20
 SHORTEST, LONGEST = pd.Timedelta(days=7), pd.Timedelta(days=60)
 NEARLY = 0.8  # of the most redemptions that any moment has
 ALIKE = 0.05  # newness by which moments may differ and still be as like the present as each other
+UNLIKE = 0.25  # newness by which the offers of a moment were others than those of the present
 
 
 def choose_moments(
@@ -72,6 +75,12 @@ def choose_moments(
         covered = {m: n for m, n in covered.items() if abs(m - best) >= horizon}
         gap = dict.fromkeys(moments, 0.0)
     return sorted(chosen), horizon
+
+
+def were_newer(dataset: Dataset, moments: Sequence[pd.Timestamp], at: pd.Timestamp) -> bool:
+    """Tell whether what was on offer at each of the moments was new, and is known now."""
+    *then, now = newness_at(dataset, [*moments, at])
+    return bool(then) and min(then) > now + UNLIKE
 
 
 def _moments(

@@ -157,6 +157,11 @@ def _recommender(
         notes.append("Time gives no cut: validation held out interactions at random.")
     elif not folds[-1].by_time:
         notes.append("Hardly anybody came back: some interactions were held out at random as well.")
+    elif folds[-1].at == at:
+        notes.append(
+            "The offers are known now, at past moments they were new: of late half of the "
+            "customers were held out as well."
+        )
     with _beside() as beside:
         past = beside.submit(_learn_from, folds, k, seed, recipe, suspects)
         on_step("sources")

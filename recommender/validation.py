@@ -21,7 +21,7 @@ from recommender.at_random import draw_at_random
 from recommender.chances import open_showings
 from recommender.delays import fit_delays
 from recommender.examination import looked_at
-from recommender.moments import FEWEST_EVENTS, choose_moments
+from recommender.moments import FEWEST_EVENTS, choose_moments, were_newer
 from recommender.outcomes import is_logged, outcomes_of
 
 MOST_CUSTOMERS = 20_000  # a dozen weights are learnt as well from so many as from all
@@ -84,7 +84,10 @@ def make_folds(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
     """Lay out past moments (see `choose_moments`) with what happened after each.
 
     Where time gives none, pairs are held out at random; so they are where hardly anybody who took
-    something after those moments had been met before, to say what a history is worth.
+    something after those moments had been met before, to say what a history is worth. Where all
+    that was on offer at those moments was new then and is known now, as after a trial with some of
+    the customers, half of the customers are held out of late: what they were shown is told by what
+    others did with it.
 
     Parameters
     ----------
@@ -94,7 +97,8 @@ def make_folds(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
     Returns
     -------
     list of Fold
-        Oldest first, the random one last; empty where nothing was redeemed or clicked.
+        Oldest first, that of half the customers or the random one last; empty where nothing was
+        redeemed or clicked.
     """
     kind = dataset.positive_type()
     if kind is None:
@@ -102,6 +106,8 @@ def make_folds(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
     events = dataset.takings(kind)
     moments, horizon = choose_moments(dataset, kind, at)
     found = [_fold(dataset, events, moment, horizon) for moment in moments]
+    if any(fold.logged for fold in found) and were_newer(dataset, moments, at):
+        found += _half_fold(dataset, events, moments[-1], at, seed)
     # What was shown next would decide over pairs held out where showing is logged.
     if not any(fold.logged or _tells_of_histories(dataset, fold) for fold in found):
         found += _random_fold(dataset, events, at, seed)
@@ -140,6 +146,30 @@ def _fold(
     )
     logged = bool((events[EVENT_TYPE] == REDEMPTION).all()) and is_logged(taken, counts)
     return Fold(dataset.before(moment), moment, taken, counts, logged)
+
+
+def _half_fold(
+    dataset: Dataset, events: pd.DataFrame, moment: pd.Timestamp, at: pd.Timestamp, seed: int
+) -> list[Fold]:
+    """Hold out what half of the customers did since the offers of today came after a moment."""
+    ids, shown = dataset.customer_ids, dataset.events(IMPRESSION)
+    today = shown[OFFER_ID].isin(dataset.offers.loc[valid_at(dataset.offers, at), OFFER_ID])
+    first = shown[today].groupby(OFFER_ID)[OCCURRED_AT].min()
+    since = first[first >= moment].min()
+    half = np.random.default_rng(seed).permutation(len(ids)) % 2 > 0
+
+    def of_half(frame: pd.DataFrame) -> np.ndarray:
+        late = (frame[OCCURRED_AT] >= since).to_numpy(dtype=bool)
+        return np.asarray(half[ids.rows(frame[CUSTOMER_ID])] & late)
+
+    taken = events.loc[of_half(events), [CUSTOMER_ID, OFFER_ID]].drop_duplicates()
+    log, lines = dataset.interactions, dataset.transactions
+    gone = of_half(log)
+    counts = _showings(dataset, log[gone], at)
+    if len(taken) < FEWEST_EVENTS or not is_logged(taken, counts):
+        return []
+    past = replace(dataset, interactions=log[~gone], transactions=lines[~of_half(lines)])
+    return [Fold(past, at, taken, counts, logged=True)]
 
 
 def _showings(

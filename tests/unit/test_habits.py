@@ -72,6 +72,19 @@ def test_calibration_finds_what_customers_differ_by() -> None:
     np.testing.assert_allclose([found.slope, *found.about], [0.7, 1.5, 0.0], atol=0.08)
 
 
+def test_scores_that_are_all_alike_are_probabilities_all_the_same() -> None:
+    """Offers that all were new: how much a score counts cannot be told, how often they were is."""
+    taken = np.arange(2000) < 200
+    found = fit_calibration([trials_of(np.full(2000, 3.0), taken, np.zeros((2000, 0)))])
+    assert found.calibrated
+    assert found.slope == pytest.approx(1.0)
+    assert expit(found.intercept + found.slope * 3.0) == pytest.approx(0.1, rel=1e-3)
+    # Nor does a little evidence to the contrary turn everything upside down.
+    found = fit_calibration([trials_of(taken[::-1] * 0.1, taken, np.zeros((2000, 0)))])
+    assert found.calibrated
+    assert 0 < found.slope < 1
+
+
 def test_what_is_the_same_for_all_is_left_to_the_intercept() -> None:
     random = np.random.default_rng(0)
     taken = random.random(2000) < 0.2

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -77,32 +80,52 @@ def test_moments_with_offers_as_new_as_now_are_preferred(shown: bool) -> None:
     assert (min(since) < 0.01) == shown
 
 
-def test_no_moment_lies_between_a_mailing_and_what_it_led_to() -> None:
+def campaigns(since: Sequence[float], n: int = 400) -> Dataset:
+    """Mail four coupons to all on each day; a tenth is taken over the weeks after."""
     random = np.random.default_rng(0)
-    mailed, n = [2, 40, 95], 400  # coupons by mail for everybody, taken over the weeks after
-    offers = [f"{number}-{n}" for number in mailed for n in range(4)]
     table = pd.DataFrame(
         {
-            "offer_id": offers,
-            "valid_from": [day(number) for number in np.repeat(mailed, 4)],
-            "valid_until": [day(number + 45) for number in np.repeat(mailed, 4)],
+            "offer_id": [f"{number}-{n}" for number in since for n in range(4)],
+            "valid_from": [day(number) for number in np.repeat(since, 4)],
+            "valid_until": [day(number + 45) for number in np.repeat(since, 4)],
         }
     )
-    pairs = pd.DataFrame({"customer_id": [f"c{n}" for n in range(n)]}).merge(
-        table[["offer_id", "valid_from"]], how="cross"
-    )
+    people = pd.DataFrame({"customer_id": [f"c{n:03d}" for n in range(n)]})
+    pairs = people.merge(table[["offer_id", "valid_from"]], how="cross")
     shown = pairs.assign(event_type="impression", occurred_at=pairs["valid_from"])
     taken = pairs[random.random(len(pairs)) < 0.1].assign(event_type="redemption")
     delay = pd.to_timedelta(random.uniform(4, 20, len(taken)), "D")
     taken = taken.assign(occurred_at=taken["valid_from"] + delay)
-    dataset = Dataset.of(
-        {
-            "offers": table,
-            "interactions": pd.concat([shown, taken]).drop(columns="valid_from"),
-        }
-    )
+    log = pd.concat([shown, taken]).drop(columns="valid_from")
+    return Dataset.of({"customers": people, "offers": table, "interactions": log})
+
+
+def test_no_moment_lies_between_a_mailing_and_what_it_led_to() -> None:
+    dataset = campaigns([2, 40, 95])
     for end in range(120, 150, 3):
         folds = make_folds(dataset.before(day(end)), day(end))
         assert folds
         assert all(fold.logged for fold in folds)
         assert all(fold.shown["taken"].sum() >= len(fold.taken) for fold in folds)
+
+
+def test_offers_that_are_known_now_only_are_told_by_others() -> None:
+    """After a trial with some, the past holds no moment at which its offers were known."""
+    dataset = campaigns([2, 40, 75, 110])
+    log = dataset.interactions
+    some = log["customer_id"] < "c200"
+    tried = replace(dataset, interactions=log[some | (log["occurred_at"] < day(110))])
+    *past, half = make_folds(tried.before(day(135)), day(135))
+    assert all(fold.at <= day(110) for fold in past)
+    assert half.at == day(135)
+    assert half.logged
+    held = half.shown["customer_id"].unique()
+    assert set(half.shown["offer_id"]) == {f"110-{n}" for n in range(4)}
+    assert 50 < len(held) < 150  # half of those who were shown them
+    known = half.past.interactions
+    assert not known.loc[known["occurred_at"] >= day(110), "customer_id"].isin(held).any()
+    assert set(known.loc[known["occurred_at"] >= day(110), "offer_id"]) == set(
+        half.shown["offer_id"]
+    )
+    before = dataset.before(day(110))
+    assert all(fold.at < day(110) for fold in make_folds(before, day(110)))  # all are new
