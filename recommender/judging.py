@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 from data.dataset import valid_at
 from data.schema import CUSTOMER_ID, OFFER_ID
+from recommender.demographics import Demographics
 from recommender.layout import MOST_LISTS, Layout, evenly, lay_out, many_lists, most_lists
 from recommender.recipe import DEFAULT, Recipe
 from recommender.sources import Fitted, find_segments, fit_sources
@@ -74,6 +75,7 @@ def judge(
     seed: int = 0,
     recipe: Recipe = DEFAULT,
     suspects: frozenset[str] = frozenset(),
+    demographics: Demographics | None = None,
 ) -> Judged:
     """Fit the sources to the past of a fold and lay out what happened after it.
 
@@ -87,11 +89,15 @@ def judge(
         Hyper-parameters.
     suspects : frozenset of str
         Customers that are not learnt from.
+    demographics : Demographics, optional
+        The columns of profiles that a model has which learns from this and other moments.
     """
     features = customer_features(fold.past, fold.at).values
     found, _ = find_segments(features, k, seed) if k else (None, "")
     segments = None if found is None else found.model
-    fitted = fit_sources(fold.past, fold.at, features, segments, seed, recipe, suspects)
+    fitted = fit_sources(
+        fold.past, fold.at, features, segments, seed, recipe, suspects, demographics
+    )
     ids, offers = fitted.ids, fold.past.offer_ids
     known = ids.known(fold.taken[CUSTOMER_ID])
     taken = fold.taken[known & ~fold.taken[CUSTOMER_ID].isin(suspects)]

@@ -16,6 +16,7 @@ from recommender.attributes import build_attributes
 from recommender.base import Query
 from recommender.chances import collect_chances, met_by_anybody, spend_behind
 from recommender.content import PRIOR, ContentScorer, merchant_shares
+from recommender.demographics import Demographics
 from recommender.facts import Encoders
 from recommender.fitting import fit_collaborative
 from recommender.foreseeing import fit_would
@@ -72,6 +73,7 @@ def fit_sources(
     seed: int = 0,
     recipe: Recipe = DEFAULT,
     suspects: frozenset[str] = frozenset(),
+    demographics: Demographics | None = None,
 ) -> Fitted:
     """Fit every source to the rows before a moment.
 
@@ -87,7 +89,13 @@ def fit_sources(
         Hyper-parameters.
     suspects : frozenset of str
         Customers whose interactions are not learnt from; what is known of them stays theirs.
+    demographics : Demographics, optional
+        The columns of profiles, where other models have to have the same ones; else what the
+        customers table tells.
     """
+    moment = at.value // 1000
+    if demographics is None:
+        demographics = build_demographics(dataset.customers, moment)
     ids, offers = dataset.customer_ids, dataset.offer_ids
     trusted = _without(dataset, suspects)
     keys = build_keys(dataset)
@@ -95,10 +103,10 @@ def fit_sources(
     encoders = Encoders(
         offer_ids=offers.ids.astype(np.str_),
         keys=keys,
-        demographics=build_demographics(dataset.customers, at.value // 1000),
+        demographics=replace(demographics, moment=moment),
         survey=survey,
         segments=segments,
-        moment=at.value // 1000,
+        moment=moment,
     )
     query = learnt = encoders.query_dataset(dataset, features, ids)
     if suspects:

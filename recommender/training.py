@@ -18,9 +18,11 @@ from data.idmap import IdMap
 from data.schema import CUSTOMER_ID, OFFER_ID
 from recommender.base import Query
 from recommender.bundle import Bundle, Customers
+from recommender.demographics import Demographics
 from recommender.judging import Judged, judge
 from recommender.learning import Within, learn, learn_within
 from recommender.model import Recommender
+from recommender.profile_columns import build_demographics
 from recommender.recipe import DEFAULT, Recipe
 from recommender.sources import find_segments, fit_sources
 from recommender.tuning import tune
@@ -162,10 +164,14 @@ def _recommender(
             "The offers are known now, at past moments they were new: of late half of the "
             "customers were held out as well."
         )
+    # What a column of a profile counts is learnt at other moments, of some of the customers.
+    profile = build_demographics(dataset.customers, at.value // 1000)
     with _beside() as beside:
-        past = beside.submit(_learn_from, folds, k, seed, recipe, suspects)
+        past = beside.submit(_learn_from, folds, k, seed, recipe, suspects, profile)
         on_step("sources")
-        fitted = fit_sources(dataset, at, features.values, segments, seed, recipe, suspects)
+        fitted = fit_sources(
+            dataset, at, features.values, segments, seed, recipe, suspects, profile
+        )
         judged, within = past.result()
     on_step("hybrid")
     query = replace(fitted.query, flagged=_flagged(anomalies, fitted.ids))
@@ -174,9 +180,14 @@ def _recommender(
 
 
 def _learn_from(
-    folds: list[Fold], k: int | None, seed: int, recipe: Recipe, suspects: frozenset[str]
+    folds: list[Fold],
+    k: int | None,
+    seed: int,
+    recipe: Recipe,
+    suspects: frozenset[str],
+    profile: Demographics,
 ) -> tuple[list[Judged], Within]:
-    judged = [judge(fold, k, seed, recipe, suspects) for fold in folds]
+    judged = [judge(fold, k, seed, recipe, suspects, profile) for fold in folds]
     return judged, learn_within(judged)
 
 

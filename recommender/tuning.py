@@ -19,6 +19,7 @@ from recommender.judging import Judged, judge
 from recommender.layout import Score, in_chunks, score_listed
 from recommender.learning import learn, learn_within
 from recommender.model import Recommender
+from recommender.profile_columns import build_demographics
 from recommender.recipe import DEFAULT, Recipe
 from recommender.validation import make_folds
 from recommender.yardstick import compare, ndcg
@@ -87,6 +88,7 @@ def tune(
         Told the name of each of the 1 + `tries` steps as it begins.
     """
     folds = make_folds(dataset, at, seed)
+    profile = build_demographics(dataset.customers, at.value // 1000)
     random = np.random.default_rng(seed)
     recipes = [DEFAULT]
     while len(recipes) <= tries:
@@ -96,7 +98,8 @@ def tune(
     values = []
     for number, recipe in enumerate(recipes):
         on_step(f"try {number} of {tries}" if number else "the defaults")
-        values.append(_judge([judge(fold, k, seed, recipe) for fold in folds], recipe, seed))
+        judged = [judge(fold, k, seed, recipe, demographics=profile) for fold in folds]
+        values.append(_judge(judged, recipe, seed))
     tried = tuple(
         (recipe, float(value.mean()) if len(value) else 0.0)
         for recipe, value in zip(recipes, values, strict=True)

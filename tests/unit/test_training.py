@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,16 +12,20 @@ import pytest
 
 from data.dataset import Dataset
 from data.errors import DataError
+from data.synthetic import WorldParameters, generate
 from evaluation.harness import run_trial
 from evaluation.splitting import Protocol, split_dataset
+from recommender import profile_columns, training
 from recommender.base import HYBRID, POLICIES, Source
 from recommender.batch import query_customers, recommend_batch
 from recommender.bundle import Bundle
 from recommender.explanation import Explainer
 from recommender.lists import Wish
 from recommender.model_folder import save
+from recommender.profile_columns import build_demographics
 from recommender.service import Service
 from recommender.training import train
+from recommender.validation import some_customers
 
 pytestmark = pytest.mark.usefixtures("spared")
 Change = Callable[[dict[str, pd.DataFrame]], dict[str, pd.DataFrame]]
@@ -159,6 +164,31 @@ def test_the_future_changes_nothing(
     whole = version(small_dataset)
     assert version(small_dataset.before(at)) == whole
     assert version(small_dataset.before(at)) == whole  # and again: training is deterministic
+
+
+def test_what_a_profile_counts_is_learnt_of_the_columns_it_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The more customers, the more bands a number has; past moments know fewer, and a sample."""
+    monkeypatch.setattr(profile_columns, "PEOPLE", 20)
+    monkeypatch.setattr(training, "some_customers", partial(some_customers, most=300))
+    world = Dataset.of(generate(WorldParameters(customers=600, offers=40, days=120, seed=3)))
+    random, people = np.random.default_rng(0), len(world.customers)
+    own = {
+        "balance": random.normal(size=people),
+        "job": random.choice([f"j{n}" for n in range(90)], people),
+    }
+    dataset = replace(world, customers=world.customers.assign(**own))
+    bundle = train(dataset, tries=1)
+    model = bundle.recommender
+    assert model is not None
+    assert model.hybrid.calibrated
+    columns = len(model.encoders.demographics.names)
+    assert len(build_demographics(dataset.customers.iloc[::2], 0).names) < columns
+    assert model.hybrid.start.profile.shape == (columns,)
+    query = bundle.customers.query
+    assert query is not None
+    assert np.isfinite(model.blend(query.take(slice(0, 50))).score).all()
 
 
 @pytest.mark.slow
