@@ -15,7 +15,7 @@ from segmentation.profiles import label_of
 
 FILES = ("anomalies.csv", "transactions.csv", "anomalies.html", "report.json")
 SHOWN = 200  # rows of a table on the page
-MOST_POINTS = 4000
+MOST_POINTS, MOST_ODD = 4000, 1000  # drawn of very many, by chance: ordinary ones, and others
 ORDINARY = "ordinary"
 
 
@@ -64,7 +64,7 @@ def write_anomalies(
 
 
 def odd_map(found: pd.DataFrame, values: pd.DataFrame, seed: int = 0) -> alt.Chart:
-    """Draw customers by two features, those who are odd by kind."""
+    """Draw customers by two features, those who are odd by kind; of very many not all."""
     known = [name for name in (TRANSACTIONS, AVERAGE_VALUE) if values[name].notna().any()]
     if len(known) < 2:
         known = [name for name in values.columns if values[name].notna().any()][:2]
@@ -75,7 +75,12 @@ def odd_map(found: pd.DataFrame, values: pd.DataFrame, seed: int = 0) -> alt.Cha
     ordinary = points[points["kind"] == ORDINARY]
     if len(ordinary) > MOST_POINTS:
         ordinary = ordinary.sample(MOST_POINTS, random_state=seed)
-    points = pd.concat([ordinary, points[points["kind"] != ORDINARY]])
+    odd = points[points["kind"] != ORDINARY]
+    title = "Who stands out"
+    if len(odd) > MOST_ODD:
+        title += f": {MOST_ODD:,} of {len(odd):,}"
+        odd = odd.sample(MOST_ODD, random_state=seed)
+    points = pd.concat([ordinary, odd])
     kinds = sorted(set(points["kind"]) - {ORDINARY})
     colours = ["#c9d1da", *("#e45756", "#4c78a8", "#f58518", "#54a24b")[: len(kinds)]]
     scale = alt.Scale(domain=[ORDINARY, *kinds], range=colours)
@@ -96,6 +101,6 @@ def odd_map(found: pd.DataFrame, values: pd.DataFrame, seed: int = 0) -> alt.Cha
             size=alt.condition("datum.kind === 'ordinary'", alt.value(20), alt.value(80)),
             tooltip=["customer:N", "kind:N", "reasons:N", f"{x}:Q", f"{y}:Q"],
         )
-        .properties(width=640, height=420, title="Who stands out")
+        .properties(width=640, height=420, title=title)
     )
     return chart

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from data.dataset import Dataset
 from segmentation.anomaly import find_anomalies
 from segmentation.detector import TREES
 from segmentation.features import FEATURES, CustomerFeatures, customer_features
+from segmentation.odd_page import odd_map, write_anomalies
 
 COLUMNS = ["customer_id", "score", "p_value", "q_value", "flagged", "kind", "reasons"]
 ACTIVITY = [
@@ -244,3 +247,27 @@ def test_no_income_is_not_divided_by() -> None:
     features.values.loc[["c0001", "c0002"], "annual_income"] = 0.0
     found = find_anomalies(features)
     assert np.isfinite(found["score"]).all()
+
+
+def test_very_many_odd_ones_are_drawn_in_part(tmp_path: Path) -> None:
+    n = 12_000
+    values = pd.DataFrame(
+        {"age": np.linspace(20, 70, n), "annual_income": np.linspace(20, 90, n)}, index=ids(n)
+    ).reindex(columns=list(FEATURES))
+    found = pd.DataFrame(
+        {
+            "customer_id": values.index,
+            "score": 0.5,
+            "p_value": 0.5,
+            "q_value": 0.5,
+            "flagged": np.arange(n) % 2 == 0,
+            "kind": np.where(np.arange(n) % 4 == 0, "vip", "at risk"),
+            "reasons": "why",
+        }
+    )
+    transactions = pd.DataFrame(columns=["customer_id", "reason"])
+    write_anomalies(found, transactions, values, tmp_path, seed=0)
+    assert "Who stands out: 1,000 of 6,000" in (tmp_path / "anomalies.html").read_text()
+    assert len(pd.read_csv(tmp_path / "anomalies.csv")) == n
+    kinds = odd_map(found, values).to_dict()["datasets"].values()
+    assert {row["kind"] for rows in kinds for row in rows} == {"ordinary", "vip", "at risk"}
