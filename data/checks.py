@@ -135,7 +135,8 @@ def check_rows(raw: pd.DataFrame, table: Table, file: str) -> Checked:
         ignore_index=True,
     )
     rejected = rejected.sort_values("row", kind="stable").drop_duplicates("row")
-    frame = complete(typed[good].reset_index(drop=True), table)
+    kept = typed if good.all() else typed[good].reset_index(drop=True)
+    frame = complete(kept, table)
     numbers = np.flatnonzero(good) + 1
     return Checked(frame, rejected.reset_index(drop=True), raw, numbers, notes)
 
@@ -174,6 +175,8 @@ def _typed(
         values = raw.astype("str").str.strip()
         absent = ("",) if column.kind is Kind.ID else MISSING
         values = values.mask(values.isin(absent))
+        if values.equals(raw):
+            values = raw  # a second copy of millions of texts would stay in memory
     there = np.asarray(values.notna())
     typed: pd.Series
     if column.required:

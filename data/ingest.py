@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -112,6 +113,11 @@ def read_folder(
         where = f"All are in {folder / QUARANTINE}."
     for name, table in checked.items():
         table.refuse_too_bad(paths[name].name, max_bad, where)
+    del checked
+    # Of many million rows the texts as they were read would stay in memory for nothing. Who reads
+    # none of them, as a worker that serves, does without Arrow.
+    if (arrow := sys.modules.get("pyarrow")) is not None:
+        arrow.default_memory_pool().release_unused()
     return intake
 
 

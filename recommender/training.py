@@ -34,6 +34,7 @@ from segmentation.kmeans import Segmentation
 from segmentation.segments import SegmentModel
 
 STEPS = 5
+UNREAD = ("event_id", "propensity", "decision_id", "policy", "value")  # of interactions
 
 
 def train(
@@ -71,7 +72,7 @@ def train(
         There is nobody to learn from.
     """
     at = dataset.moment_after() if at is None else at
-    dataset = dataset.before(at)
+    dataset = _told(dataset.before(at))
     if not len(dataset.customer_ids):
         raise DataError(
             f"No customer is known before {at.isoformat()}.",
@@ -118,6 +119,11 @@ def train(
             query=query,
         ),
     )
+
+
+def _told(dataset: Dataset) -> Dataset:
+    """Leave out what training does not read: of many million rows every copy would hold it."""
+    return replace(dataset, interactions=dataset.interactions.drop(columns=list(UNREAD)))
 
 
 def _cannot_recommend(dataset: Dataset) -> str:
