@@ -11,6 +11,7 @@ import pytest
 from data.dataset import Dataset
 from data.errors import BundleError
 from data.idmap import IdMap
+from data.synthetic import WorldParameters, generate
 from evaluation.fullness import (
     CHANCE,
     FIGURES,
@@ -314,6 +315,17 @@ def test_random_lists_that_hit_too_often_are_found(split: Split, trial: Trial) -
     assert float(found.figures["away"]) > 5
     silent = {name: lists for name, lists in trial.lists.items() if name != "random"}
     assert check_chance(split, replace(trial, lists=silent)).passed is None
+
+
+def test_nothing_is_left_to_chance_where_there_is_one_offer() -> None:
+    world = Dataset.of(generate(WorldParameters(customers=300, offers=1, days=60)))
+    split = split_dataset(world, Protocol())
+    trial = run_trial(Service(train(split.train, at=split.at)), split)
+    found = check_chance(split, trial)
+    assert found.passed is True
+    assert found.figures["away"] == 0
+    values = {"precision@5": trial.values["random"]["precision@5"] * 0}
+    assert check_chance(split, replace(trial, values={"random": values})).passed is False
 
 
 def test_training_that_varies_is_found(
