@@ -15,6 +15,7 @@ from recommender.at_random import draw_at_random
 
 TEST_SHARE = 1 / 6
 SHORTEST, LONGEST = pd.Timedelta(days=7), pd.Timedelta(days=60)
+FEWEST, MOST_STARTS = 20, 50  # redemptions that a window is judged by; begins that are tried
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Protocol:
     Attributes
     ----------
     at : Timestamp, optional
-        The moment the lists are for; by default the last sixth of the history is test.
+        The moment the lists are for; by default the last sixth of the history is test, unless
+        hardly anything can be judged there (see `test_window`).
     until : Timestamp, optional
         End of the test window; by default the end of the data.
     new_offers : bool
@@ -141,11 +143,30 @@ def split_dataset(dataset: Dataset, protocol: Protocol, seed: int = 0) -> Split:
 def test_window(
     dataset: Dataset, protocol: Protocol
 ) -> tuple[pd.Timestamp, pd.Timestamp, pd.Timedelta]:
-    """Return the begin and the end of the test window, and how long the whole history is."""
+    """Return the begin and the end of the test window, and how long the whole history is.
+
+    Where nobody says when the window begins and hardly anything that was taken in it was on offer
+    at its begin, as between campaigns, it begins in the later half of the history when offers did
+    of which most was taken until the end.
+    """
     times = pd.concat([dataset.interactions[OCCURRED_AT], dataset.transactions[OCCURRED_AT]])
     span = times.max() - times.min()
     until = protocol.until or dataset.moment_after()
-    at = protocol.at or until - min(max(span * TEST_SHARE, SHORTEST), LONGEST)
+    if protocol.at is not None:
+        return protocol.at, until, span
+    at = until - min(max(span * TEST_SHARE, SHORTEST), LONGEST)
+    events = dataset.takings(dataset.positive_type() or CLICK)
+
+    def judged(moment: pd.Timestamp) -> int:
+        on_offer = dataset.offers.loc[valid_at(dataset.offers, moment), OFFER_ID]
+        inside = (events[OCCURRED_AT] >= moment) & (events[OCCURRED_AT] < until)
+        return int((inside & events[OFFER_ID].isin(on_offer)).sum())
+
+    if judged(at) < FEWEST:
+        starts = dataset.offers["valid_from"].value_counts()
+        later = starts.index[(starts.index >= until - span / 2) & (starts.index < until)]
+        best = max(later[:MOST_STARTS], key=lambda one: (judged(one), one), default=at)
+        at = best if judged(best) >= FEWEST else at
     return at, until, span
 
 

@@ -100,6 +100,28 @@ def test_the_default_moment_leaves_the_end_of_the_history_for_the_test() -> None
     assert (split.train.interactions["occurred_at"] < split.at).all()
 
 
+def test_campaigns_are_judged_where_they_begin() -> None:
+    """Between two campaigns nothing is on offer that is taken later."""
+    day = pd.Timedelta(days=1)
+    begins = {"a": 0, "b": 40, "c": 90, "d": 110}
+    offers = offers_of(
+        **{name: (BEGIN + n * day, BEGIN + (n + 9) * day) for name, n in begins.items()}
+    )
+    events = [
+        (f"{who}", name, "redemption", BEGIN + (n + 1 + who % 7) * day)
+        for name, n, takers in (("a", 0, 30), ("b", 40, 30), ("c", 90, 40), ("d", 110, 25))
+        for who in range(takers)
+    ]
+    split = split_dataset(dataset_of(offers, events), Protocol())
+    assert split.at == BEGIN + 90 * day  # most of the later half's; the last sixth begins after it
+    assert {offer for _, offer in pairs(split)} == {"c"}
+    asked = split_dataset(dataset_of(offers, events), Protocol(at=BEGIN + 110 * day))
+    assert {offer for _, offer in pairs(asked)} == {"d"}
+    few = [one for one in events if int(one[0]) < 5]
+    with pytest.raises(DataError, match="Choose another --at"):
+        split_dataset(dataset_of(offers, few), Protocol())
+
+
 def test_candidates_are_valid_at_the_moment() -> None:
     _, events = usual()
     offers = offers_of(
