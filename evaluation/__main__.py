@@ -46,7 +46,13 @@ def report(
         typer.Option(metavar="DIR|URL|synthetic|complete-journey", help="What to evaluate on."),
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Folder for index.html, report.json.")] = None,
-    at: Annotated[str | None, typer.Option(help="Moment of the lists, ISO 8601.")] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            help="Moment of the lists, ISO 8601 (default: before the last sixth of the history; "
+            "where hardly anything on offer then was taken, the begin of offers)."
+        ),
+    ] = None,
     days: Annotated[int | None, typer.Option(min=1, help="Length of the test window.")] = None,
     new_offers: Annotated[
         bool, typer.Option(help="Rank only the offers that begin at the moment.")
