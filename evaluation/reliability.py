@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy.special import expit
 
 from data.dataset import Dataset
@@ -50,12 +51,37 @@ def measure_reliability(service: Service, split: Split, dataset: Dataset) -> Rel
         return "not measured: scores are relative, not probabilities"
     if not split.by_time:
         return "not measured: pairs were held out at random, no time has passed"
-    score, shown, taken = _outcomes(service, split, dataset)
-    if not taken.any():
+    counts = what_came(split, dataset)
+    counts = counts[service.bundle.customer_ids.known(counts[CUSTOMER_ID])]
+    if not counts["taken"].any():
         return "not measured: nothing that was shown was redeemed"
-    people = np.arange(len(score))
-    found = fit_calibration([Trials(score, shown, taken, np.empty((len(score), 0)), people)])
-    order = np.argsort(score, kind="stable")
+    return hold(_log_odds(service, counts), counts)
+
+
+def what_came(split: Split, dataset: Dataset) -> pd.DataFrame:
+    """Count what was shown after the moment and could be redeemed, as far as its time has passed.
+
+    Returns
+    -------
+    DataFrame
+        customer_id, offer_id, how often it was shown, `n`, and how often `taken`.
+    """
+    log = dataset.interactions
+    later = log[(log[OCCURRED_AT] >= split.at) & (log[OCCURRED_AT] < split.until)]
+    showings = open_showings(dataset, later[later[EVENT_TYPE] == IMPRESSION])
+    passed = fit_delays(dataset, split.until).passed(showings, split.until)
+    counts = outcomes_of(dataset, showings, passed, later[later[EVENT_TYPE] == REDEMPTION])
+    return counts[counts[OFFER_ID].isin(split.candidates)]
+
+
+def hold(log_odds: np.ndarray, counts: pd.DataFrame) -> Reliability:
+    """Hold the log-odds of pairs, one for each row of `what_came`, against what came of them."""
+    shown, taken = counts["n"].to_numpy(np.float64), counts["taken"].to_numpy(np.float64)
+    pairs = len(counts)
+    found = fit_calibration(
+        [Trials(log_odds, shown, taken, np.empty((pairs, 0)), np.arange(pairs))]
+    )
+    order = np.argsort(log_odds, kind="stable")
     reached = np.cumsum(shown[order]) / shown.sum()
     part = np.minimum((reached * BINS).astype(np.int64), BINS - 1)
 
@@ -65,38 +91,23 @@ def measure_reliability(service: Service, split: Split, dataset: Dataset) -> Rel
     return Reliability(
         slope=found.slope,
         shown=by_part(shown),
-        expected=by_part(expit(score) * shown),
+        expected=by_part(expit(log_odds) * shown),
         observed=by_part(taken),
     )
 
 
-def _outcomes(
-    service: Service, split: Split, dataset: Dataset
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return score, number of showings and how many led to one, by pair of customer and offer."""
+def _log_odds(service: Service, counts: pd.DataFrame) -> np.ndarray:
+    """Score pairs of customer and offer: shape (pairs,)."""
     bundle, model = service.bundle, service.recommender
     query = bundle.customers.query
-    log = dataset.interactions
-    later = log[(log[OCCURRED_AT] >= split.at) & (log[OCCURRED_AT] < split.until)]
-    showings = open_showings(dataset, later[later[EVENT_TYPE] == IMPRESSION])
-    passed = fit_delays(dataset, split.until).passed(showings, split.until)
-    counts = outcomes_of(dataset, showings, passed, later[later[EVENT_TYPE] == REDEMPTION])
-    known = bundle.customer_ids.known(counts[CUSTOMER_ID])
-    counts = counts[known & counts[OFFER_ID].isin(split.candidates)]
-    if query is None or counts.empty:
-        return np.empty(0), np.empty(0), np.empty(0)
+    if query is None:
+        return np.empty(0)
     people, place = np.unique(bundle.customer_ids.rows(counts[CUSTOMER_ID]), return_inverse=True)
     columns = counts[OFFER_ID].map(model.encoders.offer_rows).to_numpy(dtype=np.int64)
-    asked = query.take(people)
-    score = np.concatenate(
-        [
-            model.blend(asked.take(rows)).score[place[here] - rows[0], columns[here]]
-            for rows, here in _in_blocks(len(people), place)
-        ]
-    )
-    order = np.concatenate([here for _, here in _in_blocks(len(people), place)])
-    score[order] = score.copy()
-    return score, counts["n"].to_numpy(np.float64), counts["taken"].to_numpy(np.float64)
+    asked, score = query.take(people), np.empty(len(counts))
+    for rows, here in _in_blocks(len(people), place):
+        score[here] = model.blend(asked.take(rows)).score[place[here] - rows[0], columns[here]]
+    return score
 
 
 def _in_blocks(people: int, place: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

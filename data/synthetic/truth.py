@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from data.errors import DataError
-from data.schema import CUSTOMER_ID, EVENT_TYPE, IMPRESSION, OCCURRED_AT, REDEMPTION
+from data.schema import CUSTOMER_ID, EVENT_TYPE, IMPRESSION, OCCURRED_AT, OFFER_ID, REDEMPTION
 from data.synthetic.campaigns import PERIOD
 from data.synthetic.liking import Liking, examined
 from data.synthetic.parameters import WorldParameters
@@ -42,6 +42,10 @@ class Contexts:
     who: np.ndarray
     day: np.ndarray
     lately: np.ndarray
+
+    def where(self, kept: np.ndarray) -> Contexts:
+        """Return some of the visits, by a mask."""
+        return Contexts(self.who[kept], self.day[kept], self.lately[kept])
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,24 @@ class TrueWorld:
         done = np.unique(who[place] * periods + day[place] // PERIOD)
         lately = np.isin(who * periods + day // PERIOD - 1, done) & (day >= PERIOD)
         return Contexts(who, day, lately)
+
+    def chances(self, interactions: pd.DataFrame, showings: pd.DataFrame) -> np.ndarray:
+        """Return how likely each showing truly was to be redeemed, by who had yet to.
+
+        Parameters
+        ----------
+        interactions : DataFrame
+            The log, from its beginning.
+        showings : DataFrame
+            Impressions of it.
+        """
+        visits = interactions.loc[interactions[EVENT_TYPE] == IMPRESSION, "decision_id"].unique()
+        visit = pd.Index(visits).get_indexer(pd.Index(showings["decision_id"]))
+        lately, who = self.contexts(interactions).lately[visit], self.rows(showings[CUSTOMER_ID])
+        offer = pd.Index(self.stage.offers.table[OFFER_ID]).get_indexer(showings[OFFER_ID])
+        chance = examined(showings["position"].to_numpy(dtype=np.float64))
+        chance = chance * self.liking.click(who, offer)
+        return np.asarray(chance * self.liking.redemption(who, offer, lately))
 
     def rows(self, customers: pd.Series[str]) -> np.ndarray:
         """Return the rows of customers by their ids."""

@@ -11,7 +11,7 @@ from data.dataset import Dataset
 from data.synthetic import PRESETS, generate
 from data.synthetic.truth import TrueWorld
 from evaluation.splitting import Protocol, split_dataset
-from evaluation.suites.ranking.value import truthfulness, worth
+from evaluation.suites.ranking.value import reachable, truthfulness, worth
 from recommender.service import Service
 from recommender.training import train
 
@@ -22,7 +22,8 @@ def test_a_world_tells_what_lists_are_worth_and_whether_chances_are_true() -> No
     dataset = Dataset.of(generate(parameters))
     split = split_dataset(dataset, Protocol(), 0)
     service = Service(train(split.train, at=split.at))
-    rows = worth("d", service, split, TrueWorld.of(parameters), dataset)
+    world = TrueWorld.of(parameters)
+    rows = worth("d", service, split, world, dataset)
     value = {row.figure: row.value for row in rows}
     assert (
         value["conversion of the oracle, exact"] > value["conversion of the logging policy, exact"]
@@ -34,3 +35,6 @@ def test_a_world_tells_what_lists_are_worth_and_whether_chances_are_true() -> No
     # A ratio to nothing observed is infinite and says so; its interval starts where data allow.
     assert all(np.isfinite(row.value) or row.figure.endswith("/ 0)") for row in told)
     assert all(row.low <= row.value <= row.high for row in told[1:])
+    limit = reachable("d", world, split, dataset)
+    assert 0 <= limit.value <= 10
+    assert limit.holds is None  # what can be reached is no floor

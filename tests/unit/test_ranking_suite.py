@@ -23,13 +23,13 @@ from evaluation.suites.ranking.beside import (
     paired,
     plain_lists,
 )
-from evaluation.suites.ranking.campaigns import spend_lists, split_campaign
+from evaluation.suites.ranking.campaigns import spend_lists, split_campaign, together
 from evaluation.suites.ranking.films import ask, beside, make_folds
 from evaluation.suites.ranking.newcomers import KNOWN, rows_of_new_films
 from evaluation.suites.ranking.purchases import plain_purchase_lists, split_purchases
 from evaluation.suites.ranking.ridge import profile_columns
 from evaluation.suites.ranking.worlds import coverage, popularity_ranks, turn_knobs
-from recommender.base import HYBRID
+from recommender.base import HYBRID, Source
 from recommender.batch import recommend_batch
 from recommender.lists import Wish
 from recommender.service import Service
@@ -197,7 +197,7 @@ def test_of_new_items_only_nothing_bought_before_is_relevant_or_listed(
     given = customers_of(split.customers)
     ours = recommend_batch(service, given, Wish(split.at, offers=split.candidates))
     plain = plain_purchase_lists(split, 10)
-    assert list(plain) == ["households that bought it"]
+    assert list(plain) == ["households that bought it", "weighted autoencoder"]
     for lists in (ours, *plain.values()):
         assert len(lists)
         assert not pairs(lists) & bought
@@ -209,6 +209,20 @@ def test_personal_frequency_ranks_by_the_households_own_transactions(lines: pd.D
     assert lists.loc[lists["customer_id"] == "x", "offer_id"].tolist() == ["milk", "eggs"]
     # Somebody who bought nothing gets what most households bought, by id where that is equal.
     assert lists.loc[lists["customer_id"] == "new", "offer_id"].tolist() == ["eggs", "milk"]
+
+
+def test_a_household_counts_once_however_many_campaigns_it_is_in() -> None:
+    def trial(customers: list[str], ours: list[float]) -> Trial:
+        values = {source: {HEADLINE: np.zeros(len(customers))} for source in SOURCES}
+        values[Source.CONTENT] = {HEADLINE: np.full(len(customers), 0.1)}
+        values[HYBRID] = {HEADLINE: np.array(ours)}
+        return Trial({}, {}, {}, np.array(customers, dtype=object), values, {})
+
+    best, gap = together("d", [trial(["a", "b"], [0.9, 0.2]), trial(["a"], [0.3])])
+    assert (best.figure, best.value) == ("content (best part), warm", pytest.approx(0.1))
+    assert "(2 customers)" in gap.figure
+    assert gap.value == pytest.approx((0.6 + 0.2) / 2 - 0.1)
+    assert gap.holds is False  # two households prove nothing
 
 
 # -- films

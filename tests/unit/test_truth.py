@@ -110,6 +110,28 @@ def test_a_policy_that_knows_the_truth_is_worth_more(truth: TrueWorld, log: pd.D
     assert truth.value(knowing, contexts).ctr > 1.3 * logged.ctr
 
 
+def test_showings_lead_to_as_many_redemptions_as_their_true_chances_say(
+    truth: TrueWorld, log: pd.DataFrame
+) -> None:
+    shown = log[log["event_type"] == "impression"]
+    done = log[log["event_type"] == "redemption"].drop_duplicates(["customer_id", "offer_id"])
+    first = shown.merge(
+        done[["customer_id", "offer_id", "occurred_at"]],
+        on=["customer_id", "offer_id"],
+        how="left",
+        suffixes=("", "_done"),
+    )
+    open_yet = ~(first["occurred_at"] > first["occurred_at_done"]).to_numpy()
+    chance = truth.chances(log, shown)
+    assert ((chance >= 0) & (chance < 1)).all()
+    expected = chance[open_yet].sum()
+    assert len(done) == pytest.approx(expected, abs=4 * np.sqrt(expected))
+    likely = chance > np.median(chance)
+    pairs = pd.MultiIndex.from_frame(done[["customer_id", "offer_id"]])
+    hit = pd.MultiIndex.from_frame(shown[["customer_id", "offer_id"]]).isin(pairs)
+    assert hit[likely].mean() > 5 * hit[~likely].mean()
+
+
 def test_a_folder_without_truth_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         TrueWorld.read(tmp_path)

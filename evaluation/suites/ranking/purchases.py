@@ -14,8 +14,10 @@ from data.schema import CUSTOMER_ID, EVENT_TYPE, ITEM_ID, OCCURRED_AT, OFFER_ID,
 from data.sources.complete_journey import NAME, is_installed, read_purchase_lines
 from evaluation.benchmark import Row, not_measured
 from evaluation.harness import HEADLINE, run_trial
+from evaluation.rivals import fit_autoencoder, past_of
 from evaluation.splitting import Split
 from evaluation.suites.ranking.beside import measured, ndcg, plain_lists
+from recommender.autoencoder import mean_diagonal
 from recommender.base import HYBRID, Source
 from recommender.service import Service
 from recommender.training import train
@@ -23,6 +25,7 @@ from recommender.training import train
 LAST_WEEK, WEEKS = 44, 4
 FEWEST = 20  # households that bought a product before it counts as an offer
 REPEATS_FLOOR, NEW_FLOOR = 0.41, 0.056
+AUTOENCODER, PENALTY = {"exponent": 0.5, "dropout": 0.3}, 70.0
 K = 10
 STEPS = 3
 
@@ -110,7 +113,8 @@ def _measure(split: Split, name: str, floor: float) -> list[Row]:
 def plain_purchase_lists(split: Split, n: int) -> dict[str, pd.DataFrame]:
     """Rank by how often the household bought the product, and by how many households did.
 
-    Where products can be taken once only, what was bought is left out and nothing is frequent.
+    Beside them the weighted autoencoder with the hyper-parameters of the published figures. Where
+    products can be taken once only, what was bought is left out and nothing is frequent.
     """
     log = split.train.interactions
     offers, people = split.train.offer_ids, IdMap(split.customers)
@@ -121,7 +125,16 @@ def plain_purchase_lists(split: Split, n: int) -> dict[str, pd.DataFrame]:
         (np.ones(len(own)), (people.rows(own[CUSTOMER_ID]), offers.rows(own[OFFER_ID]))),
         shape=(len(people), len(offers)),
     ).toarray()
-    scores = {"households that bought it": np.tile(popularity, (len(people), 1))}
+    past = past_of(split.train, split.train.customer_ids, split.at, np.empty(0), 0)
+    autoencoder = {**AUTOENCODER, "penalty": PENALTY / mean_diagonal(past.taken)}
+    filled = np.zeros((len(people), len(offers)))
+    asked = pd.Series(people.ids, dtype="str")
+    known = past.people.known(asked)
+    filled[known] = fit_autoencoder(past, autoencoder, 0)(past.people.rows(asked[known]))
+    scores = {
+        "households that bought it": np.tile(popularity, (len(people), 1)),
+        "weighted autoencoder": filled,
+    }
     if split.train.offers["repeatable"].all():
         scores["personal frequency"] = times
     else:

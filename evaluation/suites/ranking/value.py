@@ -11,15 +11,16 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from scipy.special import logit
 from scipy.stats import chi2
 
 from data.dataset import Dataset
-from data.schema import CUSTOMER_ID, OCCURRED_AT, OFFER_ID
+from data.schema import CUSTOMER_ID, EVENT_TYPE, IMPRESSION, OCCURRED_AT, OFFER_ID
 from data.synthetic import PRESETS, generate
 from data.synthetic.truth import Policy, TrueWorld
 from evaluation.benchmark import Row, at_least
 from evaluation.harness import SOURCES
-from evaluation.reliability import measure_reliability
+from evaluation.reliability import hold, measure_reliability, what_came
 from evaluation.splitting import Protocol, Split, split_dataset
 from recommender.base import HYBRID
 from recommender.service import Service
@@ -28,6 +29,7 @@ from recommender.training import train
 SEEDS = (0, 1, 2)
 STEPS = len(SEEDS)
 LEAST_SHARE = 0.5  # of the gap between the logging policy and the oracle
+LEAST_CHANCE = 1e-9  # stands for none, which has no log-odds
 SLOPE, DECILE = (0.9, 1.1), (0.8, 1.25)
 
 
@@ -41,8 +43,10 @@ def rows(on_step: Callable[[str], None]) -> list[Row]:
         split = split_dataset(dataset, Protocol(), seed)
         service = Service(train(split.train, at=split.at, seed=seed))
         data = f"default world, seed {seed}"
-        found += worth(data, service, split, TrueWorld.of(parameters), dataset)
+        world = TrueWorld.of(parameters)
+        found += worth(data, service, split, world, dataset)
         found += truthfulness(data, service, split, dataset)
+        found.append(reachable(data, world, split, dataset))
     return found
 
 
@@ -50,8 +54,9 @@ def worth(
     data: str, service: Service, split: Split, world: TrueWorld, dataset: Dataset
 ) -> list[Row]:
     """Compute by which share each policy closes the gap between logging and oracle."""
-    log = dataset.interactions
-    contexts = world.contexts(log[log[OCCURRED_AT] >= split.at])
+    contexts = world.contexts(dataset.interactions)
+    first_day = (split.at - world.stage.world.start) / pd.Timedelta(days=1)
+    contexts = contexts.where(contexts.day >= first_day)
     people = world.liking.people.table[CUSTOMER_ID]
     logged = world.value(world.drawing(world.stage.policy), contexts).conversion
     best = world.value(_showing(world, _true_chances(world)), contexts).conversion
@@ -90,6 +95,26 @@ def truthfulness(data: str, service: Service, split: Split, dataset: Dataset) ->
         high = expected / least if least else np.inf
         found.append(replace(row, low=expected / most, high=high))
     return found
+
+
+def reachable(data: str, world: TrueWorld, split: Split, dataset: Dataset) -> Row:
+    """Count the tenths that hold by the true chances: no model can be expected to do better.
+
+    Who never redeems what nobody honours leaves tenths without a redemption, and no ratio there.
+    """
+    counts = what_came(split, dataset)
+    log = dataset.interactions
+    shown = log[(log[EVENT_TYPE] == IMPRESSION) & (log[OCCURRED_AT] >= split.at)]
+    chance = shown[[CUSTOMER_ID, OFFER_ID]].assign(chance=world.chances(log, shown))
+    mean = chance.groupby([CUSTOMER_ID, OFFER_ID])["chance"].mean()
+    pairs = pd.MultiIndex.from_frame(counts[[CUSTOMER_ID, OFFER_ID]])
+    true = hold(logit(np.maximum(mean.reindex(pairs).to_numpy(), LEAST_CHANCE)), counts)
+    low, high = DECILE
+    good = sum(
+        bool(seen) and low <= told / seen <= high
+        for told, seen in zip(true.expected, true.observed, strict=True)
+    )
+    return Row(data, f"deciles that hold by the true chances, of {len(true.shown)}", good)
 
 
 def _between(data: str, figure: str, value: float, ends: tuple[float, float]) -> Row:
