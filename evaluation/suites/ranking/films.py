@@ -13,7 +13,8 @@ from sklearn.model_selection import KFold
 from data.dataset import Dataset
 from data.ingest import MAX_BAD
 from data.schema import CUSTOMER_ID, NO, OFFER_ID, YES
-from data.sources.movielens import holds_movielens, read_movielens
+from data.sources.movielens import read_movielens
+from data.sources.movielens_files import find_layout
 from evaluation.benchmark import Row, at_least, not_measured
 from evaluation.splitting import Protocol, split_dataset
 from evaluation.suites.ranking import newcomers
@@ -32,7 +33,7 @@ from recommender.lists import Wish
 from recommender.service import Service
 from recommender.training import train
 
-NAME, FOLDER = "ML-100K", "ml-100k"
+NAME, FOLDER, PEOPLE = "ML-100K", "ml-100k", 943
 FOLDS, ASKED, K = 5, 20, 20
 ZERO, SURVEY = "zero history", f"survey of the {ASKED} most popular"
 STEPS = FOLDS + 1 + newcomers.STEPS
@@ -64,10 +65,12 @@ class Meeting:
 def rows(on_step: Callable[[str], None], data: Path | None) -> list[Row]:
     """Measure where the folder `data`, or its ml-100k, holds the data set."""
     folders = (data, data / FOLDER) if data else ()
-    folder = next((one for one in folders if holds_movielens(one)), None)
+    folder = next((one for one in folders if find_layout(one)), None)
     if folder is None:
         return [not_measured(NAME, "name its folder with --data")]
     dataset = read_movielens(folder, max_bad=MAX_BAD).dataset
+    if len(dataset.customers) != PEOPLE:
+        return [not_measured(NAME, f"{folder} holds another MovieLens")]
     found: dict[tuple[str, str], list[np.ndarray]] = {}
     surveyed: dict[str, list[np.ndarray]] = {}
     for number, meeting in enumerate(make_folds(dataset, FOLDS)):
