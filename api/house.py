@@ -75,11 +75,11 @@ class Model:
 
     def epoch(self, at: pd.Timestamp) -> tuple[int, int]:
         """Return the stretch of time, an hour at most, within which the same offers are valid."""
-        return bisect_right(self._turns, at.value), at.value // HOUR
+        return bisect_right(self._turns, at.value // 1000), at.value // HOUR
 
     @cached_property
     def _turns(self) -> list[int]:
-        """Nanoseconds at which some offer begins or ends."""
+        """Microseconds at which some offer begins or ends."""
         return [] if self.service is None else self.service.candidates.turns
 
 

@@ -111,7 +111,10 @@ def check_rows(raw: pd.DataFrame, table: Table, file: str) -> Checked:
         if column.name in raw.columns:
             typed[column.name] = _typed(raw[column.name], column, file, reasons, notes)
     for name in raw.columns.difference(list(table.names)):
-        if _is_text(raw[name]):
+        if _is_binary(raw[name]):
+            typed = typed.drop(columns=name)
+            notes.append(f"{file}: column {str(name)!r} holds binary data and is left out.")
+        elif _is_text(raw[name]):
             typed[name] = raw[name].mask(raw[name].isin(MISSING))
     good = np.ones(len(raw), dtype=bool)
     for bad, _, _ in reasons:
@@ -156,6 +159,12 @@ def reject(rows: pd.DataFrame, numbers: np.ndarray, column: str, reason: str) ->
 
 def _is_text(values: pd.Series) -> bool:
     return bool(pd.api.types.is_string_dtype(values) or pd.api.types.is_object_dtype(values))
+
+
+def _is_binary(values: pd.Series) -> bool:
+    """Tell whether a column holds bytes, as of a photo or a hash."""
+    stated = values.dropna() if values.dtype == object else values.iloc[:0]
+    return any(isinstance(value, bytes | bytearray) for value in stated.iloc[:100])
 
 
 def _typed(
@@ -220,5 +229,5 @@ def _times(values: pd.Series) -> tuple[pd.Series, bool]:
     # "now" is no record of anything, nor is a year before Christ.
     dated = values.where(values.str.contains(r"^\d{4}", regex=True, na=False))
     typed = pd.to_datetime(dated.str.upper(), utc=True, errors="coerce", format="ISO8601")
-    zoned = values.str.contains(r"(?:[Zz]|T.*[+-]\d\d(?::?\d\d)?)$", regex=True, na=True)
+    zoned = values.str.contains(r"(?:[Zz]|[T ].*[+-]\d\d(?::?\d\d)?)$", regex=True, na=True)
     return typed.astype("datetime64[us, UTC]"), bool((~zoned.astype(bool) & typed.notna()).any())

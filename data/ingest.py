@@ -18,12 +18,15 @@ from data.errors import DataError, UsageError
 from data.files import read_raw
 from data.schema import (
     CUSTOMER_ID,
+    CUSTOMERS,
+    INTERACTIONS,
     MALL_COLUMNS,
     MALL_FILE,
     NO,
     OFFER_ID,
     SURVEY_ANSWERS,
     TABLES,
+    TRANSACTIONS,
     YES,
     Table,
 )
@@ -31,6 +34,7 @@ from data.schema import (
 ENDINGS = (".parquet", ".csv", ".csv.gz")
 MAX_BAD = 0.01
 QUARANTINE = "quarantine"
+STRANGERS, LOOKED_AT = 0.9, 10_000  # share of so many rows whose customers are not known
 
 
 @dataclass
@@ -122,9 +126,10 @@ def read_folder(
 
 
 def check_together(checked: dict[str, Checked]) -> None:
-    """Check what no table can tell alone: offers that are referred to, answers given twice."""
+    """Check what no table can tell alone: ids that are referred to, answers given twice."""
     _check_references(checked)
     _check_answers(checked)
+    _note_strangers(checked)
 
 
 def find_table(folder: Path, name: str) -> Path | None:
@@ -237,6 +242,24 @@ def _check_answers(checked: dict[str, Checked]) -> None:
     table.reject_also(odd.to_numpy(dtype=bool), "answer", "is neither yes nor no")
     again = table.frame.duplicated([CUSTOMER_ID, "question"])
     table.reject_also(again.to_numpy(), "question", "is already answered in an earlier row")
+
+
+def _note_strangers(checked: dict[str, Checked]) -> None:
+    """Remark on a table that names hardly any known customer: ids may be written otherwise."""
+    if CUSTOMERS.name not in checked or checked[CUSTOMERS.name].frame.empty:
+        return
+    known = set(checked[CUSTOMERS.name].frame[CUSTOMER_ID])
+    for name in (TRANSACTIONS.name, INTERACTIONS.name):
+        if name not in checked or checked[name].frame.empty:
+            continue
+        owners = checked[name].frame[CUSTOMER_ID]
+        some = owners.iloc[:: max(1, len(owners) // LOOKED_AT)]
+        strange = ~some.isin(known)
+        if strange.mean() > STRANGERS:
+            checked[name].notes.append(
+                f"{name}: hardly any of its customers ({some[strange].iloc[0]!r}) is in customers "
+                f"({min(known)!r}): are their ids written alike?"
+            )
 
 
 def _check_references(checked: dict[str, Checked]) -> None:

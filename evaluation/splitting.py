@@ -130,8 +130,8 @@ def split_dataset(dataset: Dataset, protocol: Protocol, seed: int = 0) -> Split:
     truth = truth_listed[~again].reset_index(drop=True)
     if truth.empty:
         raise DataError(
-            f"No {kind} between {at.isoformat()} and {until.isoformat()} is of an offer that was "
-            "valid at the start.",
+            f"Nothing was redeemed or clicked between {at.isoformat()} and {until.isoformat()} "
+            "that was on offer at the start and still open to the customer.",
             "Choose another --at or a longer --days.",
         )
     return Split(

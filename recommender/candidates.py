@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from data.dataset import microseconds
 from data.schema import OFFER_ID
 from recommender.base import Query
 from recommender.lists import Wish
@@ -30,13 +31,14 @@ class Candidates:
 
     @cached_property
     def turns(self) -> list[int]:
-        """Moments, in nanoseconds since 1970, from which on other offers are valid than before."""
+        """Moments, in microseconds since 1970, from which on other offers are valid than before."""
         return sorted(set(np.concatenate(self._validity).tolist()))
 
     def valid(self, at: pd.Timestamp) -> np.ndarray:
         """Mask of the offers that are valid at a moment: shape (offers,)."""
         begins, ends = self._validity
-        return np.asarray((begins <= at.value) & (at.value < ends))
+        moment = at.value // 1000
+        return np.asarray((begins <= moment) & (moment < ends))
 
     def of(self, wish: Wish) -> np.ndarray:
         """Mask of the offers that a list may hold, for everybody: shape (offers,)."""
@@ -83,12 +85,13 @@ class Candidates:
 
     @cached_property
     def _validity(self) -> tuple[np.ndarray, np.ndarray]:
-        """First nanosecond of each offer's validity and the first after it."""
-        begins, ends = (self._offers[name] for name in ("valid_from", "valid_until"))
+        """First microsecond of each offer's validity and the first after it.
+
+        In nanoseconds the year 9999, which often stands for an open end, could not be told.
+        """
+        begins, ends = (microseconds(self._offers[name]) for name in ("valid_from", "valid_until"))
         open_begin, open_end = np.iinfo(np.int64).min, np.iinfo(np.int64).max
         return (
-            np.where(
-                begins.isna(), open_begin, begins.astype("datetime64[ns, UTC]").astype("int64")
-            ),
-            np.where(ends.isna(), open_end, ends.astype("datetime64[ns, UTC]").astype("int64")),
+            begins.fillna(open_begin).to_numpy(dtype=np.int64),
+            ends.fillna(open_end).to_numpy(dtype=np.int64),
         )

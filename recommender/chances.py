@@ -52,23 +52,16 @@ def collect_chances(
 
     taken = dataset.takings(dataset.positive_type() or CLICK)
     events = count(taken, np.ones(len(taken)))
-    table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
     impressions = open_showings(dataset, dataset.events(IMPRESSION))
     chance = looked_at(impressions, dataset.events(CLICK))
     shown = count(impressions, chance * fit_delays(dataset, at).passed(impressions, at))
     pairs = events.astype(bool)
-    first = pd.concat([dataset.interactions[OCCURRED_AT], dataset.transactions[OCCURRED_AT]]).min()
-    begin = table["valid_from"].fillna(first)
-    end = table["valid_until"].fillna(at)
-    span = max((at - first) / pd.Timedelta(days=1), 1.0) if pd.notna(first) else 1.0
-    begin, end = begin.where(begin > first, first), end.where(end < at, at)
-    days = (end - begin).dt.total_seconds().to_numpy(dtype=np.float64) / 86_400
-    live = np.maximum(days, 1.0) / span
+    table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
     logged = events.nnz > 0 and pairs.multiply(shown.astype(bool)).nnz >= SHOWN_FIRST * pairs.nnz
     return Chances(
         events=events,
         shown=_by_habit(shown, dataset, ids) if logged else None,
-        live=np.nan_to_num(live, nan=1.0),
+        live=_live(dataset, taken, at),
         dated=table[["valid_from", "valid_until"]].notna().any(axis=1).to_numpy(),
         met=met_by_anybody(dataset),
         spend=spend,
@@ -76,6 +69,46 @@ def collect_chances(
         attributes=attributes,
         columns=columns,
     )
+
+
+def _live(dataset: Dataset, taken: pd.DataFrame, at: pd.Timestamp) -> np.ndarray:
+    """Return the share of the history in which each offer was valid: shape (offers,).
+
+    One that begins at the moment or later had no chance yet. One that was taken outside the dates
+    that it states now was valid then as well: dates are moved when an offer comes again.
+    """
+    first = pd.concat([dataset.interactions[OCCURRED_AT], dataset.transactions[OCCURRED_AT]]).min()
+    if pd.isna(first):
+        return np.ones(len(dataset.offer_ids))
+    start, moment = first.value // 1000, at.value // 1000
+    begin, end = lifetimes(dataset, taken)
+    ran = np.minimum(end, moment) - np.maximum(begin, start)
+    return np.asarray(np.maximum(ran, 0.0) / max(moment - start, 1))
+
+
+def lifetimes(dataset: Dataset, taken: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return since when and until when each offer was valid, by its dates and what was taken.
+
+    Parameters
+    ----------
+    taken : DataFrame
+        Interactions.
+
+    Returns
+    -------
+    begin, end : ndarray of float, shape (offers,)
+        Microseconds since 1970; infinite where nothing is stated.
+    """
+    offers = dataset.offer_ids
+    table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
+    begin = microseconds(table["valid_from"]).to_numpy(dtype=np.float64, na_value=-np.inf)
+    end = microseconds(table["valid_until"]).to_numpy(dtype=np.float64, na_value=np.inf)
+    timed = taken[taken[OCCURRED_AT].notna()]
+    rows = offers.rows(timed[OFFER_ID])
+    when = microseconds(timed[OCCURRED_AT]).to_numpy(dtype=np.float64)
+    np.minimum.at(begin, rows, when)
+    np.maximum.at(end, rows, when + 1.0)
+    return begin, end
 
 
 def met_by_anybody(dataset: Dataset) -> np.ndarray:

@@ -16,6 +16,7 @@ from data.ingest import MAX_BAD
 from data.schema import CUSTOMER_ID, CUSTOMERS, OFFER_ID
 from data.settings import read_settings
 from recommender.batch import query_customers
+from recommender.bundle import Bundle
 from recommender.given import moment_of, tables
 from recommender.lists import Listed, Wish
 from recommender.model_folder import load
@@ -65,7 +66,7 @@ def explain(
     )
     listed = service.recommend(query, wish)[0].offers
     if not listed:
-        raise UsageError("No offer is a candidate at that moment.", "Choose another --at.")
+        raise UsageError(_why_none(bundle, offer, moment), "Choose another --at.")
     reasons = service.explainer.reasons(query, listed)
     if as_json:
         offers = [
@@ -85,6 +86,20 @@ def explain(
         say(f"The model does not know {customer}: only the tables given, if any, speak here.")
     for one_listed, why in zip(listed, reasons, strict=True):
         _print(service, one_listed, why)
+
+
+def _why_none(bundle: Bundle, offer: str | None, moment: pd.Timestamp) -> str:
+    """Say why there is nothing to explain."""
+    if offer is None:
+        return "No offer is a candidate at that moment."
+    row = bundle.offers.set_index(OFFER_ID).loc[offer]
+    dates = [
+        f"{word} {row[name].isoformat()}"
+        for word, name in (("from", "valid_from"), ("until", "valid_until"))
+        if pd.notna(row[name])
+    ]
+    stated = f"; it is valid {' '.join(dates)}" if dates else ""
+    return f"The offer {offer!r} is no candidate at {moment.isoformat()}{stated}."
 
 
 def _print(service: Service, one: Listed, reasons: list[str]) -> None:

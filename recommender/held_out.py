@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from data.dataset import Dataset, valid_at
 from data.idmap import IdMap
-from data.schema import CUSTOMER_ID, OCCURRED_AT, OFFER_ID, REDEMPTION
+from data.schema import CUSTOMER_ID, ITEM_ID, OCCURRED_AT, OFFER_ID, REDEMPTION
+from recommender.arrivals import with_arrivals
 from recommender.base import HYBRID, Source
 from recommender.batch import query_customers
 from recommender.bundle import Bundle
@@ -78,18 +80,17 @@ def scores(bundle: Bundle, held: HeldOut, policy: str = HYBRID) -> np.ndarray:
     """Score the offers for the customers: shape (n, c), finite.
 
     Of the customers that a model knows it knows what it was trained with, as when it serves; of
-    others what was known at the moment. Offers it does not know it can only rank last.
+    others what was known at the moment. Offers that came after it it is told of, as when it serves.
 
     Raises
     ------
     BundleError
         The model recommends nothing.
     """
+    bundle = with_arrivals(bundle, _came_later(bundle, held))
     recommender = Service(bundle).recommender
     _, query = query_customers(bundle, held.given, held.at)
-    names = IdMap(recommender.encoders.offer_ids)
-    known = names.known(pd.Series(held.offers, dtype="str"))
-    columns = names.rows(held.offers[known])
+    columns = IdMap(recommender.encoders.offer_ids).rows(held.offers)
     found = np.empty(held.taken.shape)
     for rows in in_chunks(query):
         part = query.take(rows)
@@ -98,33 +99,38 @@ def scores(bundle: Bundle, held: HeldOut, policy: str = HYBRID) -> np.ndarray:
             if policy == Source.POPULARITY
             else recommender.blend(part).score
         )
-        found[rows[:, None], known] = score[:, columns]
-    least = found[:, known].min(initial=0.0)
-    found[:, ~known] = least - 1.0
+        found[rows] = score[:, columns]
     return found
 
 
-def deal_out(
-    dataset: Dataset,
-    seed: int,
-    *,
-    since: pd.Timestamp | None = None,
-    until: pd.Timestamp | None = None,
-) -> Dataset:
-    """Give what customers did from, or before, a moment to other customers.
+def _came_later(bundle: Bundle, held: HeldOut) -> list[dict[str, Any]]:
+    """Return the offers to score that a model was trained without, with their items."""
+    known = set() if bundle.recommender is None else set(bundle.recommender.encoders.offer_rows)
+    fresh = sorted(set(held.offers.tolist()) - known)
+    if not fresh:
+        return []
+    links = held.given.offer_items
+    items = links[links[OFFER_ID].isin(fresh)].groupby(OFFER_ID)[ITEM_ID].agg(list)
+    table = held.given.offers[held.given.offers[OFFER_ID].isin(fresh)]
+    return [
+        {**{str(name): value for name, value in row.items()}, "items": items.get(offer, [])}
+        for offer, row in zip(table[OFFER_ID], table.to_dict("records"), strict=True)
+    ]
 
-    With `until` what they answered and who they are as well: answers and behaviour teach each other
-    (see `recommender.survey`), so that either alone would still tell who takes what.
+
+def deal_out(dataset: Dataset, seed: int, *, until: pd.Timestamp) -> Dataset:
+    """Give what customers did before a moment to other customers.
+
+    What they answered and who they are as well: answers and behaviour teach each other (see
+    `recommender.survey`), so that either alone would still tell who takes what.
     """
     dealt = {}
     random = np.random.default_rng(seed)
-    names = ("transactions", "interactions", "customers", "survey_answers")
-    for name in names[: 2 if until is None else 4]:
+    for name in ("transactions", "interactions", "customers", "survey_answers"):
         frame: pd.DataFrame = getattr(dataset, name)
         rows = np.ones(len(frame), dtype=bool)
         if OCCURRED_AT in frame:
-            times = frame[OCCURRED_AT]
-            rows = np.array(times >= since if until is None else times < until, dtype=bool)
+            rows = np.array(frame[OCCURRED_AT] < until, dtype=bool)
         owner = frame[CUSTOMER_ID].copy()
         people = random.permutation(np.sort(owner[rows].unique()))
         owner[rows] = owner[rows].map(dict(zip(people, np.roll(people, 1), strict=True)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ def build_demographics(customers: pd.DataFrame, moment: int) -> Demographics:
         known = numbers_of(values)
         at = _places(known[~np.isnan(known)]) if places is None else places
         if len(at) > 1 and not np.isnan(known).all():
-            names += [f"{name}{SEPARATOR}{place:g}" for place in at]
+            names += [f"{name}{SEPARATOR}{told}" for told in _told(at)]
             centres += at
             # A bell reaches about to its neighbours, whatever their distance.
             widths += np.gradient(np.array(at)).tolist()
@@ -75,6 +76,16 @@ def build_demographics(customers: pd.DataFrame, moment: int) -> Demographics:
         np.array(crosses, dtype=np.int64).reshape(-1, 2),
         moment,
     )
+
+
+def _told(places: Sequence[float]) -> list[str]:
+    """Name places, which differ, with no more digits than that takes."""
+    names: list[str] = []
+    for digits in (6, 9, 12, 17):
+        names = [f"{place:.{digits}g}" for place in places]
+        if len(set(names)) == len(names):
+            break
+    return names
 
 
 def _counts(values: pd.Series[Any]) -> bool:

@@ -129,6 +129,12 @@ def publish(
                 f"Nothing is known of how good {wanted} is.",
                 "Give --data DIR to measure it, or --force to publish it all the same.",
             )
+        if verdict.against != before:
+            raise BundleError(
+                f"{wanted} was held against {verdict.against or 'none'}, and {before or 'none'} is "
+                "the current model.",
+                "Give --data DIR to measure it anew, or --force to publish it all the same.",
+            )
     refused = bool(verdict and verdict.reasons and not force)
     if not refused:
         make_current(target, wanted)

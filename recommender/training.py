@@ -93,7 +93,8 @@ def train(
     query: Query | None = None
     if tries and not reason:
         k = None if segmentation is None else segmentation.model.n_segments
-        tuned = tune(dataset, at, k=k, tries=tries, seed=seed, on_step=on_step)
+        suspects = _suspects(anomalies, recipe)
+        tuned = tune(dataset, at, k=k, tries=tries, seed=seed, suspects=suspects, on_step=on_step)
         recipe = tuned.recipe
         notes.append(tuned.told())
     if reason:
@@ -151,7 +152,7 @@ def _recommender(
     on_step: Callable[[str], None],
 ) -> tuple[Recommender, Query]:
     on_step("validation")
-    suspects = frozenset() if recipe.learn_from_suspects else _suspects(anomalies)
+    suspects = _suspects(anomalies, recipe)
     left_out = int(dataset.interactions[CUSTOMER_ID].isin(suspects).sum())
     if left_out:
         notes.append(
@@ -212,7 +213,9 @@ def _beside() -> Iterator[Executor]:
         yield pool
 
 
-def _suspects(anomalies: pd.DataFrame) -> frozenset[str]:
+def _suspects(anomalies: pd.DataFrame, recipe: Recipe) -> frozenset[str]:
+    if recipe.learn_from_suspects:
+        return frozenset()
     odd = anomalies["flagged"].astype(bool) & (anomalies["kind"] == FRAUD)
     return frozenset(anomalies.loc[odd, CUSTOMER_ID])
 

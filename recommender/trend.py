@@ -10,6 +10,7 @@ import pandas as pd
 
 from data.dataset import Dataset, microseconds
 from data.schema import CLICK, OCCURRED_AT, OFFER_ID
+from recommender.chances import lifetimes
 from recommender.history import fading
 
 STRENGTH = 2.0  # recent redemptions that "as ever" counts for
@@ -37,9 +38,7 @@ def trend_of(dataset: Dataset, at: pd.Timestamp) -> np.ndarray:
     rows, weight = offers.rows(events[OFFER_ID]), fading(when, moment)
     order = np.argsort(when, kind="stable")
     clock = np.concatenate([[0.0], weight[order].cumsum()])
-    table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
-    begin = microseconds(table["valid_from"]).to_numpy(dtype=np.float64, na_value=-np.inf)
-    end = microseconds(table["valid_until"]).to_numpy(dtype=np.float64, na_value=np.inf)
+    begin, end = lifetimes(dataset, events)
     first = np.searchsorted(when[order], begin)
     last = np.maximum(np.searchsorted(when[order], end), first)
     recent_share = (clock[last] - clock[first]) / np.maximum(last - first, 1)

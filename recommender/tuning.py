@@ -21,7 +21,7 @@ from recommender.learning import learn, learn_within
 from recommender.model import Recommender
 from recommender.profile_columns import build_demographics
 from recommender.recipe import DEFAULT, Recipe
-from recommender.validation import make_folds
+from recommender.validation import make_folds, some_customers
 from recommender.yardstick import compare, ndcg
 
 CHOICES: dict[str, tuple[float, ...]] = {
@@ -72,6 +72,7 @@ def tune(
     k: int | None,
     tries: int = 12,
     seed: int = 0,
+    suspects: frozenset[str] = frozenset(),
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Tuned:
     """Search for a better recipe on the moments before `at`.
@@ -84,10 +85,12 @@ def tune(
         Number of segments.
     tries : int
         How many recipes beside the default are tried.
+    suspects : frozenset of str
+        Customers that are not learnt from.
     on_step : callable
         Told the name of each of the 1 + `tries` steps as it begins.
     """
-    folds = make_folds(dataset, at, seed)
+    folds = make_folds(some_customers(dataset, seed=seed), at, seed)
     profile = build_demographics(dataset.customers, at.value // 1000)
     random = np.random.default_rng(seed)
     recipes = [DEFAULT]
@@ -98,7 +101,7 @@ def tune(
     values = []
     for number, recipe in enumerate(recipes):
         on_step(f"try {number} of {tries}" if number else "the defaults")
-        judged = [judge(fold, k, seed, recipe, demographics=profile) for fold in folds]
+        judged = [judge(fold, k, seed, recipe, suspects, profile) for fold in folds]
         values.append(_judge(judged, recipe, seed))
     tried = tuple(
         (recipe, float(value.mean()) if len(value) else 0.0)

@@ -15,7 +15,9 @@ import pytest
 from data.console import run
 from data.ingest import write_folder
 from recommender.__main__ import app
+from recommender.gate_checks import WORSE
 from recommender.model_folder import VERSIONS, load, save
+from recommender.verdict import Check, Verdict, write_verdict
 from recommender.versions import CURRENT
 from tests.integration.conftest import run_here
 
@@ -268,6 +270,9 @@ def test_a_damaged_or_unmeasured_version_is_not_published(
     second = save(replace(load(model), seed=9), copy).version
     code, _, err = asked(capsys, monkeypatch, "publish", first, "--model", copy)
     assert (code, "--data DIR to measure it" in err) == (5, True)
+    write_verdict(Verdict(first, "another", (Check(WORSE, True, "it is not", {}),)), copy)
+    code, _, err = asked(capsys, monkeypatch, "publish", first, "--model", copy)
+    assert (code, "was held against another" in err) == (5, True)
     (copy / VERSIONS / first / "core.npz").write_bytes(b"")
     for words in (("publish", first, "--force"), ("publish", first), ("rollback",)):
         code, _, err = asked(capsys, monkeypatch, *words, "--model", copy)

@@ -17,12 +17,19 @@ START = pd.Timestamp("2024-01-01", tz="UTC")
 Log = list[tuple[str, str, str, int]]
 
 
-def chances_of(log: Log, *, repeatable: bool) -> Chances:
+def chances_of(log: Log, *, repeatable: bool, begin: dict[str, int] | None = None) -> Chances:
     """Collect the chances of offers "o" and "other" in a log of events by day."""
+    starts = {name: START + pd.Timedelta(days=day) for name, day in (begin or {}).items()}
     rows = [(*row[:3], START + pd.Timedelta(days=row[3])) for row in log]
     dataset = Dataset.of(
         {
-            "offers": pd.DataFrame({"offer_id": ["o", "other"], "repeatable": repeatable}),
+            "offers": pd.DataFrame(
+                {
+                    "offer_id": ["o", "other"],
+                    "repeatable": repeatable,
+                    "valid_from": [starts.get("o"), starts.get("other")],
+                }
+            ).astype({"valid_from": "datetime64[us, UTC]"}),
             "interactions": pd.DataFrame(
                 rows, columns=["customer_id", "offer_id", "event_type", "occurred_at"]
             ),
@@ -55,6 +62,22 @@ def test_what_cannot_be_redeemed_again_has_no_chance(repeatable: bool) -> None:
     assert a[0] / a[1] == pytest.approx(2.0 if repeatable else 1.0)
     assert b[0] > 0 == b[1]
     np.testing.assert_array_equal(chances.events.toarray(), [[1.0, 0.0], [0.0, 0.0]])
+
+
+@pytest.mark.parametrize("day", [99, 150])
+def test_what_has_not_begun_had_no_chance(day: int) -> None:
+    log = [("a", "o", "redemption", 1), ("b", "o", "redemption", 9)]
+    chances = chances_of(log, repeatable=True, begin={"other": day})
+    assert chances.live[1] == 0
+    assert chances.counts()[1][1] == 0
+
+
+def test_an_offer_whose_dates_were_moved_was_valid_when_it_was_taken() -> None:
+    log = [(name, offer, "redemption", day) for name in "ab" for offer in ("o", "other")
+           for day in (0, 50)]  # fmt: skip
+    whole = chances_of(log, repeatable=True)
+    moved = chances_of(log, repeatable=True, begin={"other": 98})
+    np.testing.assert_allclose(moved.live, whole.live)
 
 
 def test_an_offer_is_not_worse_for_being_shown_to_people_who_never_answer() -> None:

@@ -184,11 +184,20 @@ def test_naive_times_are_read_as_utc_and_said_so() -> None:
     assert "UTC" in note
 
 
-@pytest.mark.parametrize("time", [MOMENT, "2025-03-01T12:00:00+02:00", "2025-03-01T12:00+0200"])
+@pytest.mark.parametrize(
+    "time",
+    [MOMENT, "2025-03-01T12:00:00+02:00", "2025-03-01T12:00+0200", "2025-03-01 12:00:00+02:00"],
+)
 def test_times_with_a_zone_need_no_note(time: str) -> None:
     checked = check(TRANSACTIONS, customer_id=["a"], occurred_at=[time], amount=["1"])
     assert checked.frame["occurred_at"].tolist() == [pd.Timestamp(MOMENT)]
     assert checked.notes == []
+
+
+def test_bytes_are_left_out_and_said_so() -> None:
+    checked = check(CUSTOMERS, customer_id=["a", "b"], photo=[None, b"\x00\xff"])
+    assert "photo" not in checked.frame
+    assert any("'photo' holds binary data" in note for note in checked.notes)
 
 
 @pytest.mark.parametrize("zone", [None, "UTC", "Europe/Paris"])

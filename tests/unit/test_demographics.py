@@ -174,3 +174,17 @@ def test_numbers_of_more_customers_are_told_apart_more_finely(n: int, bands: int
     table = Dataset.of({"customers": pd.DataFrame(people)}).customers
     told = build_demographics(table, MICROSECONDS)
     assert (told.attribute == "annual_income").sum() == bands
+
+
+def test_numbers_alike_in_six_digits_keep_their_columns_apart() -> None:
+    people = pd.DataFrame(
+        {
+            "customer_id": [f"c{n}" for n in range(150)],
+            "gender": ["Female", "Male"] * 75,
+            "registered": 1_700_000_000 + 37 * np.arange(150),
+        }
+    )
+    dataset = Dataset.of({"customers": people})
+    found = build_demographics(dataset.customers, 0)
+    assert len(set(found.names)) == len(found.names)
+    assert found.membership(dataset.customers, dataset.customer_ids).nnz

@@ -258,6 +258,20 @@ def test_interactions_with_unknown_offers_are_quarantined(make: Make) -> None:
     assert intake.rows["interactions"] == 5
 
 
+def test_customers_whose_ids_are_written_otherwise_are_remarked(make: Make) -> None:
+    log = interactions("o1", "o1").replace("\na,", "\nA-00,")
+    files = {"customers.csv": CUSTOMERS_CSV, "offers.csv": "offer_id\no1\n"}
+    (note,) = lenient(make({**files, "interactions.csv": log})).notes
+    assert "'A-00'" in note
+    assert "ids written alike" in note
+
+
+def test_customers_without_a_profile_are_no_fault(make: Make) -> None:
+    log = interactions(*["o1"] * 5) + f"\nz,o1,click,{MOMENT}"
+    files = {"customers.csv": CUSTOMERS_CSV, "offers.csv": "offer_id\no1\n"}
+    assert read_folder(make({**files, "interactions.csv": log})).notes == []
+
+
 def test_items_of_unknown_offers_are_quarantined(make: Make) -> None:
     links = "offer_id,item_id\no1,i1\no9,i1\n"
     intake = lenient(make({"offers.csv": "offer_id\no1\n", "offer_items.csv": links}))

@@ -11,6 +11,7 @@ from data.dataset import valid_at
 from data.errors import BundleError, UsageError
 from recommender.base import POLICIES, Query
 from recommender.bundle import Bundle
+from recommender.candidates import Candidates
 from recommender.facts import Facts
 from recommender.lists import Listed, Wish
 from recommender.service import Service
@@ -41,6 +42,14 @@ def test_only_valid_offers_are_listed(small_service: Service, query: Query) -> N
     valid = valid_at(small_service.bundle.offers, middle)
     for listed in lists_of(small_service, query, Wish(at=middle, n=50)):
         assert all(valid[one.row] for one in listed)
+
+
+def test_an_end_in_the_year_9999_is_no_end(small_bundle: Bundle, at: pd.Timestamp) -> None:
+    never = pd.Timestamp("9999-12-31", tz="UTC").as_unit("us")
+    begun = at - pd.Timedelta(days=1)
+    open_end = Candidates(small_bundle.offers.assign(valid_from=begun, valid_until=never))
+    assert open_end.valid(at).all()
+    assert open_end.valid(pd.Timestamp("2200-01-01", tz="UTC")).all()
 
 
 def test_redeemed_offers_return_only_if_repeatable_or_asked(

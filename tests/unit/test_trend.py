@@ -40,6 +40,12 @@ def test_what_is_taken_more_of_late_gains() -> None:
     assert found[2] < -1
 
 
+def test_dates_that_were_moved_are_no_trend() -> None:
+    days = {"a": list(range(1, 301)), "b": list(range(1, 301))}
+    moved = trend_of(dataset_of(days, begin={"b": 1}), AT)
+    np.testing.assert_allclose(moved, trend_of(dataset_of(days), AT), atol=0.02)
+
+
 def test_a_season_good_for_all_is_no_trend() -> None:
     days = list(range(1, 31)) * 5 + list(range(31, 300))
     np.testing.assert_allclose(trend_of(dataset_of({"a": days, "b": days}), AT), 0, atol=1e-9)
