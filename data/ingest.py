@@ -17,24 +17,16 @@ from data.dataset import Dataset
 from data.errors import DataError, UsageError
 from data.files import read_raw
 from data.schema import (
-    CUSTOMER_ID,
-    CUSTOMERS,
-    INTERACTIONS,
     MALL_COLUMNS,
     MALL_FILE,
-    NO,
-    OFFER_ID,
-    SURVEY_ANSWERS,
     TABLES,
-    TRANSACTIONS,
-    YES,
     Table,
 )
+from data.together import check_together
 
 ENDINGS = (".parquet", ".csv", ".csv.gz")
 MAX_BAD = 0.01
 QUARANTINE = "quarantine"
-STRANGERS, LOOKED_AT = 0.9, 10_000  # share of so many rows whose customers are not known
 
 
 @dataclass
@@ -123,13 +115,6 @@ def read_folder(
     if (arrow := sys.modules.get("pyarrow")) is not None:
         arrow.default_memory_pool().release_unused()
     return intake
-
-
-def check_together(checked: dict[str, Checked]) -> None:
-    """Check what no table can tell alone: ids that are referred to, answers given twice."""
-    _check_references(checked)
-    _check_answers(checked)
-    _note_strangers(checked)
 
 
 def find_table(folder: Path, name: str) -> Path | None:
@@ -230,48 +215,3 @@ def _with_ragged(rejected: pd.DataFrame, ragged: tuple[tuple[int, str], ...]) ->
     )
     others = rejected[~rejected["row"].isin(extra["row"])]
     return pd.concat([others, extra], ignore_index=True).sort_values("row", ignore_index=True)
-
-
-def _check_answers(checked: dict[str, Checked]) -> None:
-    """Reject answers to yes-no questions that are neither, and second answers to a question."""
-    if SURVEY_ANSWERS.name not in checked:
-        return
-    table = checked[SURVEY_ANSWERS.name]
-    asked = table.frame["question"].str.startswith(("offer:", "category:"))
-    odd = asked & ~table.frame["answer"].isin((YES, NO))
-    table.reject_also(odd.to_numpy(dtype=bool), "answer", "is neither yes nor no")
-    again = table.frame.duplicated([CUSTOMER_ID, "question"])
-    table.reject_also(again.to_numpy(), "question", "is already answered in an earlier row")
-
-
-def _note_strangers(checked: dict[str, Checked]) -> None:
-    """Remark on a table that names hardly any known customer: ids may be written otherwise."""
-    if CUSTOMERS.name not in checked or checked[CUSTOMERS.name].frame.empty:
-        return
-    known = set(checked[CUSTOMERS.name].frame[CUSTOMER_ID])
-    for name in (TRANSACTIONS.name, INTERACTIONS.name):
-        if name not in checked or checked[name].frame.empty:
-            continue
-        owners = checked[name].frame[CUSTOMER_ID]
-        some = owners.iloc[:: max(1, len(owners) // LOOKED_AT)]
-        strange = ~some.isin(known)
-        if strange.mean() > STRANGERS:
-            checked[name].notes.append(
-                f"{name}: hardly any of its customers ({some[strange].iloc[0]!r}) is in customers "
-                f"({min(known)!r}): are their ids written alike?"
-            )
-
-
-def _check_references(checked: dict[str, Checked]) -> None:
-    """Reject rows that name an offer which the offers table does not have."""
-    if "offers" not in checked:
-        return
-    offers = checked["offers"].frame[OFFER_ID]
-    for name in ("offer_items", "interactions"):
-        if name not in checked:
-            continue
-        table = checked[name]
-        unknown = ~table.frame[OFFER_ID].isin(offers)
-        if not unknown.any():
-            continue
-        table.reject_also(unknown.to_numpy(), OFFER_ID, "is not in offers")

@@ -17,10 +17,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from data.checks import check_rows
 from data.errors import DataError
-from data.ingest import MAX_BAD, Intake, check_together
+from data.ingest import MAX_BAD, Intake
 from data.schema import INTERACTIONS, OCCURRED_AT, TABLES, TRANSACTIONS
 from data.store import Store
 from data.stored import RECORDED_AT
+from data.together import check_together
 
 DATED = (TRANSACTIONS.name, INTERACTIONS.name)
 MICROSECOND = pd.Timedelta(microseconds=1)

@@ -20,6 +20,7 @@ from recommender.demographics import Demographics
 from recommender.facts import Encoders
 from recommender.fitting import fit_collaborative
 from recommender.foreseeing import fit_would
+from recommender.habits import responses_of
 from recommender.history import history_of
 from recommender.keys import KeySpace, build_keys
 from recommender.likeness import fit_likeness
@@ -33,6 +34,7 @@ from recommender.recipe import DEFAULT, Recipe
 from recommender.ridges import fit_ridges, kin_of
 from recommender.starts import Start
 from recommender.survey import behave_as_answers, build_survey, prefer_given
+from recommender.thinning import thin
 from recommender.trend import trend_of
 from segmentation.kmeans import Segmentation, segment_customers
 from segmentation.segments import SegmentModel
@@ -97,7 +99,7 @@ def fit_sources(
     if demographics is None:
         demographics = build_demographics(dataset.customers, moment)
     ids, offers = dataset.customer_ids, dataset.offer_ids
-    trusted = _without(dataset, suspects)
+    trusted = thin(_without(dataset, suspects))
     keys = build_keys(dataset)
     survey = build_survey(trusted)
     encoders = Encoders(
@@ -109,9 +111,10 @@ def fit_sources(
         moment=moment,
     )
     query = learnt = encoders.query_dataset(dataset, features, ids)
-    if suspects:
+    if trusted is not dataset:
         history, redeemed = history_of(trusted, ids, offers, encoders.moment)
-        learnt = replace(query, history=history, redeemed=redeemed)
+        responses = responses_of(trusted, ids)
+        learnt = replace(query, history=history, redeemed=redeemed, responses=responses)
     spend = spend_behind(query.purchases, keys)
     table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
     # What nobody met yet has no say in what attributes there are: it may as well come tomorrow.
@@ -171,7 +174,7 @@ def fit_sources(
                 readiness.of(keys.offer_keys),
                 chances.unmet(),
                 popularity.odds - popularity.level,
-                Start.believed(query.responses, query.demographic.shape[1]),
+                Start.believed(learnt.responses, query.demographic.shape[1]),
                 rated=popularity.rated,
                 segmented=encoders.segments is not None,
             ),

@@ -25,6 +25,7 @@ from recommender.model import Recommender
 from recommender.profile_columns import build_demographics
 from recommender.recipe import DEFAULT, Recipe
 from recommender.sources import find_segments, fit_sources
+from recommender.thinning import thin, told_of
 from recommender.tuning import tune
 from recommender.validation import Fold, make_folds, some_customers
 from segmentation.anomaly import find_anomalies
@@ -136,7 +137,7 @@ def _cannot_recommend(dataset: Dataset) -> str:
 
 
 def _look_back(dataset: Dataset, at: pd.Timestamp, seed: int) -> list[Fold]:
-    return make_folds(some_customers(dataset, seed=seed), at, seed)
+    return make_folds(thin(some_customers(dataset, seed=seed)), at, seed)
 
 
 def _recommender(
@@ -158,6 +159,7 @@ def _recommender(
         notes.append(
             f"{left_out} interactions of customers flagged as possible fraud are not learnt from."
         )
+    notes += filter(None, [told_of(dataset, thin(dataset))])
     segments = None if segmentation is None else segmentation.model
     k = None if segments is None else segments.n_segments
     if not folds:

@@ -21,6 +21,7 @@ from recommender.learning import learn, learn_within
 from recommender.model import Recommender
 from recommender.profile_columns import build_demographics
 from recommender.recipe import DEFAULT, Recipe
+from recommender.thinning import thin
 from recommender.validation import make_folds, some_customers
 from recommender.yardstick import compare, ndcg
 
@@ -90,7 +91,7 @@ def tune(
     on_step : callable
         Told the name of each of the 1 + `tries` steps as it begins.
     """
-    folds = make_folds(some_customers(dataset, seed=seed), at, seed)
+    folds = make_folds(thin(some_customers(dataset, seed=seed)), at, seed)
     profile = build_demographics(dataset.customers, at.value // 1000)
     random = np.random.default_rng(seed)
     recipes = [DEFAULT]

@@ -266,6 +266,19 @@ def test_customers_whose_ids_are_written_otherwise_are_remarked(make: Make) -> N
     assert "ids written alike" in note
 
 
+def test_a_log_that_is_there_twice_is_remarked(make: Make) -> None:
+    log = interactions("o1", "o2").replace("click", "impression")
+    twice = "\n".join([log, *log.splitlines()[1:]])
+    (note,) = read_folder(make({"interactions.csv": twice})).notes
+    assert "50% of the impressions repeat an earlier one" in note
+
+
+def test_impressions_told_apart_by_anything_are_no_repetition(make: Make) -> None:
+    rows = [f"a,o1,impression,{MOMENT},{place}" for place in (1, 2, 3)]
+    text = "\n".join(["customer_id,offer_id,event_type,occurred_at,position", *rows])
+    assert read_folder(make({"interactions.csv": text})).notes == []
+
+
 def test_customers_without_a_profile_are_no_fault(make: Make) -> None:
     log = interactions(*["o1"] * 5) + f"\nz,o1,click,{MOMENT}"
     files = {"customers.csv": CUSTOMERS_CSV, "offers.csv": "offer_id\no1\n"}

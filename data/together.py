@@ -1,0 +1,89 @@
+"""What no table can tell alone: who and what is referred to, and a log that is there twice."""
+
+from __future__ import annotations
+
+from data.checks import Checked
+from data.schema import (
+    CUSTOMER_ID,
+    CUSTOMERS,
+    EVENT_TYPE,
+    IMPRESSION,
+    INTERACTIONS,
+    NO,
+    OFFER_ID,
+    SURVEY_ANSWERS,
+    TRANSACTIONS,
+    YES,
+)
+
+STRANGERS, LOOKED_AT = 0.9, 10_000  # share of so many rows whose customers are not known
+REPEATED = 0.2  # share of impressions that are there already
+
+
+def check_together(checked: dict[str, Checked]) -> None:
+    """Check what no table can tell alone: ids that are referred to, answers given twice."""
+    _check_references(checked)
+    _check_answers(checked)
+    _note_strangers(checked)
+    _note_repetition(checked)
+
+
+def _check_references(checked: dict[str, Checked]) -> None:
+    """Reject rows that name an offer which the offers table does not have."""
+    if "offers" not in checked:
+        return
+    offers = checked["offers"].frame[OFFER_ID]
+    for name in ("offer_items", "interactions"):
+        if name not in checked:
+            continue
+        table = checked[name]
+        unknown = ~table.frame[OFFER_ID].isin(offers)
+        if not unknown.any():
+            continue
+        table.reject_also(unknown.to_numpy(), OFFER_ID, "is not in offers")
+
+
+def _check_answers(checked: dict[str, Checked]) -> None:
+    """Reject answers to yes-no questions that are neither, and second answers to a question."""
+    if SURVEY_ANSWERS.name not in checked:
+        return
+    table = checked[SURVEY_ANSWERS.name]
+    asked = table.frame["question"].str.startswith(("offer:", "category:"))
+    odd = asked & ~table.frame["answer"].isin((YES, NO))
+    table.reject_also(odd.to_numpy(dtype=bool), "answer", "is neither yes nor no")
+    again = table.frame.duplicated([CUSTOMER_ID, "question"])
+    table.reject_also(again.to_numpy(), "question", "is already answered in an earlier row")
+
+
+def _note_strangers(checked: dict[str, Checked]) -> None:
+    """Remark on a table that names hardly any known customer: ids may be written otherwise."""
+    if CUSTOMERS.name not in checked or checked[CUSTOMERS.name].frame.empty:
+        return
+    known = set(checked[CUSTOMERS.name].frame[CUSTOMER_ID])
+    for name in (TRANSACTIONS.name, INTERACTIONS.name):
+        if name not in checked or checked[name].frame.empty:
+            continue
+        owners = checked[name].frame[CUSTOMER_ID]
+        some = owners.iloc[:: max(1, len(owners) // LOOKED_AT)]
+        strange = ~some.isin(known)
+        if strange.mean() > STRANGERS:
+            checked[name].notes.append(
+                f"{name}: hardly any of its customers ({some[strange].iloc[0]!r}) is in customers "
+                f"({min(known)!r}): are their ids written alike?"
+            )
+
+
+def _note_repetition(checked: dict[str, Checked]) -> None:
+    """Remark on impressions that say word for word what an earlier one says: a log copied twice."""
+    if INTERACTIONS.name not in checked:
+        return
+    table = checked[INTERACTIONS.name]
+    shown = table.frame[(table.frame[EVENT_TYPE] == IMPRESSION).to_numpy()]
+    owners = shown[CUSTOMER_ID]
+    some = shown[owners.isin(set(owners.iloc[:: 1 + len(owners) // LOOKED_AT])).to_numpy()]
+    again = float(some.duplicated().mean()) if len(some) else 0.0
+    if again > REPEATED:
+        table.notes.append(
+            f"{INTERACTIONS.name}: {again:.0%} of the impressions repeat an earlier one in every "
+            "column and count again: is the log there twice? Drop them, or give each an event_id."
+        )

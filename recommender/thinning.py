@@ -1,0 +1,69 @@
+"""What is learnt of somebody who was shown offers beyond measure: no more than of twenty others.
+
+A tester, a crawler or an account that many people share may be shown more than everybody else
+together: rates, habits and probabilities would be theirs. What is known of them stays as it is;
+only what is learnt from it is thinned, and evenly, so that their own rates stay what they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from data.dataset import Dataset
+from data.schema import CUSTOMER_ID, EVENT_TYPE, IMPRESSION, OCCURRED_AT
+
+BEYOND = 20.0  # times what others are shown on average
+USUAL = 0.99  # share of the customers that are others
+FEWEST = 50  # customers who were shown something, to tell what is usual
+
+
+def thin(dataset: Dataset) -> Dataset:
+    """Keep of what some customers did with offers as much as is learnt from; else the same object.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With everything that was recorded.
+
+    Returns
+    -------
+    Dataset
+        Of a customer who was shown more than `BEYOND` times as much as usual, an even part of the
+        interactions of each type.
+    """
+    events = dataset.interactions
+    shown = events.loc[(events[EVENT_TYPE] == IMPRESSION).to_numpy(), CUSTOMER_ID].value_counts()
+    if len(shown) < FEWEST:
+        return dataset
+    most = BEYOND * float(shown[shown <= shown.quantile(USUAL)].mean())
+    beyond = shown[shown > most]
+    if beyond.empty:
+        return dataset
+    theirs = np.flatnonzero(events[CUSTOMER_ID].isin(beyond.index))
+    order = events.iloc[theirs][OCCURRED_AT].reset_index(drop=True).sort_values(kind="stable")
+    theirs = theirs[order.index.to_numpy()]
+    rows = events.iloc[theirs]
+    place = rows.groupby([CUSTOMER_ID, EVENT_TYPE]).cumcount().to_numpy()
+    share = most / rows[CUSTOMER_ID].map(beyond).to_numpy(dtype=np.float64)
+    kept = np.ones(len(events), dtype=bool)
+    kept[theirs] = np.floor((place + 1) * share) > np.floor(place * share)
+    return replace(dataset, interactions=events[kept])
+
+
+def told_of(dataset: Dataset, thinned: Dataset) -> str:
+    """Say what is not learnt from; nothing where all of it is."""
+    left_out = len(dataset.interactions) - len(thinned.interactions)
+    if not left_out:
+        return ""
+    before, after = (
+        pd.Series(one.interactions[CUSTOMER_ID]).value_counts() for one in (dataset, thinned)
+    )
+    people = int((before > after.reindex(before.index, fill_value=0)).sum())
+    return (
+        f"{left_out} interactions of {people} customer{'s' * (people > 1)} shown more than "
+        f"{BEYOND:.0f} times as much as others are not learnt from: a machine, or an account of "
+        "many?"
+    )
