@@ -100,7 +100,7 @@ def publish(
 
     Refused is what ranks worse than the current model on what happened since, reads the future, or
     comes out differently from the same data and seed. With --data this is measured now; without,
-    the verdict that `train` or `publish` stored decides.
+    the verdict decides that `train` or `publish` stored, if it is against the current model.
 
     Example: `python -m recommender publish --model out/model --data out/world`
     """
@@ -129,7 +129,7 @@ def publish(
                 f"Nothing is known of how good {wanted} is.",
                 "Give --data DIR to measure it, or --force to publish it all the same.",
             )
-        if verdict.against != before:
+        if verdict.against != before != wanted:
             raise BundleError(
                 f"{wanted} was held against {verdict.against or 'none'}, and {before or 'none'} is "
                 "the current model.",

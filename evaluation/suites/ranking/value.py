@@ -100,7 +100,7 @@ def truthfulness(data: str, service: Service, split: Split, dataset: Dataset) ->
 def reachable(data: str, world: TrueWorld, split: Split, dataset: Dataset) -> Row:
     """Count the tenths that hold by the true chances: no model can be expected to do better.
 
-    Who never redeems what nobody honours leaves tenths without a redemption, and no ratio there.
+    Offers that nobody honours are never redeemed: tenths without a redemption have no ratio.
     """
     counts = what_came(split, dataset)
     log = dataset.interactions
