@@ -35,9 +35,16 @@ def as_utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+def as_end(moment: datetime) -> datetime:
+    """Read a moment as UTC; one far away stands for no end, as the year 9999 often does."""
+    # There a zone hardly matters, and may lead beyond the calendar.
+    return moment.replace(tzinfo=UTC) if moment.year > LATEST else as_utc(moment)
+
+
 Moment = Annotated[datetime, BeforeValidator(as_written), AfterValidator(as_utc)]
+End = Annotated[datetime, BeforeValidator(as_written), AfterValidator(as_end)]
 # Neither "3" nor true is a number.
-Number = Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False, strict=True)]
+Number = Annotated[float, Field(ge=-1e12, le=1e12, allow_inf_nan=False, strict=True)]
 # No control characters: some databases refuse them, and no id has any.
 ID_PATTERN = r"^[^\x00-\x1f]+$"
 CustomerId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=ID_PATTERN)]

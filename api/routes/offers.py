@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from api.bodies import ID_PATTERN, CustomerId, Moment, Number, Owned, ShortText, Text
+from api.bodies import ID_PATTERN, CustomerId, End, Moment, Number, Owned, ShortText, Text
 from api.dependencies import HouseDependency
 from api.errors import ApiError
 from api.house import House
@@ -66,9 +66,9 @@ class OfferFacts(Owned):
     reward: Number | None = None
     cost: Number | None = None
     margin: Number | None = None
-    min_spend: float | None = Field(default=None, ge=0, le=1e9, strict=True)
+    min_spend: float | None = Field(default=None, ge=0, le=1e12, strict=True)
     valid_from: Moment | None = None
-    valid_until: Moment | None = None
+    valid_until: End | None = None
     repeatable: Annotated[bool, Field(strict=True)] = False
     max_redemptions: float | None = Field(default=None, ge=0, le=1e9, strict=True)
     items: list[ShortText] = Field(default_factory=list, max_length=MOST_ITEMS)

@@ -188,6 +188,20 @@ def test_an_offer_that_is_put_again_changes_at_once(client: TestClient, known: s
     assert client.get(f"/offers/{listed}").json()["title"] == "Over"
 
 
+@pytest.mark.parametrize("end", ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59-05:00"])
+def test_an_offer_without_an_end_may_say_so_by_the_year_9999(
+    client: TestClient, known: str, end: str
+) -> None:
+    popular = client.get(f"/recommend/{known}").json()["offers"][0]["category"]
+    body = {"title": "For ever", "category": popular, "valid_until": end, "min_spend": 2e10}
+    made = client.put("/offers/for/ever", json=body)
+    assert (made.status_code, made.json()["valid_until"]) == (201, "9999-12-31T23:59:59Z")
+    again = {name: made.json()[name] for name in body}
+    assert client.put("/offers/for/ever", json=again).json() == made.json()
+    listed = client.get(f"/recommend/{known}?n=100").json()["offers"]
+    assert "for/ever" in {one["offer_id"] for one in listed}
+
+
 @pytest.mark.parametrize(
     "body",
     [
