@@ -15,6 +15,7 @@ from recommender.demographics import Demographics
 from recommender.layout import MOST_LISTS, Layout, evenly, lay_out, many_lists, most_lists
 from recommender.recipe import DEFAULT, Recipe
 from recommender.sources import Fitted, find_segments, fit_sources
+from recommender.thinning import without
 from recommender.validation import Fold
 from segmentation.features import customer_features
 
@@ -95,8 +96,9 @@ def judge(
     features = customer_features(fold.past, fold.at).values
     found, _ = find_segments(features, k, seed) if k else (None, "")
     segments = None if found is None else found.model
+    trusted = without(fold.past, suspects)
     fitted = fit_sources(
-        fold.past, fold.at, features, segments, seed, recipe, suspects, demographics
+        fold.past, fold.at, features, segments, seed, recipe, trusted, demographics
     )
     ids, offers = fitted.ids, fold.past.offer_ids
     known = ids.known(fold.taken[CUSTOMER_ID])

@@ -34,7 +34,6 @@ from recommender.recipe import DEFAULT, Recipe
 from recommender.ridges import fit_ridges, kin_of
 from recommender.starts import Start
 from recommender.survey import behave_as_answers, build_survey, prefer_given
-from recommender.thinning import thin
 from recommender.trend import trend_of
 from segmentation.kmeans import Segmentation, segment_customers
 from segmentation.segments import SegmentModel
@@ -74,7 +73,7 @@ def fit_sources(
     segments: SegmentModel | None,
     seed: int = 0,
     recipe: Recipe = DEFAULT,
-    suspects: frozenset[str] = frozenset(),
+    trusted: Dataset | None = None,
     demographics: Demographics | None = None,
 ) -> Fitted:
     """Fit every source to the rows before a moment.
@@ -89,8 +88,8 @@ def fit_sources(
         Segments fitted to them.
     recipe : Recipe
         Hyper-parameters.
-    suspects : frozenset of str
-        Customers whose interactions are not learnt from; what is known of them stays theirs.
+    trusted : Dataset, optional
+        The same without the interactions that are not learnt from; whose they are, they stay.
     demographics : Demographics, optional
         The columns of profiles, where other models have to have the same ones; else what the
         customers table tells.
@@ -99,7 +98,7 @@ def fit_sources(
     if demographics is None:
         demographics = build_demographics(dataset.customers, moment)
     ids, offers = dataset.customer_ids, dataset.offer_ids
-    trusted = thin(_without(dataset, suspects))
+    trusted = dataset if trusted is None else trusted
     keys = build_keys(dataset)
     survey = build_survey(trusted)
     encoders = Encoders(
@@ -184,14 +183,6 @@ def fit_sources(
         behaved=behaved,
         profile_segment=profile_segment(dataset, encoders, ids, features),
     )
-
-
-def _without(dataset: Dataset, suspects: frozenset[str]) -> Dataset:
-    """Leave out what some customers did with offers."""
-    if not suspects:
-        return dataset
-    kept = ~dataset.interactions[CUSTOMER_ID].isin(suspects)
-    return replace(dataset, interactions=dataset.interactions[kept])
 
 
 def _money(dataset: Dataset, query: Query, keys: KeySpace) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""What is learnt of somebody who was shown offers beyond measure: no more than of twenty others.
+"""What is learnt from: nothing of suspects, and of a machine no more than of twenty others.
 
 A tester, a crawler or an account that many people share may be shown more than everybody else
 together: rates, habits and probabilities would be theirs. What is known of them stays as it is;
@@ -18,6 +18,14 @@ from data.schema import CUSTOMER_ID, EVENT_TYPE, IMPRESSION, OCCURRED_AT
 BEYOND = 20.0  # times what others are shown on average
 USUAL = 0.99  # share of the customers that are others
 FEWEST = 50  # customers who were shown something, to tell what is usual
+
+
+def without(dataset: Dataset, suspects: frozenset[str]) -> Dataset:
+    """Leave out what some customers did with offers."""
+    if not suspects:
+        return dataset
+    kept = ~dataset.interactions[CUSTOMER_ID].isin(suspects)
+    return replace(dataset, interactions=dataset.interactions[kept])
 
 
 def thin(dataset: Dataset) -> Dataset:
@@ -54,10 +62,8 @@ def thin(dataset: Dataset) -> Dataset:
 
 
 def told_of(dataset: Dataset, thinned: Dataset) -> str:
-    """Say what is not learnt from; nothing where all of it is."""
+    """Say what `thin` left out of a dataset."""
     left_out = len(dataset.interactions) - len(thinned.interactions)
-    if not left_out:
-        return ""
     before, after = (
         pd.Series(one.interactions[CUSTOMER_ID]).value_counts() for one in (dataset, thinned)
     )

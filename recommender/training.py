@@ -25,9 +25,9 @@ from recommender.model import Recommender
 from recommender.profile_columns import build_demographics
 from recommender.recipe import DEFAULT, Recipe
 from recommender.sources import find_segments, fit_sources
-from recommender.thinning import thin, told_of
+from recommender.thinning import thin, told_of, without
 from recommender.tuning import tune
-from recommender.validation import Fold, make_folds, some_customers
+from recommender.validation import Fold, look_back
 from segmentation.anomaly import find_anomalies
 from segmentation.features import CustomerFeatures, customer_features
 from segmentation.kinds import FRAUD, KINDS
@@ -85,7 +85,7 @@ def train(
     reason = _cannot_recommend(dataset)
     with _beside() as beside:
         odd = beside.submit(find_anomalies, features, dataset, at, seed=seed)
-        past = None if reason else beside.submit(_look_back, dataset, at, seed)
+        past = None if reason else beside.submit(look_back, dataset, at, seed)
         on_step("segments")
         segmentation, problem = find_segments(features.values, None, seed, previous)
         anomalies, folds = odd.result(), [] if past is None else past.result()
@@ -94,8 +94,15 @@ def train(
     query: Query | None = None
     if tries and not reason:
         k = None if segmentation is None else segmentation.model.n_segments
-        suspects = _suspects(anomalies, recipe)
-        tuned = tune(dataset, at, k=k, tries=tries, seed=seed, suspects=suspects, on_step=on_step)
+        tuned = tune(
+            folds,
+            _profile(dataset, at),
+            k=k,
+            tries=tries,
+            seed=seed,
+            suspects=_suspects(anomalies, recipe),
+            on_step=on_step,
+        )
         recipe = tuned.recipe
         notes.append(tuned.told())
     if reason:
@@ -136,8 +143,9 @@ def _cannot_recommend(dataset: Dataset) -> str:
     return ""
 
 
-def _look_back(dataset: Dataset, at: pd.Timestamp, seed: int) -> list[Fold]:
-    return make_folds(thin(some_customers(dataset, seed=seed)), at, seed)
+def _profile(dataset: Dataset, at: pd.Timestamp) -> Demographics:
+    """Find the columns of profiles, once for all moments, of which each knows some customers."""
+    return build_demographics(dataset.customers, at.value // 1000)
 
 
 def _recommender(
@@ -154,12 +162,15 @@ def _recommender(
 ) -> tuple[Recommender, Query]:
     on_step("validation")
     suspects = _suspects(anomalies, recipe)
-    left_out = int(dataset.interactions[CUSTOMER_ID].isin(suspects).sum())
+    honest = without(dataset, suspects)
+    trusted = thin(honest)
+    left_out = len(dataset.interactions) - len(honest.interactions)
     if left_out:
         notes.append(
             f"{left_out} interactions of customers flagged as possible fraud are not learnt from."
         )
-    notes += filter(None, [told_of(dataset, thin(dataset))])
+    if trusted is not honest:
+        notes.append(told_of(honest, trusted))
     segments = None if segmentation is None else segmentation.model
     k = None if segments is None else segments.n_segments
     if not folds:
@@ -173,14 +184,11 @@ def _recommender(
             "The offers are known now, at past moments they were new: of late half of the "
             "customers were held out as well."
         )
-    # What a column of a profile counts is learnt at other moments, of some of the customers.
-    profile = build_demographics(dataset.customers, at.value // 1000)
+    profile = _profile(dataset, at)
     with _beside() as beside:
         past = beside.submit(_learn_from, folds, k, seed, recipe, suspects, profile)
         on_step("sources")
-        fitted = fit_sources(
-            dataset, at, features.values, segments, seed, recipe, suspects, profile
-        )
+        fitted = fit_sources(dataset, at, features.values, segments, seed, recipe, trusted, profile)
         judged, within = past.result()
     on_step("hybrid")
     query = replace(fitted.query, flagged=_flagged(anomalies, fitted.ids))

@@ -7,22 +7,19 @@ by more than chance.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 
-from data.dataset import Dataset
 from recommender.base import Query
+from recommender.demographics import Demographics
 from recommender.judging import Judged, judge
 from recommender.layout import Score, in_chunks, score_listed
 from recommender.learning import learn, learn_within
 from recommender.model import Recommender
-from recommender.profile_columns import build_demographics
 from recommender.recipe import DEFAULT, Recipe
-from recommender.thinning import thin
-from recommender.validation import make_folds, some_customers
+from recommender.validation import Fold
 from recommender.yardstick import compare, ndcg
 
 CHOICES: dict[str, tuple[float, ...]] = {
@@ -67,8 +64,8 @@ class Tuned:
 
 
 def tune(
-    dataset: Dataset,
-    at: pd.Timestamp,
+    folds: Sequence[Fold],
+    profile: Demographics,
     *,
     k: int | None,
     tries: int = 12,
@@ -76,12 +73,14 @@ def tune(
     suspects: frozenset[str] = frozenset(),
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Tuned:
-    """Search for a better recipe on the moments before `at`.
+    """Search for a better recipe on past moments.
 
     Parameters
     ----------
-    dataset : Dataset
-        Rows before `at`.
+    folds : sequence of Fold
+        The moments.
+    profile : Demographics
+        The columns of profiles at all of them.
     k : int or None
         Number of segments.
     tries : int
@@ -91,8 +90,6 @@ def tune(
     on_step : callable
         Told the name of each of the 1 + `tries` steps as it begins.
     """
-    folds = make_folds(thin(some_customers(dataset, seed=seed)), at, seed)
-    profile = build_demographics(dataset.customers, at.value // 1000)
     random = np.random.default_rng(seed)
     recipes = [DEFAULT]
     while len(recipes) <= tries:

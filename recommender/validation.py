@@ -23,6 +23,7 @@ from recommender.delays import fit_delays
 from recommender.examination import looked_at
 from recommender.moments import FEWEST_EVENTS, choose_moments, were_newer
 from recommender.outcomes import is_logged, outcomes_of
+from recommender.thinning import thin
 
 MOST_CUSTOMERS = 20_000  # a dozen weights are learnt as well from so many as from all
 
@@ -78,6 +79,11 @@ def some_customers(dataset: Dataset, most: int = MOST_CUSTOMERS, seed: int = 0) 
         interactions=of_chosen(dataset.interactions),
         survey_answers=of_chosen(dataset.survey_answers),
     )
+
+
+def look_back(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
+    """Lay out past moments as far as they are learnt from: of some customers, machines thinned."""
+    return make_folds(thin(some_customers(dataset, seed=seed)), at, seed)
 
 
 def make_folds(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:

@@ -15,6 +15,7 @@ from recommender.lists import Wish
 from recommender.recipe import Recipe
 from recommender.service import Service
 from recommender.sources import fit_sources
+from recommender.thinning import without
 from recommender.withholding import parse_rules
 from segmentation.features import customer_features
 from segmentation.kinds import FRAUD, KINDS
@@ -39,7 +40,7 @@ def test_a_flood_of_redemptions_of_suspects_moves_nothing(small_dataset: Dataset
     features = customer_features(small_dataset, at).values
 
     def rate(dataset: Dataset, suspects: frozenset[str]) -> float:
-        fitted = fit_sources(dataset, at, features, None, suspects=suspects)
+        fitted = fit_sources(dataset, at, features, None, trusted=without(dataset, suspects))
         return float(fitted.recommender.popularity.base[0])
 
     honest = rate(small_dataset, frozenset([cheat]))

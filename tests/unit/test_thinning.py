@@ -48,7 +48,6 @@ def many(people: int = 200) -> pd.DataFrame:
 def test_nobody_beyond_measure_is_left_as_it_is() -> None:
     plain = dataset_of(many())
     assert thin(plain) is plain
-    assert told_of(plain, plain) == ""
     few = dataset_of(many(20), log_of(["machine"], 5000, CHANCE, 1))
     assert thin(few) is few  # of so few people it is not known what is usual
 

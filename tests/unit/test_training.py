@@ -15,7 +15,7 @@ from data.errors import DataError
 from data.synthetic import WorldParameters, generate
 from evaluation.harness import run_trial
 from evaluation.splitting import Protocol, split_dataset
-from recommender import profile_columns, training
+from recommender import profile_columns, validation
 from recommender.base import HYBRID, POLICIES, Source
 from recommender.batch import query_customers, recommend_batch
 from recommender.bundle import Bundle
@@ -171,7 +171,7 @@ def test_what_a_profile_counts_is_learnt_of_the_columns_it_has(
 ) -> None:
     """The more customers, the more bands a number has; past moments know fewer, and a sample."""
     monkeypatch.setattr(profile_columns, "PEOPLE", 20)
-    monkeypatch.setattr(training, "some_customers", partial(some_customers, most=300))
+    monkeypatch.setattr(validation, "some_customers", partial(some_customers, most=300))
     world = Dataset.of(generate(WorldParameters(customers=600, offers=40, days=120, seed=3)))
     random, people = np.random.default_rng(0), len(world.customers)
     own = {

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
 from data.dataset import Dataset
+from recommender.demographics import Demographics
+from recommender.profile_columns import build_demographics
 from recommender.recipe import DEFAULT
 from recommender.tuning import CHOICES, tune
+from recommender.validation import Fold, look_back
+
+
+def moments_of(
+    dataset: Dataset, at: pd.Timestamp, seed: int = 0
+) -> tuple[list[Fold], Demographics]:
+    profile = build_demographics(dataset.customers, at.value // 1000)
+    return look_back(dataset, at, seed), profile
 
 
 def test_every_try_is_told_and_chance_does_not_win(small_dataset: Dataset) -> None:
     at = small_dataset.moment_after()
     steps: list[str] = []
-    found = tune(small_dataset.before(at), at, k=3, tries=2, on_step=steps.append)
+    found = tune(*moments_of(small_dataset.before(at), at), k=3, tries=2, on_step=steps.append)
     assert steps == ["the defaults", "try 1 of 2", "try 2 of 2"]
     assert found.tried[0][0] == DEFAULT
     assert all(0 < value < 1 for _, value in found.tried)
@@ -24,10 +35,11 @@ def test_every_try_is_told_and_chance_does_not_win(small_dataset: Dataset) -> No
 @pytest.mark.slow
 def test_the_same_seed_tries_the_same(small_dataset: Dataset) -> None:
     at = small_dataset.moment_after()
-    first, second = (tune(small_dataset, at, k=None, tries=1, seed=5) for _ in range(2))
+    moments = moments_of(small_dataset, at, 5)
+    first, second = (tune(*moments, k=None, tries=1, seed=5) for _ in range(2))
     assert first == second
 
 
 def test_without_past_moments_the_defaults_stand(small_dataset: Dataset) -> None:
     empty = small_dataset.before(small_dataset.interactions["occurred_at"].min())
-    assert tune(empty, empty.moment_after(), k=None, tries=1).recipe == DEFAULT
+    assert tune(*moments_of(empty, empty.moment_after()), k=None, tries=1).recipe == DEFAULT
