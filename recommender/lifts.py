@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +14,8 @@ from recommender.rates import Chances
 from recommender.traits import Relatives, TraitRidge, Traits
 
 PENALTIES = np.geomspace(3.0, 30_000.0, 17)
+TIMES = np.array([1.0, 0.1, 0.3, 3.0, 10.0, 100.0, 1000.0])  # a block's, for a family of its own
+SURE = 2.0  # standard errors by which families of their own must be better
 BLOCK = 10_000  # customers laid out at once
 SAMPLE = 4000  # customers left out to choose a penalty
 KIN_STRENGTH = 5.0  # redemptions that what is known of similar offers counts for
@@ -45,20 +47,23 @@ class Kin:
 
 def fit_traits(
     layout: Layout,
-    blocks: tuple[np.ndarray, ...],
+    blocks: Sequence[Sequence[np.ndarray]],
     chances: Chances,
     kin: Kin,
     asked: np.ndarray,
     seed: int = 0,
 ) -> TraitRidge:
-    """Sum up the normal equations and choose a penalty for each block of columns.
+    """Sum up the normal equations and choose a penalty for each family of columns.
+
+    Of what a company knows of its customers little tells what they want: with one penalty for all
+    of it, what tells nothing would drown what does.
 
     Parameters
     ----------
     layout : callable
         Lays out the traits of some customers, given their rows.
-    blocks : tuple of ndarray of int
-        Columns with a penalty of their own, chosen one block after the other.
+    blocks : sequence of sequence of ndarray of int
+        Columns by block and family; blocks get penalties one after the other.
     chances : Chances
         Redemptions, and the chances there were for them.
     kin : Kin
@@ -98,9 +103,9 @@ def fit_traits(
         said=said[sample],
     )
     penalty = np.full(width, np.inf)
-    for block in blocks:
-        if len(block):
-            penalty[block] = trial.choose(penalty, block)
+    for families in blocks:
+        if any(map(len, families)):
+            penalty = trial.choose(penalty, families)
     events = np.asarray(excess.events.sum(axis=0)).ravel()
     taken = events @ kin.group
     by_group = cross @ kin.group / np.maximum(taken, 1.0)
@@ -149,17 +154,29 @@ class _Trial:
     n: int
     said: np.ndarray
 
-    def choose(self, penalty: np.ndarray, block: np.ndarray) -> float:
-        """Find the penalty of a block, those of other blocks given (infinite: left out)."""
-        tried = []
-        for size in PENALTIES:
-            trial = penalty.copy()
-            trial[block] = size
-            tried.append(self._error(trial))
-        return float(PENALTIES[int(np.argmin(tried))])
+    def choose(self, penalty: np.ndarray, families: Sequence[np.ndarray]) -> np.ndarray:
+        """Find the penalty of a block, those of other blocks given (infinite: left out).
 
-    def _error(self, penalty: np.ndarray) -> float:
-        """Sum the squared errors of predicting each customer from all others (hat matrix).
+        One for all of it; another for each family if that is better by more than chance.
+        """
+        block = np.concatenate(families)
+        alike = self._best(penalty, block, PENALTIES)
+        if len(families) == 1:
+            return alike
+        apart = alike
+        for family in families:
+            apart = self._best(apart, family, TIMES * apart[family[0]])
+        gain = self._errors(alike) - self._errors(apart)
+        return apart if gain.sum() > SURE * np.sqrt((gain**2).sum()) else alike
+
+    def _best(self, penalty: np.ndarray, columns: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+        """Give some columns the penalty of these that errs least."""
+        tried = np.repeat(penalty[None], len(sizes), axis=0)
+        tried[:, columns] = sizes[:, None]
+        return np.asarray(tried[int(np.argmin([self._errors(one).sum() for one in tried]))])
+
+    def _errors(self, penalty: np.ndarray) -> np.ndarray:
+        """Square the errors of predicting each customer from all others (hat matrix).
 
         With z the customer's columns times what the customer says, y the target and K the inverse
         of the penalised gram, the residual's square is |y|² - 2 z'K C y + z'K C C'K z, divided by
@@ -172,7 +189,7 @@ class _Trial:
         squared = square - 2 * (count * product[here]).sum(axis=0)
         squared += (count * (outer[np.ix_(here, here)] @ count)).sum(axis=0)
         own = 1.0 / self.n + (self.centred[:, here].T * count).sum(axis=0)
-        return float((squared / (1.0 - np.minimum(own, 0.99)) ** 2 / self.said).sum())
+        return np.asarray(squared / (1.0 - np.minimum(own, 0.99)) ** 2 / self.said)
 
     @cached_property
     def _parts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

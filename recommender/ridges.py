@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
@@ -36,17 +38,18 @@ def fit_ridges(
     asked = np.zeros(len(encoders.offer_ids), dtype=bool)
     asked[[row for row in about if row is not None]] = True
 
-    def fit(source: Source, blocks: tuple[np.ndarray, ...]) -> TraitRidge:
+    def fit(source: Source, *blocks: Sequence[np.ndarray]) -> TraitRidge:
         def layout(rows: np.ndarray) -> Traits:
             return traits_of(query.take(rows), source, demographics)
 
         return fit_traits(layout, blocks, chances, kin, asked, seed)
 
-    told = len(demographics.names) + len(demographics.crosses)
-    answers = told + np.arange(len(survey.questions))
+    crosses = len(demographics.names) + np.arange(len(demographics.crosses))
+    answers = len(demographics.names) + len(crosses) + np.arange(len(survey.questions))
+    profile = [*demographics.blocks.values(), *([crosses] if len(crosses) else [])]
     return (
-        fit(Source.SEGMENT, (np.arange(query.segment.shape[1]),)),
-        fit(Source.SURVEY, (np.arange(told), answers)),
+        fit(Source.SEGMENT, [np.arange(query.segment.shape[1])]),
+        fit(Source.SURVEY, profile, [answers]),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -29,7 +30,7 @@ def chances_of(events: np.ndarray, shown: np.ndarray | None = None) -> Chances:
         met=np.ones(events.shape[1], dtype=bool),
         placed=np.ones(events.shape[1], dtype=bool),
         attributes=sp.csr_matrix((events.shape[1], 0)),
-        columns=Attributes(np.empty(0, dtype=np.str_), np.empty(0), np.empty(0)),
+        columns=Attributes(*(np.empty(0, dtype=np.str_),) * 2, np.empty(0), np.empty(0)),
     )
 
 
@@ -40,12 +41,17 @@ def no_kin(n: int = N, offers: int = OFFERS) -> Kin:
     )
 
 
-def fit(value: np.ndarray, chances: Chances, kin: Kin | None = None) -> TraitRidge:
+def fit(
+    value: np.ndarray,
+    chances: Chances,
+    kin: Kin | None = None,
+    families: Sequence[np.ndarray] = (),
+) -> TraitRidge:
     known = np.ones(value.shape, dtype=bool)
     kin = no_kin(*chances.events.shape) if kin is None else kin
     return fit_traits(
         lambda rows: Traits(value[rows], known[rows]),
-        (np.arange(value.shape[1]),),
+        [families or [np.arange(value.shape[1])]],
         chances,
         kin,
         np.zeros(chances.events.shape[1], dtype=bool),
@@ -88,6 +94,24 @@ def test_the_penalty_is_the_best_when_customers_are_left_out_one_by_one() -> Non
 
     errors = {alpha: error(alpha) for alpha in PENALTIES[::4]}
     assert error(chosen) <= min(errors.values()) + 1e-3
+
+
+def test_what_tells_nothing_does_not_drown_what_does() -> None:
+    random = np.random.default_rng(2)
+    value = random.integers(0, 2, (1000, 41)).astype(float)
+    rate = 0.05 + 0.1 * value[:, :1] * np.ones((1, OFFERS))
+    chances = chances_of((random.random((1000, OFFERS)) < rate).astype(float))
+    one, other = np.arange(1), np.arange(1, 41)
+    together = fit(value, chances)
+    apart = fit(value, chances, families=[one, other])
+    assert apart.penalty[1] > together.penalty[1] > apart.penalty[0]
+
+    def error(ridge: TraitRidge) -> float:
+        known = np.ones(value.shape, dtype=bool)
+        found = ridge.coefficients(Traits(value, known)) @ ridge.cross - rate + rate.mean()
+        return float((found**2).mean())
+
+    assert error(apart) < 0.5 * error(together)
 
 
 def test_customers_of_whom_nothing_is_known_are_as_everybody() -> None:
