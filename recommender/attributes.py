@@ -37,6 +37,8 @@ class Attributes:
     ----------
     names : ndarray of str, shape (columns,)
         ``category:travel``, ``tag:summer``, ``release_year:1994``; categories come first.
+    family : ndarray of str, shape (columns,)
+        What each column is an attribute of: ``category``, ``tag``, ``release_year``.
     knot : ndarray of float, shape (columns,)
         The number at which a column is one; between two knots both are in part (a linear spline).
         NaN for categories.
@@ -45,13 +47,9 @@ class Attributes:
     """
 
     names: np.ndarray
+    family: np.ndarray
     knot: np.ndarray
     usual: np.ndarray
-
-    @cached_property
-    def family(self) -> np.ndarray:
-        """What each column is an attribute of."""
-        return np.array([str(name).partition(SEPARATOR)[0] for name in self.names], dtype=np.str_)
 
     @cached_property
     def is_number(self) -> np.ndarray:
@@ -60,7 +58,8 @@ class Attributes:
 
     def told(self, column: int) -> str:
         """Name a column in words: ``summer (tag)``, ``around 1994 (release year)``."""
-        family, _, value = str(self.names[column]).partition(SEPARATOR)
+        family = str(self.family[column])
+        value = str(self.names[column]).removeprefix(family + SEPARATOR)
         around = "around " if self.is_number[column] else ""
         return f"{around}{value} ({family.replace('_', ' ')})"
 
@@ -111,12 +110,12 @@ def build_attributes(
     """
     numbers = list(dict.fromkeys([*_numbers(offers), COUNT]))
     offers, known = _known(offers, numbers, keys, rows)
-    count = known["name"].value_counts()
-    own = {TYPE, *_own(offers)}
-    owned = np.array([str(name).partition(SEPARATOR)[0] in own for name in count.index], dtype=bool)
+    count, family = known["name"].value_counts(), known.groupby("name")["family"].first()
+    owned = family.reindex(count.index).isin([TYPE, *_own(offers)])
     count = count[~owned | (count >= SHARED)]  # a text of one offer alone tells of no other
-    kept = sorted(count.sort_index().sort_values(ascending=False, kind="stable").index[:MOST])
-    names, knots, usual = list(kept), [np.nan] * len(kept), [np.nan] * len(kept)
+    names = sorted(count.sort_index().sort_values(ascending=False, kind="stable").index[:MOST])
+    families = family.reindex(names).tolist()
+    knots, usual = [np.nan] * len(names), [np.nan] * len(names)
     for name in numbers:
         value = _number(offers, name)
         value = value[~np.isnan(value)]
@@ -128,9 +127,15 @@ def build_attributes(
             knot = knot[np.r_[True, np.diff(knot) > least]]
         if len(knot) > 1:
             names += [f"{name}{SEPARATOR}{one:g}" for one in knot]
+            families += [name] * len(knot)
             knots += knot.tolist()
             usual += [float(np.median(value))] * len(knot)
-    return Attributes(np.array(names, dtype=np.str_), np.array(knots), np.array(usual))
+    return Attributes(
+        names=np.array(names, dtype=np.str_),
+        family=np.array(families, dtype=np.str_),
+        knot=np.array(knots),
+        usual=np.array(usual),
+    )
 
 
 def categories_of(offers: pd.DataFrame) -> sp.csr_matrix:
@@ -144,17 +149,19 @@ def categories_of(offers: pd.DataFrame) -> sp.csr_matrix:
 
 
 def _stated(offers: pd.DataFrame, numbers: Collection[str]) -> pd.DataFrame:
-    """List the categories and tags that offers state, not numbers: row, name, and a share of 1."""
+    """List what offers state, not numbers: row, name, the family of it, and a share of 1."""
     offers = offers.reset_index(drop=True)
     pairs = []
     for name in (*STATED, *_own(offers)):
         if name not in numbers:
             stated = offers[name].map(plain, na_action="ignore").astype("str")
             values = (name + SEPARATOR + stated).where(offers[name].notna())
-            pairs.append(pd.DataFrame({"row": np.arange(len(offers)), "name": values}).dropna())
+            here = pd.DataFrame({"row": np.arange(len(offers)), "name": values, "family": name})
+            pairs.append(here.dropna())
     tags = offers["tags"].str.split("|").explode().dropna().astype("str").str.strip()
     tags = tags[tags != ""]
-    pairs.append(pd.DataFrame({"row": tags.index.to_numpy(), "name": TAG + SEPARATOR + tags}))
+    tagged = {"row": tags.index.to_numpy(), "name": TAG + SEPARATOR + tags, "family": TAG}
+    pairs.append(pd.DataFrame(tagged))
     return pd.concat(pairs, ignore_index=True).drop_duplicates().assign(share=1.0)
 
 
@@ -171,7 +178,7 @@ def _known(
     offers : DataFrame
         With the column `COUNT`.
     known : DataFrame
-        row, name, and share: the part of the items for which it is so.
+        row, name, family, and share: the part of the items for which it is so.
     """
     stated = _stated(offers, numbers)
     if keys is None:
@@ -181,8 +188,8 @@ def _known(
         here = keys.rows_of(level)
         share = behind[:, here].tocoo()
         pairs = pd.DataFrame({"row": share.row, "name": keys.names[here][share.col]})
-        said = stated.loc[stated["name"].str.startswith(level + SEPARATOR), "row"]
-        known.append(pairs.assign(share=share.data)[~pairs["row"].isin(said)])
+        said = stated.loc[stated["family"] == level, "row"]
+        known.append(pairs.assign(family=level, share=share.data)[~pairs["row"].isin(said)])
     if COUNT not in offers:
         count = np.diff(behind[:, keys.rows_of(ITEM)].indptr).astype(np.float64)
         offers = offers.assign(**{COUNT: np.where(count > 0, count, np.nan)})

@@ -39,6 +39,8 @@ class Demographics:
     ----------
     names : tuple of str
         One per column: ``gender=female``, ``age=30``.
+    attribute : tuple of str
+        What each column is of.
     centre, width : ndarray of float, shape (columns,)
         Of the bell around a number; NaN for categories.
     crosses : ndarray of int, shape (crosses, 2)
@@ -48,35 +50,39 @@ class Demographics:
     """
 
     names: tuple[str, ...]
+    attribute: tuple[str, ...]
     centre: np.ndarray
     width: np.ndarray
     crosses: np.ndarray
     moment: int
 
     @cached_property
-    def attribute(self) -> np.ndarray:
-        """Attribute of each column."""
-        return np.array([name.partition(SEPARATOR)[0] for name in self.names], dtype=object)
-
-    @cached_property
-    def _blocks(self) -> dict[str, np.ndarray]:
-        return {name: np.flatnonzero(self.attribute == name) for name in set(self.attribute)}
+    def blocks(self) -> dict[str, np.ndarray]:
+        """The columns of each attribute."""
+        attribute = np.array(self.attribute, dtype=object)
+        return {name: np.flatnonzero(attribute == name) for name in dict.fromkeys(self.attribute)}
 
     @cached_property
     def reads(self) -> dict[str, tuple[str, ...] | None]:
         """What a profile may state, in order: the values of a category, None for a number."""
         found: dict[str, tuple[str, ...] | None] = {}
-        for name in dict.fromkeys(self.attribute.tolist()):
-            block = self._blocks[name]
-            values = tuple(self.names[row].partition(SEPARATOR)[2] for row in block)
+        for name, block in self.blocks.items():
+            values = tuple(self.value(row) for row in block)
             found[SIGNUP if name == TENURE else name] = (
                 values if np.isnan(self.centre[block[0]]) else None
             )
         return found
 
+    def value(self, column: int) -> str:
+        """Name what a column says of its attribute: ``female``."""
+        return self.names[column].removeprefix(self.attribute[column] + SEPARATOR)
+
     @cached_property
-    def _rows(self) -> dict[str, int]:
-        return {name: row for row, name in enumerate(self.names)}
+    def _columns(self) -> dict[str, dict[str, int]]:
+        return {
+            name: {self.names[row]: row for row in block.tolist()}
+            for name, block in self.blocks.items()
+        }
 
     def updated(
         self, before: sp.csr_matrix, profiles: Sequence[Mapping[str, Any]]
@@ -100,11 +106,11 @@ class Demographics:
                     if profile.get(self.attribute[column]) is None
                 }
             )
-        for name, block in self._blocks.items():
+        for name, block in self.blocks.items():
             given = [(row, one[name]) for row, one in enumerate(profiles) if _states(one, name)]
             if np.isnan(self.centre[block[0]]):
                 for row, value in given:
-                    column = self._rows.get(category_of(name, value))
+                    column = self._columns[name].get(category_of(name, value))
                     filled[row] |= {} if column is None else {column: 1.0}
                 continue
             numbers = [(row, number_of(value)) for row, value in given]
@@ -125,15 +131,17 @@ class Demographics:
         member = sp.csr_matrix(shape)
         if SIGNUP in customers.columns:
             customers = customers.assign(**{TENURE: months_until(customers[SIGNUP], self.moment)})
-        for name, block in self._blocks.items():
+        for name, block in self.blocks.items():
             if name not in customers.columns:
                 continue
             if np.isnan(self.centre[block[0]]):
                 stated = customers[name].dropna()
-                place = pd.Index(self.names).get_indexer(pd.Index(category_of(name, stated)))
+                place = pd.Index(self._columns[name]).get_indexer(
+                    pd.Index(category_of(name, stated))
+                )
                 known = customers[name].notna().to_numpy()
                 hit = place >= 0
-                told = rows[known][hit], place[hit]
+                told = rows[known][hit], block[place[hit]]
                 member = member + sp.csr_matrix((np.ones(len(told[0])), told), shape=shape)
             else:
                 value = numbers_of(customers[name])
@@ -163,7 +171,7 @@ class Demographics:
         """Add the crosses: values and whether they are known, shape (n, columns + crosses)."""
         value = member.toarray()
         known = np.zeros(value.shape, dtype=bool)
-        for block in self._blocks.values():
+        for block in self.blocks.values():
             known[:, block] = value[:, block].any(axis=1, keepdims=True)
         one, two = self.crosses.T
         return (

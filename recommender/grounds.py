@@ -33,8 +33,7 @@ class Ground:
     @cached_property
     def attributes(self) -> list[tuple[str, np.ndarray]]:
         """The attributes of a profile by name, each with its columns."""
-        names = self.recommender.encoders.demographics.attribute
-        return [(str(name), np.flatnonzero(names == name)) for name in sorted(set(names))]
+        return sorted(self.recommender.encoders.demographics.blocks.items())
 
 
 class People:

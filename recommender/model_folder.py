@@ -30,7 +30,7 @@ from recommender.recipe import Recipe
 from recommender.versions import CURRENT, current_version, make_current, sync_folder, write
 from segmentation.segments import SegmentModel
 
-FORMAT = 12
+FORMAT = 13
 FRAMES = ("offers", "anomalies", "choice")
 # The files that hold people: an erasure puts others in their places, under names of their own.
 OF_PEOPLE = ("customers.npz", "customers.json", "anomalies.npz", "anomalies.json")

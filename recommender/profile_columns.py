@@ -37,6 +37,7 @@ def build_demographics(customers: pd.DataFrame, moment: int) -> Demographics:
         Microseconds since 1970.
     """
     names: list[str] = []
+    attributes: list[str] = []
     centres: list[float] = []
     widths: list[float] = []
     own = [str(name) for name in customers.columns if name not in (*CUSTOMERS.names, TENURE)]
@@ -49,6 +50,7 @@ def build_demographics(customers: pd.DataFrame, moment: int) -> Demographics:
         kept = sorted(values.sort_values(ascending=False, kind="stable").index[:MOST_VALUES])
         if len(kept) >= 2:
             names += kept
+            attributes += [name] * len(kept)
             centres += [np.nan] * len(kept)
             widths += [np.nan] * len(kept)
     tenure = months_until(customers[SIGNUP], moment)
@@ -61,16 +63,18 @@ def build_demographics(customers: pd.DataFrame, moment: int) -> Demographics:
         at = _places(known[~np.isnan(known)]) if places is None else places
         if len(at) > 1 and not np.isnan(known).all():
             names += [f"{name}{SEPARATOR}{told}" for told in _told(at)]
+            attributes += [name] * len(at)
             centres += at
             # A bell reaches about to its neighbours, whatever their distance.
             widths += np.gradient(np.array(at)).tolist()
     rows = np.arange(len(names))
-    attribute = np.array([name.partition(SEPARATOR)[0] for name in names], dtype=object)
+    attribute = np.array(attributes, dtype=object)
     # Gender changes with age what people like; the last gender follows from the others.
     genders = rows[attribute == GENDER][:-1]
     crosses = [(one, two) for one in genders for two in rows[attribute == AGE]]
     return Demographics(
         tuple(names),
+        tuple(attributes),
         np.array(centres, dtype=np.float64),
         np.array(widths, dtype=np.float64),
         np.array(crosses, dtype=np.int64).reshape(-1, 2),

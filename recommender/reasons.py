@@ -141,7 +141,7 @@ class Said:
         words = []
         for attribute, here in known:
             column = max(here.tolist(), key=lambda place: told.get(place, 0.0))
-            value = demographics.names[column].partition("=")[2]
+            value = demographics.value(column)
             if not np.isnan(centre := demographics.centre[column]):
                 value = f"around {centre:,.0f}" if abs(centre) >= 10 else f"around {centre:.2g}"
             words.append(f"Popular with people like you: {attribute.replace('_', ' ')} {value}.")

@@ -137,3 +137,13 @@ def test_categories_alone_are_of_unit_length() -> None:
     table = offers(2, category=["a", None], tags=["x|y|z", None], reward=[3.0, 5.0])
     rows = categories_of(table).toarray()
     np.testing.assert_allclose((rows**2).sum(axis=1), [1, 0])
+
+
+def test_a_column_whose_name_holds_the_separator_is_told_whole() -> None:
+    table = offers(6, **{"size:cm": np.arange(1.0, 7.0), "form:colour": ["red", "blue"] * 3})
+    columns = build_attributes(table)
+    assert {"size:cm", "form:colour"} == set(columns.family.tolist())
+    assert columns.told(0) == "blue (form:colour)"
+    laid_out = columns.of(table).toarray()
+    assert (laid_out[:, columns.family == "size:cm"].argmax(axis=1) == np.arange(6)).all()
+    np.testing.assert_array_equal(laid_out[:, 1], [1, 0, 1, 0, 1, 0])

@@ -43,7 +43,7 @@ def chances_of(log: Log, *, repeatable: bool, begin: dict[str, int] | None = Non
         sp.csr_matrix((len(people), 2)),
         build_keys(dataset),
         sp.csr_matrix((2, 0)),
-        Attributes(np.array([], dtype=np.str_), np.empty(0), np.empty(0)),
+        Attributes(*(np.empty(0, dtype=np.str_),) * 2, np.empty(0), np.empty(0)),
     )
 
 

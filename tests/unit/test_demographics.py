@@ -60,7 +60,7 @@ def test_what_tells_people_apart_is_there_and_ids_and_moments_are_not(told: Demo
 def test_a_number_is_near_the_bands_around_it_and_beyond_them_near_the_last(
     told: Demographics, people: Dataset
 ) -> None:
-    block = np.flatnonzero(told.attribute == "balance")
+    block = told.blocks["balance"]
     member = told.membership(people.customers, people.customer_ids)[:, block].toarray()
     balance = people.customers["balance"].astype(float).to_numpy()
     assert member[balance.argmin()].argmax() == 0
@@ -73,7 +73,7 @@ def test_months_as_a_customer_are_the_same_from_a_table_and_from_a_profile(
 ) -> None:
     signup = people.customers["signup_at"]
     profiles = [{"signup_at": int(moment.value // 1000)} for moment in signup]
-    block = np.flatnonzero(told.attribute == TENURE)
+    block = told.blocks[TENURE]
     table = told.membership(people.customers, people.customer_ids)[:, block]
     nothing = table[:, :0].copy()
     nothing.resize(N, len(told.names))
@@ -130,7 +130,7 @@ def test_who_signs_up_later_is_new(told: Demographics, people: Dataset) -> None:
 
 
 def test_a_sign_up_that_makes_no_sense_is_not_known(told: Demographics) -> None:
-    block = np.flatnonzero(told.attribute == TENURE)
+    block = told.blocks[TENURE]
     nothing = told.membership(
         Dataset.of({"customers": pd.DataFrame({"customer_id": ["x"]})}).customers,
         Dataset.of({"customers": pd.DataFrame({"customer_id": ["x"]})}).customer_ids,
@@ -173,7 +173,7 @@ def test_numbers_of_more_customers_are_told_apart_more_finely(n: int, bands: int
     people = {"customer_id": [f"c{n}" for n in range(n)], "annual_income": random.gamma(2, 30, n)}
     table = Dataset.of({"customers": pd.DataFrame(people)}).customers
     told = build_demographics(table, MICROSECONDS)
-    assert (told.attribute == "annual_income").sum() == bands
+    assert len(told.blocks["annual_income"]) == bands
 
 
 def test_numbers_alike_in_six_digits_keep_their_columns_apart() -> None:
@@ -188,3 +188,27 @@ def test_numbers_alike_in_six_digits_keep_their_columns_apart() -> None:
     found = build_demographics(dataset.customers, 0)
     assert len(set(found.names)) == len(found.names)
     assert found.membership(dataset.customers, dataset.customer_ids).nnz
+
+
+def test_a_column_whose_name_holds_the_separator_is_told_whole() -> None:
+    plans = ["gold", "basic", "a=b"] * 10
+    people = Dataset.of(
+        {
+            "customers": pd.DataFrame(
+                {
+                    "customer_id": [f"c{n:02}" for n in range(30)],
+                    "plan=2026": plans,
+                    "debt=k": np.arange(30.0),
+                }
+            )
+        }
+    )
+    told = build_demographics(people.customers, MICROSECONDS)
+    assert told.reads["plan=2026"] == ("a=b", "basic", "gold")
+    assert told.reads["debt=k"] is None
+    table = told.membership(people.customers, people.customer_ids).toarray()
+    assert (table[:, told.blocks["plan=2026"]].sum(axis=1) == 1).all()
+    assert table[:, told.blocks["debt=k"]].any(axis=1).all()
+    nothing = sp.csr_matrix((30, len(told.names)))
+    profiles = people.customers[["plan=2026", "debt=k"]].to_dict("records")
+    np.testing.assert_allclose(told.updated(nothing, profiles).toarray(), table)

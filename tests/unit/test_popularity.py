@@ -35,7 +35,7 @@ def chances(
         met=events.any(axis=0),
         placed=np.ones(events.shape[1], dtype=bool),
         attributes=sp.csr_matrix(of),
-        columns=Attributes(names, unknown, unknown),
+        columns=Attributes(names, names, unknown, unknown),
     )
 
 
