@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from data.dataset import Dataset
-from data.schema import CUSTOMER_ID, EVENT_TYPE, IMPRESSION, OFFER_ID, REDEMPTION
+from data.dataset import Dataset, transaction_numbers
+from data.schema import CUSTOMER_ID, EVENT_TYPE, IMPRESSION, ITEM_ID, OFFER_ID, REDEMPTION
+from recommender.keys import STATED
 from recommender.outcomes import is_logged
 
 HELD_OUT = 0.2
@@ -46,3 +47,32 @@ def draw_at_random(dataset: Dataset, kind: str, seed: int) -> tuple[np.ndarray, 
     _, key = np.unique(pair * (nth.max(initial=0) + 1) + nth, return_inverse=True)
     may_go = np.bincount(key[counts.to_numpy()], minlength=key.max(initial=-1) + 1) > 0
     return np.asarray((may_go & (random.random(len(may_go)) < HELD_OUT))[key]), logged
+
+
+def bought_with(dataset: Dataset, drawn: np.ndarray) -> np.ndarray:
+    """Find the transactions by which what is held out may have been redeemed: shape (lines,).
+
+    They would tell what was taken. They are all that hold anything an offer held out is for: of its
+    items, or where it has none, of its category or merchant.
+
+    Parameters
+    ----------
+    drawn : ndarray of bool, shape (interactions,)
+    """
+    lines, offers = dataset.transactions, dataset.offers
+    pairs = dataset.interactions.loc[drawn, [CUSTOMER_ID, OFFER_ID]].drop_duplicates()
+    described = dataset.items.drop_duplicates(ITEM_ID).set_index(ITEM_ID)
+    with_items = offers[OFFER_ID].isin(dataset.offer_items[OFFER_ID])
+    hit = np.zeros(len(lines), dtype=bool)
+    for name, of_offers in (
+        (ITEM_ID, dataset.offer_items[[OFFER_ID, ITEM_ID]]),
+        *((name, offers.loc[~with_items, [OFFER_ID, name]].dropna()) for name in STATED),
+    ):
+        value = lines[name]
+        if name != ITEM_ID:
+            value = value.fillna(lines[ITEM_ID].map(described[name]))
+        wanted = pairs.merge(of_offers, on=OFFER_ID)[[CUSTOMER_ID, name]]
+        bought = pd.MultiIndex.from_arrays([lines[CUSTOMER_ID], value])
+        hit |= bought.isin(pd.MultiIndex.from_frame(wanted)) & value.notna().to_numpy()
+    whole = pd.MultiIndex.from_arrays([lines[CUSTOMER_ID], transaction_numbers(lines)])
+    return np.asarray(whole.isin(whole[hit]))

@@ -81,8 +81,8 @@ def fit_listwise(
     -------
     ndarray of float, shape (f, c)
     """
-    lists = [_telling(part) for part in lists]
-    if not any(len(part.taken) for part in lists):
+    lists = [part for part in map(_telling, lists) if len(part.taken)]
+    if not lists:
         return prior.copy()
     # What nobody said anything of, such as purchases where there are none, stays at its prior.
     told = [part.features for part in lists] + [part.features for part in tried]

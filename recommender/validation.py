@@ -17,7 +17,7 @@ from data.schema import (
     OFFER_ID,
     REDEMPTION,
 )
-from recommender.at_random import draw_at_random
+from recommender.at_random import bought_with, draw_at_random
 from recommender.chances import open_showings
 from recommender.delays import fit_delays
 from recommender.examination import looked_at
@@ -89,11 +89,11 @@ def look_back(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
 def make_folds(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
     """Lay out past moments (see `choose_moments`) with what happened after each.
 
-    Where time gives none, pairs are held out at random; so they are where hardly anybody who took
-    something after those moments had been met before, to say what a history is worth. Where all
-    that was on offer at those moments was new then and is known now, as after a trial with some of
-    the customers, half of the customers are held out of late: what they were shown is told by what
-    others did with it.
+    Where time gives none, pairs are held out at random; so they are where most of what was taken
+    after those moments was taken by people not met before, to say what a history is worth. Where
+    all that was on offer at those moments was new then and is known now, as after a trial with some
+    of the customers, half of the customers are held out of late: what they were shown is told by
+    what others did with it.
 
     Parameters
     ----------
@@ -197,12 +197,17 @@ def _showings(
 
 
 def _tells_of_histories(dataset: Dataset, fold: Fold) -> bool:
-    """Tell whether enough was taken by customers of whom something had happened before."""
+    """Tell whether most was taken by customers of whom something had happened before.
+
+    Where few come back, as where people say once what they like, those who do are others: by them
+    alone a history would seem to tell less than what is popular of late.
+    """
     ids = dataset.customer_ids
     met = np.zeros(len(ids), dtype=bool)
     for events in (fold.past.interactions, fold.past.transactions):
         met[ids.rows(events[CUSTOMER_ID])] = True
-    return int(met[ids.rows(fold.taken[CUSTOMER_ID])].sum()) >= FEWEST_EVENTS
+    back = met[ids.rows(fold.taken[CUSTOMER_ID])]
+    return bool(back.sum() >= max(FEWEST_EVENTS, len(back) / 2))
 
 
 def _random_fold(dataset: Dataset, events: pd.DataFrame, at: pd.Timestamp, seed: int) -> list[Fold]:
@@ -216,7 +221,11 @@ def _random_fold(dataset: Dataset, events: pd.DataFrame, at: pd.Timestamp, seed:
     held: pd.DataFrame = log[gone]
     taken = held.loc[held[EVENT_TYPE] == kind, pair].drop_duplicates()
     counts = _showings(dataset, held, at, by_time=False) if logged else _nothing_shown()
-    return [Fold(replace(dataset, interactions=log[~gone]), at, taken, counts, logged, False)]
+    lines = dataset.transactions
+    past = replace(
+        dataset, interactions=log[~gone], transactions=lines[~bought_with(dataset, gone)]
+    )
+    return [Fold(past, at, taken, counts, logged, False)]
 
 
 def _nothing_shown() -> pd.DataFrame:

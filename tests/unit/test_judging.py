@@ -8,7 +8,9 @@ import pytest
 
 from data.dataset import Dataset
 from recommender import fitting, judging
+from recommender.at_random import bought_with
 from recommender.judging import judge
+from recommender.training import train
 from recommender.validation import fold_at, make_folds
 
 START = pd.Timestamp("2024-01-01", tz="UTC")
@@ -151,3 +153,50 @@ def test_pasts_of_people_who_come_back_need_no_chance() -> None:
     folds = make_folds(joined_with_all_they_have(come_back=True), END)
     assert folds
     assert all(fold.by_time for fold in folds)
+
+
+def test_nobody_who_came_back_and_no_customers_table_can_be_learnt_from() -> None:
+    """Of past moments nobody is known then, so that only chance tells what a history is worth."""
+    random = np.random.default_rng(1)
+    who = np.repeat(np.arange(300), 3)
+    offers = np.concatenate([random.choice(20, 3, replace=False) for _ in range(300)])
+    log = {
+        "customer_id": np.char.add("c", who.astype(str)),
+        "offer_id": np.char.add("o", offers.astype(str)),
+        "event_type": "redemption",
+        "occurred_at": END - pd.to_timedelta(10 * who, unit="h"),
+    }
+    tables = {"offers": {"offer_id": np.unique(log["offer_id"])}, "interactions": log}
+    dataset = Dataset.of({name: pd.DataFrame(table) for name, table in tables.items()})
+    assert train(dataset).recommender is not None
+
+
+@pytest.mark.parametrize("told_by", ["items", "category"])
+def test_what_is_held_out_at_random_is_not_told_by_its_purchase(told_by: str) -> None:
+    log = pd.DataFrame(
+        {
+            "customer_id": ["a", "a", "b"],
+            "offer_id": ["tea", "shoes", "tea"],
+            "event_type": "redemption",
+            "occurred_at": END,
+        }
+    )
+    lines = pd.DataFrame(
+        {
+            "customer_id": ["a", "a", "a", "a", "b"],
+            "transaction_id": ["1", "1", "2", "3", "1"],
+            "item_id": ["green tea", "milk", "boots", None, "green tea"],
+            "category": [None, None, None, "hats", None],
+            "occurred_at": END,
+            "amount": 1.0,
+        }
+    )
+    offers = pd.DataFrame({"offer_id": ["tea", "shoes"], "category": ["drinks", "clothes"]})
+    items = pd.DataFrame(
+        {"item_id": ["green tea", "boots", "milk"], "category": ["drinks", "clothes", "milk"]}
+    )
+    tables = {"interactions": log, "transactions": lines, "offers": offers, "items": items}
+    if told_by == "items":
+        tables["offer_items"] = pd.DataFrame({"offer_id": ["tea"], "item_id": ["green tea"]})
+    gone = bought_with(Dataset.of(tables), np.array([True, False, False]))
+    assert gone.tolist() == [True, True, False, False, False]
