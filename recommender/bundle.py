@@ -23,13 +23,21 @@ class Customers:
     ----------
     ids : ndarray of str, shape (customers,)
     features : ndarray of float, shape (customers, 6)
+    first_bought : ndarray of float, shape (customers,)
+        When each bought something first, microseconds since 1970; NaN where nothing was bought.
     query : Query or None
         What is known of each; None where the model recommends nothing.
     """
 
     ids: np.ndarray
     features: np.ndarray
+    first_bought: np.ndarray
     query: Query | None
+
+    def take(self, rows: np.ndarray) -> Customers:
+        """Keep some of them."""
+        query = None if self.query is None else self.query.take(rows)
+        return Customers(self.ids[rows], self.features[rows], self.first_bought[rows], query)
 
 
 @dataclass(frozen=True)
@@ -82,11 +90,8 @@ class Bundle:
         flagged = self.anomalies["customer_id"] != customer_id
         if len(kept) == len(self.customers.ids) and flagged.all():
             return self
-        people, query = self.customers, self.customers.query
         return replace(
             self,
-            customers=Customers(
-                people.ids[kept], people.features[kept], None if query is None else query.take(kept)
-            ),
+            customers=self.customers.take(kept),
             anomalies=self.anomalies[flagged].reset_index(drop=True),
         )

@@ -11,8 +11,9 @@ from data.console import out, say, say_json
 from data.errors import BundleError, UsageError
 from data.settings import read_settings
 from data.store import Store
-from recommender.erasure import erased, find_in_files
+from recommender.erasure import erased
 from recommender.options import Model
+from recommender.searching import find_in_files
 
 Customer = Annotated[str, typer.Argument(help="The customer's id.", show_default=False)]
 Database = Annotated[

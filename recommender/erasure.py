@@ -8,30 +8,24 @@ leaves a whole model, and the next erasure finishes the work.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import shutil
 import time
 import uuid
-import zipfile
-import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from data.errors import BundleError
 from data.store import Store
 from recommender.model_folder import BESIDE, MANIFEST, OF_PEOPLE, VERSIONS, files_of, load
+from recommender.searching import find_in_files
 from recommender.versions import sync_folder, write, write_whole
 
-BLOCK = 2**20
 LONGEST_WRITING = 3600.0  # seconds after which what is half written was given up
-JOINING = b"-_."  # what may go on after an id that is but the beginning of another
 
 
 @dataclass(frozen=True)
@@ -156,77 +150,3 @@ def _remove_others(home: Path, manifest: dict[str, Any]) -> None:
         if path.name not in named:
             path.unlink()
     sync_folder(home)
-
-
-def find_in_files(place: Path, customer_id: str) -> list[str]:
-    """List the files, of a folder or one alone, in which an id stands, however they are packed."""
-    paths = sorted(place.rglob("*")) if place.is_dir() else [place]
-    return [str(path) for path in paths if path.is_file() and _holds(path, customer_id)]
-
-
-def _holds(path: Path, customer_id: str) -> bool:
-    name = path.name
-    if _in_bytes(path, customer_id):
-        return True
-    try:
-        if ".npz" in name:
-            return any(customer_id in strings for strings in _arrays(path))
-        if ".parquet" in name:
-            return any(customer_id in strings for strings in _columns(path))
-        if name.endswith(".gz"):
-            with gzip.open(path) as packed:
-                return _in_stream(iter(lambda: packed.read(BLOCK), b""), customer_id)
-    except (OSError, ValueError, zlib.error, zipfile.BadZipFile, EOFError):
-        return False  # damaged: its bytes were searched above
-    return False
-
-
-def _in_bytes(path: Path, customer_id: str) -> bool:
-    with path.open("rb") as file:
-        return _in_stream(iter(lambda: file.read(BLOCK), b""), customer_id)
-
-
-def _in_stream(blocks: Iterator[bytes], customer_id: str) -> bool:
-    """Search blocks of bytes for an id, as it is and as JSON writes it; whole ids only."""
-    wanted = [customer_id.encode(), json.dumps(customer_id)[1:-1].encode()]
-    longest = max(map(len, wanted)) + 8
-    before = b""
-    for block in blocks:
-        window = before + block
-        if any(_stands_alone(window, one) for one in wanted):
-            return True
-        before = window[-longest:]
-    return False
-
-
-def _stands_alone(window: bytes, wanted: bytes) -> bool:
-    """Tell whether an id stands there by itself: c1 is not in c10."""
-    place = window.find(wanted)
-    while place >= 0:
-        around = (
-            window[max(0, place - 1) : place]
-            + window[place + len(wanted) : place + len(wanted) + 1]
-        )
-        if not any(chr(one).isalnum() or one in JOINING for one in around):
-            return True
-        place = window.find(wanted, place + 1)
-    return False
-
-
-def _arrays(path: Path) -> Iterator[set[str]]:
-    with np.load(path, allow_pickle=False) as archive:
-        for key in archive.files:
-            if archive[key].dtype.kind in "US":
-                yield set(archive[key].astype(str).ravel().tolist())
-
-
-def _columns(path: Path) -> Iterator[set[str]]:
-    # Here alone: a service, which only erases, does without this library.
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path)
-    for name in table.column_names:
-        kind = table.schema.field(name).type
-        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-            yield set(table[name].to_pylist())

@@ -23,24 +23,28 @@ ROUNDS = 20
 def looked_at(impressions: pd.DataFrame, clicks: pd.DataFrame) -> np.ndarray:
     """Return how much each impression counts: shape (impressions,), one on average.
 
+    Of an impression without a place nothing is known: it counts one.
+
     Parameters
     ----------
     impressions, clicks : DataFrame
         Interactions; a click is credited to the last impression of the pair before it.
     """
-    place = impressions[POSITION].to_numpy(dtype=np.float64)
-    flat = np.ones(len(place))
-    if np.isnan(place).any() or len(clicks) < FEWEST:
-        return flat
-    place = np.clip(place.astype(np.int64) - 1, 0, MOST_PLACES - 1)
-    if place.max(initial=0) == place.min(initial=0):
-        return flat
+    weight = np.ones(len(impressions))
+    placed = impressions[POSITION].notna().to_numpy()
+    seen = impressions[placed]
+    if not placed.any() or len(clicks) < FEWEST:
+        return weight
+    place = np.clip(seen[POSITION].to_numpy(dtype=np.int64) - 1, 0, MOST_PLACES - 1)
+    if place.max() == place.min():
+        return weight
     share = -(-len(place) // MOST_ROWS)
-    kept = (pd.factorize(impressions[CUSTOMER_ID])[0] % share) == 0
-    clicked = credited(impressions[kept], clicks)
-    offer = pd.factorize(impressions.loc[kept, OFFER_ID])[0]
-    weight = _fit_places(place[kept], offer, clicked)[place]
-    return np.asarray(weight / weight.mean())
+    kept = (pd.factorize(seen[CUSTOMER_ID])[0] % share) == 0
+    clicked = credited(seen[kept], clicks)
+    offer = pd.factorize(seen.loc[kept, OFFER_ID])[0]
+    found = _fit_places(place[kept], offer, clicked)[place]
+    weight[placed] = found / found.mean()
+    return weight
 
 
 def _fit_places(place: np.ndarray, offer: np.ndarray, clicked: np.ndarray) -> np.ndarray:

@@ -16,12 +16,12 @@ from data.ingest import MAX_BAD
 from data.schema import CUSTOMER_ID, CUSTOMERS, OFFER_ID
 from data.settings import read_settings
 from recommender.batch import query_customers
-from recommender.bundle import Bundle
 from recommender.given import moment_of, tables
 from recommender.lists import Listed, Wish
 from recommender.model_folder import load
 from recommender.options import At, MaxBad, Model
 from recommender.service import Service
+from recommender.withholding import parse_rules
 
 
 def explain(
@@ -45,8 +45,9 @@ def explain(
 
     Example: `python -m recommender explain c0000042 --model out/model`
     """
-    bundle = load(model or read_settings().model_folder)
-    service = Service(bundle)
+    settings = read_settings()
+    bundle = load(model or settings.model_folder)
+    service = Service(bundle, parse_rules(settings.withhold))
     if offer is not None and offer not in set(bundle.offers[OFFER_ID]):
         raise UsageError(f"The model does not know the offer {offer!r}.", "Check the id.")
     known = customer in bundle.customer_ids
@@ -66,7 +67,7 @@ def explain(
     )
     listed = service.recommend(query, wish)[0].offers
     if not listed:
-        raise UsageError(_why_none(bundle, offer, moment), "Choose another --at.")
+        raise UsageError(*_why_none(service, offer, moment))
     reasons = service.explainer.reasons(query, listed)
     if as_json:
         offers = [
@@ -88,18 +89,26 @@ def explain(
         _print(service, one_listed, why)
 
 
-def _why_none(bundle: Bundle, offer: str | None, moment: pd.Timestamp) -> str:
-    """Say why there is nothing to explain."""
+def _why_none(service: Service, offer: str | None, moment: pd.Timestamp) -> tuple[str, str]:
+    """Say why there is nothing to explain, and what to do."""
+    remedy = "Choose another --at."
     if offer is None:
-        return "No offer is a candidate at that moment."
-    row = bundle.offers.set_index(OFFER_ID).loc[offer]
+        return "No offer is a candidate at that moment.", remedy
+    offers = service.bundle.offers
+    place = int((offers[OFFER_ID] == offer).argmax())
+    if service.candidates.valid(moment)[place]:
+        return (
+            f"The offer {offer!r} is withheld from this customer, who is flagged.",
+            "Change the rules of NBO_WITHHOLD.",
+        )
+    row = offers.iloc[place]
     dates = [
         f"{word} {row[name].isoformat()}"
         for word, name in (("from", "valid_from"), ("until", "valid_until"))
         if pd.notna(row[name])
     ]
     stated = f"; it is valid {' '.join(dates)}" if dates else ""
-    return f"The offer {offer!r} is no candidate at {moment.isoformat()}{stated}."
+    return f"The offer {offer!r} is no candidate at {moment.isoformat()}{stated}.", remedy
 
 
 def _print(service: Service, one: Listed, reasons: list[str]) -> None:

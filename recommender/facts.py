@@ -178,18 +178,20 @@ def features_of(
     facts: Facts,
     at: pd.Timestamp,
     known: np.ndarray | None = None,
-    known_at: pd.Timestamp | None = None,
+    first_bought: float = np.nan,
 ) -> np.ndarray:
     """Bring the six features of one person up to date, as `customer_features` defines them.
 
     Parameters
     ----------
     facts : Facts
-        Profile, and the purchases since `known_at`.
+        Profile, and the purchases since those that `known` holds.
     at : Timestamp
         The moment the features are for.
     known : ndarray of float, shape (6,), optional
-        The features a bundle holds, as of `known_at`.
+        The features a bundle holds.
+    first_bought : float
+        When something was bought first, microseconds since 1970; NaN where a bundle holds nothing.
     """
     features = np.full(len(FEATURES), np.nan) if known is None else known.copy()
     for place, name in enumerate(FEATURES[:3]):
@@ -204,12 +206,9 @@ def features_of(
             moments += [line["occurred_at"]] if line.get("occurred_at") is not None else []
     if not baskets:
         return features
-    count, average, frequency = np.nan_to_num(features[3:], nan=0.0)
+    count, average = np.nan_to_num(features[3:5], nan=0.0)
     now = at.value // 1000
-    if count > 0 and frequency > 0 and known_at is not None:
-        months = count / frequency + max(0, now - known_at.value // 1000) / MONTH
-    else:
-        months = (now - min(moments, default=now)) / MONTH
+    months = (now - np.fmin(first_bought, min(moments, default=now))) / MONTH
     features[3] = count + len(baskets)
     features[4] = (count * average + sum(baskets.values())) / features[3]
     features[5] = features[3] / max(1.0, months)

@@ -49,30 +49,34 @@ def hold_out(fold: Fold, seed: int = 0) -> HeldOut:
     table = past.offers.sort_values(OFFER_ID)
     table = table[valid_at(table, fold.at)]
     offers = IdMap(table[OFFER_ID])
-    people = IdMap(fold.taken[CUSTOMER_ID])
-    shape = (len(people), len(offers))
+    pair = [CUSTOMER_ID, OFFER_ID]
+    once = table.loc[~table["repeatable"].fillna(False).astype(bool), OFFER_ID]
+    gone = past.events(REDEMPTION)[pair]
+    gone = gone[gone[OFFER_ID].isin(once)]
+    taken = fold.taken.loc[offers.known(fold.taken[OFFER_ID]), pair]
+    again = pd.MultiIndex.from_frame(taken).isin(pd.MultiIndex.from_frame(gone))
+    taken = taken[~again]
+    names = IdMap(taken[CUSTOMER_ID]).ids
+    most = most_lists(len(offers))
+    if len(names) > most:
+        chosen = np.random.default_rng(seed).choice(len(names), most, replace=False)
+        names = names[np.sort(chosen)]
+    people = IdMap(names)
 
     def marks(frame: pd.DataFrame) -> np.ndarray:
-        here = frame[people.known(frame[CUSTOMER_ID]) & offers.known(frame[OFFER_ID])]
-        found = np.zeros(shape, dtype=bool)
+        here = frame[people.known(frame[CUSTOMER_ID])]
+        found = np.zeros((len(people), len(offers)), dtype=bool)
         found[people.rows(here[CUSTOMER_ID]), offers.rows(here[OFFER_ID])] = True
         return found
 
-    repeatable = table["repeatable"].fillna(False).to_numpy(dtype=bool)
-    candidate = ~marks(past.events(REDEMPTION)) | repeatable
-    taken = marks(fold.taken) & candidate
-    rows = np.flatnonzero(taken.any(axis=1))
-    most = most_lists(len(offers))
-    if len(rows) > most:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
-    wanted = pd.Index(people.ids[rows], dtype="str", name=CUSTOMER_ID)
+    wanted = pd.Index(people.ids, dtype="str", name=CUSTOMER_ID)
     customers = past.customers.set_index(CUSTOMER_ID).reindex(wanted).reset_index()
     return HeldOut(
         at=fold.at,
         given=replace(past, customers=customers[list(past.customers.columns)]),
         offers=offers.ids,
-        taken=taken[rows],
-        candidate=candidate[rows],
+        taken=marks(taken),
+        candidate=~marks(gone),
     )
 
 

@@ -141,7 +141,7 @@ def _values(dataset: Dataset) -> dict[str, pd.Series[str]]:
     finest = max(kinds.values(), key=lambda column: column.nunique(), default=none)
     if brand is not None and len(finest):
         # Who buys a shop's own brand of something seldom takes a coupon for a national one.
-        finest = finest + ", " + brand
+        finest = finest.where(brand.isna(), finest + ", " + brand)
     of_level = {TYPE: finest, CATEGORY: items[CATEGORY], MERCHANT: items[MERCHANT]}
     return {
         ITEM: pd.Series(ids, index=ids, dtype="str"),

@@ -152,7 +152,10 @@ def recency(when: np.ndarray, moment: int) -> np.ndarray:
 
 
 def add_purchases(base: Purchases, new: Purchases) -> Purchases:
-    """Put what came later on top of what was known."""
+    """Put what came later on top of what was known.
+
+    By how much refunds had outweighed purchases is not known any more: those count from zero.
+    """
     if not (new.spend.nnz or new.spent.nnz):
         return base
     return without_refunds(

@@ -71,7 +71,8 @@ class Survey:
         return rows_of(rows, self.n_columns)
 
     def membership(self, answers: pd.DataFrame, customers: IdMap) -> sp.csr_matrix:
-        """Turn a survey_answers table into one row per customer."""
+        """Turn a survey_answers table into one row per customer; the last answer counts."""
+        answers = answers.drop_duplicates([CUSTOMER_ID, "question"], keep="last")
         question = answers["question"].map(self.rows)
         usable = question.notna() & answers["answer"].isin((YES, NO))
         rows = customers.rows(answers.loc[usable, CUSTOMER_ID])

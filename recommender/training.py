@@ -29,7 +29,7 @@ from recommender.thinning import thin, told_of, without
 from recommender.tuning import tune
 from recommender.validation import Fold, look_back
 from segmentation.anomaly import find_anomalies
-from segmentation.features import CustomerFeatures, customer_features
+from segmentation.features import DAY, CustomerFeatures, customer_features
 from segmentation.kinds import FRAUD, KINDS
 from segmentation.kmeans import Segmentation
 from segmentation.segments import SegmentModel
@@ -101,6 +101,7 @@ def train(
             tries=tries,
             seed=seed,
             suspects=_suspects(anomalies, recipe),
+            recipe=recipe,
             on_step=on_step,
         )
         recipe = tuned.recipe
@@ -125,6 +126,8 @@ def train(
         customers=Customers(
             ids=dataset.customer_ids.ids.astype(np.str_),
             features=features.values.to_numpy(dtype=np.float64),
+            first_bought=at.value // 1000
+            - DAY * features.activity["tenure_days"].to_numpy(np.float64),
             query=query,
         ),
     )
@@ -178,7 +181,7 @@ def _recommender(
     elif not folds[0].by_time:
         notes.append("Time gives no cut: validation held out interactions at random.")
     elif not folds[-1].by_time:
-        notes.append("Hardly anybody came back: some interactions were held out at random as well.")
+        notes.append("Few came back: some interactions were held out at random as well.")
     elif folds[-1].at == at:
         notes.append(
             "The offers are known now, at past moments they were new: of late half of the "

@@ -71,6 +71,7 @@ def tune(
     tries: int = 12,
     seed: int = 0,
     suspects: frozenset[str] = frozenset(),
+    recipe: Recipe = DEFAULT,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Tuned:
     """Search for a better recipe on past moments.
@@ -87,28 +88,30 @@ def tune(
         How many recipes beside the default are tried.
     suspects : frozenset of str
         Customers that are not learnt from.
+    recipe : Recipe
+        What is tried first, and varied.
     on_step : callable
         Told the name of each of the 1 + `tries` steps as it begins.
     """
     random = np.random.default_rng(seed)
-    recipes = [DEFAULT]
+    recipes = [recipe]
     while len(recipes) <= tries:
         drawn = {name: random.choice(values).item() for name, values in CHOICES.items()}
         drawn["factors"] = int(drawn["factors"])
-        recipes.append(replace(DEFAULT, **drawn))
+        recipes.append(replace(recipe, **drawn))
     values = []
-    for number, recipe in enumerate(recipes):
+    for number, one in enumerate(recipes):
         on_step(f"try {number} of {tries}" if number else "the defaults")
-        judged = [judge(fold, k, seed, recipe, suspects, profile) for fold in folds]
-        values.append(_judge(judged, recipe, seed))
+        judged = [judge(fold, k, seed, one, suspects, profile) for fold in folds]
+        values.append(_judge(judged, one, seed))
     tried = tuple(
-        (recipe, float(value.mean()) if len(value) else 0.0)
-        for recipe, value in zip(recipes, values, strict=True)
+        (one, float(value.mean()) if len(value) else 0.0)
+        for one, value in zip(recipes, values, strict=True)
     )
     best = max(range(len(tried)), key=lambda number: tried[number][1])
     # The best of many tries is best by chance, too: the level is shared among them.
     sure = best and compare(values[best], values[0], seed).p_value < SURE / max(1, tries)
-    return Tuned(recipes[best] if sure else DEFAULT, tried)
+    return Tuned(recipes[best if sure else 0], tried)
 
 
 def _judge(judged: list[Judged], recipe: Recipe, seed: int) -> np.ndarray:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from data.schema import SPENDING_SCORE
 from recommender.base import Query
 from recommender.bundle import Bundle
 from recommender.facts import Encoders, Facts, features_of
 from recommender.sparse import picked
+from segmentation.features import FEATURES
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Visitor:
         Profile and answers as they are now; interactions and purchases that the bundle does not
         hold.
     whole : bool
-        The facts are all there are: the bundle's row is not added to them.
+        The facts are all there are: the bundle's row is not added to them. What the bundle
+        concluded, an alarm or a spending score, stays.
     """
 
     customer_id: str
@@ -44,23 +47,31 @@ def queries(
     at : Timestamp
         The moment the lists are for.
     """
-    people, moment = bundle.customers, bundle.moment
-    known = [
-        None if one.whole or people.query is None else bundle.customer_ids.row(one.customer_id)
-        for one in visitors
-    ]
-    features = np.array(
-        [
-            features_of(one.facts, at)
-            if row is None
-            else features_of(one.facts, at, people.features[row], moment)
-            for one, row in zip(visitors, known, strict=True)
-        ]
-    )
-    rows = np.array([-1 if row is None else row for row in known])
-    base = encoders.nothing_known if people.query is None else people.query
+    people = bundle.customers.query
+    base = encoders.nothing_known if people is None else people
+    rows = np.array([-1 if people is None else _row(bundle, one) for one in visitors])
+    told = np.where([one.whole for one in visitors], -1, rows)
+    known = Query(*(picked(part, told) for part in base.parts()))
     return encoders.query_people(
         [one.facts for one in visitors],
-        features,
-        Query(*(picked(part, rows) for part in base.parts())),
+        np.array([features_now(bundle, one, at) for one in visitors]),
+        replace(known, flagged=picked(base.flagged, rows)),
     )
+
+
+def features_now(bundle: Bundle, visitor: Visitor, at: pd.Timestamp) -> np.ndarray:
+    """Return a person's six features: a bundle's, and what came after them."""
+    row, people = _row(bundle, visitor), bundle.customers
+    if row < 0:
+        return features_of(visitor.facts, at)
+    if not visitor.whole:
+        return features_of(visitor.facts, at, people.features[row], people.first_bought[row])
+    derived = np.full(len(FEATURES), np.nan)
+    score = FEATURES.index(SPENDING_SCORE)
+    derived[score] = people.features[row, score]
+    return features_of(visitor.facts, at, derived)
+
+
+def _row(bundle: Bundle, visitor: Visitor) -> int:
+    row = bundle.customer_ids.row(visitor.customer_id)
+    return -1 if row is None else row

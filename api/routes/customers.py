@@ -21,7 +21,7 @@ from api.replies import SegmentName
 from api.routes.anomalies import Anomaly, anomaly_of
 from data.schema import EVENT_TYPES
 from data.states import CustomerState
-from recommender.facts import features_of
+from recommender.visitors import Visitor, features_now
 from segmentation.features import FEATURES
 from segmentation.moves import why_placed
 
@@ -140,15 +140,10 @@ def _customer(house: House, model: Model, customer_id: str, state: CustomerState
 
 def _features(house: House, model: Model, customer_id: str, state: CustomerState) -> np.ndarray:
     """Return the six features as they are now: the model's, and what was recorded since."""
-    bundle = model.bundle
-    row = bundle.customer_ids.row(customer_id)
-    if row is None:
-        return features_of(facts_of(state), house.now())
-    since = house.store.customer_state(customer_id, model.since)
-    if since.whole and since.known:
-        return features_of(facts_of(since), house.now())
-    known = bundle.customers.features[row]
-    return features_of(facts_of(since), house.now(), known, bundle.moment)
+    if customer_id in model.bundle.customer_ids:
+        state = house.store.customer_state(customer_id, model.since)
+    visitor = Visitor(customer_id, facts_of(state), whole=state.whole and state.known)
+    return features_now(model.bundle, visitor, house.now())
 
 
 def _placed(model: Model, features: np.ndarray) -> Placed | None:

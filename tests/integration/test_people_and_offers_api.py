@@ -18,8 +18,8 @@ from api.house import House
 from data.dataset import Dataset
 from data.store import Store
 from recommender.bundle import Bundle
-from recommender.erasure import find_in_files
 from recommender.model_folder import load, save
+from recommender.searching import find_in_files
 from recommender.service import Service
 
 

@@ -15,11 +15,12 @@ import pytest
 
 from data.errors import BundleError
 from data.store import Store
-from recommender import erasure
+from recommender import erasure, searching
 from recommender.bundle import Bundle
-from recommender.erasure import erase_from_models, erased, find_in_files
+from recommender.erasure import erase_from_models, erased
 from recommender.lists import Wish
 from recommender.model_folder import BESIDE, MANIFEST, VERSIONS, load, save
+from recommender.searching import find_in_files
 from recommender.service import Service
 
 
@@ -166,9 +167,19 @@ def test_the_receipt_names_nobody(folder: Path, somebody: str, tmp_path: Path) -
 def test_an_id_is_found_alone_and_not_within_another(tmp_path: Path, name: str) -> None:
     (tmp_path / "other.log").write_text(f"{name}0 x{name} {name}-2 {name}_b")
     assert find_in_files(tmp_path, name) == []
-    (tmp_path / "one.log").write_text("x" * (erasure.BLOCK - 1) + f" {name} and more")
+    (tmp_path / "one.log").write_text("x" * (searching.BLOCK - 1) + f" {name} and more")
     (tmp_path / "two.json").write_text(json.dumps({"id": name}))
     with gzip.open(tmp_path / "three.csv.gz", "wb") as file:
         file.write(f"id,age\n{name},7\n".encode())
     np.savez(tmp_path / "four.npz", ids=np.array(["aa", name]))
     assert len(find_in_files(tmp_path, name)) == 4
+
+
+@pytest.mark.parametrize("before", range(-3, 3))
+def test_an_id_over_the_edge_of_a_block_is_told_from_a_longer_one(
+    tmp_path: Path, before: int
+) -> None:
+    filler = " " * (searching.BLOCK + before)
+    for name, text in (("longer", "c10"), ("later", "zzc1"), ("own", "c1")):
+        (tmp_path / name).write_text(filler + text)
+    assert find_in_files(tmp_path, "c1") == [str(tmp_path / "own")]

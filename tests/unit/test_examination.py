@@ -50,7 +50,7 @@ def test_where_places_do_not_matter_impressions_count_alike() -> None:
 def test_without_evidence_every_impression_counts_once(what: str) -> None:
     shown, clicks = log(np.random.default_rng(2), np.array([1.0, 0.7, 0.5, 0.4, 0.3]))
     if what == "no places":
-        shown.loc[7, "position"] = np.nan
+        shown["position"] = np.nan
     elif what == "few clicks":
         clicks = clicks.head(20)
     elif what == "one place":
@@ -66,3 +66,12 @@ def test_a_row_more_or_in_another_order_changes_little() -> None:
     weight = looked_at(shown, clicks)
     mixed = looked_at(shown.iloc[order], clicks.sample(frac=1.0, random_state=0))
     np.testing.assert_allclose(mixed, weight[order], rtol=1e-9)
+
+
+def test_an_impression_without_a_place_counts_once_and_spoils_no_other() -> None:
+    shown, clicks = log(np.random.default_rng(3), np.array([1.0, 0.7, 0.5, 0.4, 0.3]))
+    whole = looked_at(shown, clicks)
+    shown.loc[7, "position"] = np.nan
+    weight = looked_at(shown, clicks)
+    assert weight[7] == 1.0
+    np.testing.assert_allclose(np.delete(weight, 7), np.delete(whole, 7), rtol=0.01)

@@ -16,7 +16,7 @@ from recommender.facts import Facts, features_of
 from recommender.lists import Wish
 from recommender.service import Service
 from recommender.visitors import Visitor, queries
-from segmentation.features import customer_features
+from segmentation.features import DAYS_PER_MONTH, customer_features
 
 
 def assert_same(ours: Query, theirs: Query) -> None:
@@ -107,6 +107,16 @@ def test_features_of_one_are_the_features_of_a_table() -> None:
     ]
     ours = features_of(Facts(purchases=rows), at)
     np.testing.assert_allclose(ours[3:], table.to_numpy()[3:])
+
+
+def test_a_month_that_is_not_over_is_not_counted_twice() -> None:
+    first, later = (pd.Timestamp(f"2025-06-{day:02}", tz="UTC") for day in (1, 29))
+    known = np.array([np.nan, np.nan, np.nan, 2.0, 10.0, 2.0])
+    line = {"amount": 10.0, "occurred_at": later.value // 1000}
+    months = (later - first) / pd.Timedelta(days=DAYS_PER_MONTH)
+    assert months < 1
+    found = features_of(Facts(purchases=[line]), later, known, first.value // 1000)
+    assert found[3:].tolist() == [3.0, 10.0, 3.0]
 
 
 def test_many_at_the_door_are_each_of_them(

@@ -74,6 +74,8 @@ def test_the_type_is_the_finest_grouping_by_brand() -> None:
     many = pd.concat([items, items.assign(item_id=items["item_id"] + " 2")], ignore_index=True)
     keys = build_keys(replace(dataset, items=many))
     assert "type:tea, own" in keys.names.tolist()
+    unbranded = many.assign(brand=many["brand"].where(many["kind"] != "tea"))
+    assert "type:tea" in build_keys(replace(dataset, items=unbranded)).names.tolist()
 
 
 def test_levels_above_the_item_are_shares_of_the_offers_items() -> None:

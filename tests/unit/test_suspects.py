@@ -7,10 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 
 from data.dataset import Dataset
 from data.errors import UsageError
 from recommender.bundle import Bundle
+from recommender.facts import Facts
 from recommender.lists import Wish
 from recommender.recipe import Recipe
 from recommender.service import Service
@@ -75,6 +77,17 @@ def test_flagged_customers_are_not_shown_what_rules_withhold(small_bundle: Bundl
     suspect, other = service.recommend(query, wish)
     assert {offers["kind"].iloc[one.row] for one in suspect.offers} == {"gift"}
     assert {offers["kind"].iloc[one.row] for one in other.offers} == {"gift", "cashback"}
+
+
+def test_somebody_whose_records_were_corrected_stays_flagged(small_bundle: Bundle) -> None:
+    query = small_bundle.customers.query
+    assert query is not None
+    flagged = sp.csr_matrix(np.ones(query.flagged.shape))
+    customers = replace(small_bundle.customers, query=replace(query, flagged=flagged))
+    service = Service(replace(small_bundle, customers=customers))
+    name, at = str(customers.ids[0]), small_bundle.moment
+    assert service.query(name, Facts(), at, whole=True).flagged.toarray().all()
+    assert not service.query("nobody", Facts(), at, whole=True).flagged.nnz
 
 
 @pytest.mark.parametrize("text", ["fraud=cashback", "possible fraud", "vip=", "=x"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -43,3 +45,12 @@ def test_the_same_seed_tries_the_same(small_dataset: Dataset) -> None:
 def test_without_past_moments_the_defaults_stand(small_dataset: Dataset) -> None:
     empty = small_dataset.before(small_dataset.interactions["occurred_at"].min())
     assert tune(*moments_of(empty, empty.moment_after()), k=None, tries=1).recipe == DEFAULT
+
+
+def test_what_is_not_searched_stays_as_it_was_given(small_dataset: Dataset) -> None:
+    empty = small_dataset.before(small_dataset.interactions["occurred_at"].min())
+    recipe = replace(DEFAULT, learn_from_suspects=True)
+    moments = moments_of(empty, empty.moment_after())
+    found = tune(*moments, k=None, tries=2, recipe=recipe)
+    assert all(one.learn_from_suspects for one, _ in found.tried)
+    assert found.recipe == recipe
