@@ -6,16 +6,13 @@ from pathlib import Path
 from time import perf_counter
 from typing import Annotated
 
-import numpy as np
 import pandas as pd
 import typer
 
-from data.console import command_group, out, parse_moment, run, say, say_json, steps, write_json
-from data.errors import DataError, UsageError
-from data.files import read_raw
+from data.console import command_group, out, parse_moment, run, say, steps, write_json
+from data.errors import UsageError
 from data.ingest import MAX_BAD, Intake, read_folder
 from data.recorded import read_database
-from data.schema import CUSTOMER_ID, OFFER_ID
 from data.settings import Settings, read_settings
 from data.sources.complete_journey import NAME as COMPLETE_JOURNEY
 from data.sources.complete_journey import read_complete_journey
@@ -23,16 +20,17 @@ from data.synthetic import WorldParameters, write_world
 from evaluation.benchmark import Benchmark, print_benchmark
 from evaluation.drill import DRILLS
 from evaluation.earlier import read_report
-from evaluation.metrics import count_odd_ranks, find_hits, per_customer
 from evaluation.refusal import refuse
 from evaluation.render import print_report, write_report
 from evaluation.replaying import replay
 from evaluation.report import STEPS, build_report, since
+from evaluation.scoring import metrics
 from evaluation.splitting import PROTOCOLS, Protocol
 from evaluation.suites import SUITES
 from recommender.options import is_database
 
 app = command_group("Measure whether recommendations, segments and alarms work.")
+app.command()(metrics)
 app.command()(replay)
 
 SYNTHETIC = "synthetic"
@@ -105,33 +103,6 @@ def report(
 
 
 @app.command()
-def metrics(
-    recommendations: Annotated[
-        Path, typer.Option(help="Lists: customer_id, offer_id, rank (or score).")
-    ],
-    truth: Annotated[Path, typer.Option(help="What is relevant: customer_id, offer_id.")],
-    k: Annotated[str, typer.Option(help="Cut-offs.")] = "5,10,20",
-) -> None:
-    """Score anybody's lists; prints one flat JSON object.
-
-    Example: `python -m evaluation metrics --recommendations lists.csv --truth truth.csv --k 10`
-    """
-    ks = _cut_offs(k)
-    relevant = _pairs(truth)
-    if relevant.empty:
-        raise DataError(
-            f"{truth.name}: nothing is relevant.", "Give it customer_id, offer_id rows."
-        )
-    hits = find_hits(_ranked(recommendations), relevant)
-    for why, n in hits.dropped.items():
-        say(f"Note: {n} {why}.")
-    values = per_customer(hits, ks)
-    found: dict[str, float] = {"customers": len(hits.customers)}
-    found |= {name: float(vector.mean()) for name, vector in values.items()}
-    say_json(found)
-
-
-@app.command()
 def benchmark(
     suite: Annotated[str, typer.Option(metavar="|".join(SUITES), help="What to measure.")],
     data: Annotated[
@@ -200,47 +171,6 @@ def _read(
         if (path := folder / "truth" / f"{part}.parquet").is_file()
     }
     return name, intake, truth
-
-
-def _cut_offs(text: str) -> list[int]:
-    parts = text.split(",")
-    if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
-        raise UsageError(f"--k is {text!r}.", "Write it as 5,10,20.")
-    return [int(part) for part in parts]
-
-
-def _pairs(path: Path) -> pd.DataFrame:
-    """Read a table that has at least customer_id and offer_id."""
-    table = read_raw(path).frame
-    for name in (CUSTOMER_ID, OFFER_ID):
-        if name not in table.columns:
-            raise DataError(f"{path.name}: the column {name!r} is missing.", "Add it.")
-        missing = table[name].isna() | (table[name].astype("str") == "")
-        _refuse(missing.to_numpy(dtype=bool), f"no {name}", path)
-    return table.astype({CUSTOMER_ID: "str", OFFER_ID: "str"})
-
-
-def _ranked(path: Path) -> pd.DataFrame:
-    """Read lists; a score ranks them where no rank is given."""
-    table = _pairs(path)
-    name = next((name for name in ("rank", "score") if name in table.columns), None)
-    if name is None:
-        raise DataError(f"{path.name}: has neither rank nor score.", "Add one of them.")
-    number = pd.to_numeric(table[name], errors="coerce").astype("float64")
-    _refuse(~np.isfinite(number.to_numpy()), f"no usable {name}", path)
-    if name == "score":
-        return table.assign(rank=-number)
-    for why, n in count_odd_ranks(table.assign(rank=number)).items():
-        say(f"Note: {n} {why}.")
-    return table.assign(rank=number)
-
-
-def _refuse(bad: np.ndarray, why: str, path: Path) -> None:
-    """Name the first of the rows that cannot be used, and count them."""
-    if bad.any():
-        told = f"{path.name}: row {int(bad.argmax()) + 1} has {why}"
-        others = f", nor have {int(bad.sum()) - 1} others" if bad.sum() > 1 else ""
-        raise DataError(f"{told}{others}.", "Correct it, or leave the row out.")
 
 
 if __name__ == "__main__":

@@ -61,6 +61,7 @@ def collect_chances(
     return Chances(
         events=events,
         shown=_by_habit(shown, dataset, ids) if logged else None,
+        present=_present(dataset, ids, at),
         live=_live(dataset, taken, at),
         dated=table[["valid_from", "valid_until"]].notna().any(axis=1).to_numpy(),
         met=met_by_anybody(dataset),
@@ -69,6 +70,16 @@ def collect_chances(
         attributes=attributes,
         columns=columns,
     )
+
+
+def _present(dataset: Dataset, ids: IdMap, at: pd.Timestamp) -> np.ndarray:
+    """Mark who had signed up, or done something, by a moment: shape (customers,)."""
+    customers = dataset.customers
+    present = np.ones(len(ids), dtype=bool)
+    present[ids.rows(customers.loc[customers["signup_at"] >= at, CUSTOMER_ID])] = False
+    for done in (dataset.interactions, dataset.transactions):
+        present[ids.rows(done[CUSTOMER_ID])] = True
+    return present
 
 
 def _live(dataset: Dataset, taken: pd.DataFrame, at: pd.Timestamp) -> np.ndarray:

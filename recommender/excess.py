@@ -21,12 +21,14 @@ class Excess:
     events, expected : csr_matrix, shape (customers, offers)
         Where showing is logged what can be redeemed again counts each time, elsewhere once.
     flat : ndarray of float, shape (offers,)
-        Expected of every customer alike, where nothing tells their chances apart.
+        Expected of every customer who is present alike, where nothing tells their chances apart.
+    present : ndarray of bool, shape (customers,)
     """
 
     events: sp.csr_matrix
     expected: sp.csr_matrix
     flat: np.ndarray
+    present: np.ndarray
 
     @classmethod
     def of(cls, chances: Chances) -> Excess:
@@ -34,25 +36,28 @@ class Excess:
         events = chances.events.astype(bool).astype(np.float64)
         if chances.shown is None:
             count = np.asarray(events.sum(axis=0)).ravel()
-            nothing = sp.csr_matrix(events.shape)
-            return cls(events, nothing, count / max(1, events.shape[0]))
+            nothing, everybody = sp.csr_matrix(events.shape), max(1, int(chances.present.sum()))
+            return cls(events, nothing, count / everybody, chances.present)
         events = sp.csr_matrix(chances.events.minimum(chances.shown.maximum(events)))
         count = np.asarray(events.sum(axis=0)).ravel()
         shown = np.asarray(chances.shown.sum(axis=0)).ravel()
         rate = sp.diags_array(count / np.maximum(shown, 1.0))
         # Who never saw an offer but redeemed it had a chance all the same.
-        return cls(events, sp.csr_matrix(chances.shown @ rate), np.zeros(len(count)))
+        expected = sp.csr_matrix(chances.shown @ rate)
+        return cls(events, expected, np.zeros(len(count)), chances.present)
 
     def said(self) -> np.ndarray:
         """Return how much each customer says of the traits: shape (customers,), one on average.
 
-        Who had more chances says more: the weights of a step of Poisson regression, whose variances
-        are what is expected, with the offers' mean for each offer (McCullagh & Nelder 1989).
+        Who is not present yet says nothing; who had more chances says more: the weights of a step
+        of Poisson regression, whose variances are what is expected, with the offers' mean for each
+        offer (McCullagh & Nelder 1989).
         """
         chances = np.asarray(self.expected.sum(axis=1)).ravel()
         if not chances.any():
-            return np.ones(len(chances))
-        return np.asarray((chances / chances.mean() + LEAST_SAID) / (1.0 + LEAST_SAID))
+            return self.present.astype(np.float64)
+        mean = chances[self.present].mean()
+        return np.asarray(self.present * (chances / mean + LEAST_SAID) / (1.0 + LEAST_SAID))
 
     def rows(self, rows: np.ndarray) -> sp.csr_matrix:
         """Return events less expected, without the flat part, of some customers."""

@@ -13,11 +13,13 @@ import scipy.sparse as sp
 
 from data.dataset import Dataset
 from data.idmap import IdMap
+from data.schema import CUSTOMERS
 from recommender.base import Query
 from recommender.demographics import Demographics
 from recommender.habits import EVENTS, responses_of, responses_of_one
 from recommender.history import history_of, history_of_one
 from recommender.keys import KeySpace
+from recommender.profile_columns import profiles_of
 from recommender.purchases import (
     Purchases,
     add_purchases,
@@ -55,6 +57,12 @@ class Facts:
     answers: Mapping[str, str] = field(default_factory=dict)
     interactions: Sequence[tuple[str, str, int | None]] = ()
     purchases: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def said(self) -> Mapping[str, Any]:
+        """What the person said of themselves: a survey's own questions are part of a profile."""
+        own = {name: told for name, told in self.answers.items() if name not in CUSTOMERS.names}
+        return own | {**self.profile}
 
 
 @dataclass(frozen=True)
@@ -116,7 +124,7 @@ class Encoders:
             redeemed=redeemed,
             **_fields(purchases_of(dataset, self.keys, ids, self.moment)),
             segment=self.segment_membership(table.to_numpy(dtype=np.float64)),
-            demographic=self.demographics.membership(dataset.customers, ids),
+            demographic=self.demographics.membership(profiles_of(dataset), ids),
             answers=self.survey.membership(dataset.survey_answers, ids),
             responses=responses_of(dataset, ids),
             flagged=sp.csr_matrix((len(ids), len(KINDS))),
@@ -137,7 +145,7 @@ class Encoders:
         told = replace(
             base,
             segment=self._segments(features, base.segment),
-            demographic=self.demographics.updated(base.demographic, [one.profile for one in facts]),
+            demographic=self.demographics.updated(base.demographic, [one.said for one in facts]),
             answers=self.survey.updated(base.answers, [one.answers for one in facts]),
         )
         if not any(one.interactions or one.purchases for one in facts):

@@ -88,10 +88,12 @@ def fit_traits(
     for rows in chunks:
         centred = _centred(layout(rows), mean)
         gram += centred.T @ (said[rows, None] * centred)
-        cross += centred.T @ excess.rows(rows) - np.outer(centred.sum(axis=0), excess.flat)
+        # Where a part is expected of everybody alike, all who are present say as much.
+        cross += centred.T @ excess.rows(rows) - np.outer(said[rows] @ centred, excess.flat)
         liking += centred.T @ kin.interest[rows]
         by_key += centred.T @ kin.keyed[rows]
-    sample = np.sort(np.random.default_rng(seed).permutation(n)[:SAMPLE])
+    present = np.flatnonzero(chances.present)
+    sample = np.sort(np.random.default_rng(seed).permutation(present)[:SAMPLE])
     keep = np.flatnonzero(~asked if (~asked).any() else np.ones(offers, dtype=bool))
     trial = _Trial(
         centred=_centred(layout(sample), mean),
@@ -99,7 +101,7 @@ def fit_traits(
         cross=cross[:, keep],
         target=sp.csr_matrix(excess.rows(sample)[:, keep]),
         flat=excess.flat[keep],
-        n=n,
+        n=max(1, len(present)),
         said=said[sample],
     )
     penalty = np.full(width, np.inf)
@@ -109,7 +111,7 @@ def fit_traits(
     events = np.asarray(excess.events.sum(axis=0)).ravel()
     taken = events @ kin.group
     by_group = cross @ kin.group / np.maximum(taken, 1.0)
-    usual = (np.r_[events, 0.0] + KIN_STRENGTH) / (n + 2 * KIN_STRENGTH)
+    usual = (np.r_[events, 0.0] + KIN_STRENGTH) / (len(present) + 2 * KIN_STRENGTH)
     rate = np.clip(rates_of(events, usual, KIN_STRENGTH, chances), 0.0, 0.99)
     scale = rate / usual  # what is expected more of customers, per showing
     return TraitRidge(

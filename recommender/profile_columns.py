@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data.schema import AGE, ANNUAL_INCOME, CUSTOMERS, GENDER
+from data.dataset import Dataset
+from data.schema import AGE, ANNUAL_INCOME, CUSTOMER_ID, CUSTOMERS, GENDER
 from recommender.demographics import (
     SEPARATOR,
     SIGNUP,
@@ -18,6 +19,7 @@ from recommender.demographics import (
     months_until,
 )
 from recommender.numbers import is_number, numbers_of
+from recommender.survey import CATEGORY, OFFER
 
 CITY = "city"
 AGES = (12.0, 18.0, 24.0, 30.0, 38.0, 46.0, 54.0, 62.0, 70.0)
@@ -80,6 +82,22 @@ def build_demographics(customers: pd.DataFrame, moment: int) -> Demographics:
         np.array(crosses, dtype=np.int64).reshape(-1, 2),
         moment,
     )
+
+
+def profiles_of(dataset: Dataset) -> pd.DataFrame:
+    """Return the customers table, with a column for each question of a survey's own.
+
+    What is asked neither about an offer nor about a category has named answers, of which one is
+    true, as a profile has; the last one counts. A column of the table's own stands.
+    """
+    answers = dataset.survey_answers
+    own = ~answers["question"].str.startswith((CATEGORY, OFFER))
+    own &= ~answers["question"].isin(dataset.customers.columns)
+    if not own.any():
+        return dataset.customers
+    answers = answers[own].drop_duplicates([CUSTOMER_ID, "question"], keep="last")
+    told = answers.set_index([CUSTOMER_ID, "question"])["answer"].unstack().reset_index()  # noqa: PD010
+    return dataset.customers.merge(told, on=CUSTOMER_ID, how="outer")
 
 
 def _told(places: Sequence[float]) -> list[str]:

@@ -39,6 +39,8 @@ class Chances:
         Impressions while the offer was open to the customer, by how readily the customer answers
         and as far as their time has passed, where what was shown is logged; else everyone could
         redeem at any time.
+    present : ndarray of bool, shape (customers,)
+        Who was a customer by the moment; others passed nothing over.
     live : ndarray of float, shape (offers,)
         Share of the history in which each offer was valid.
     dated, met : ndarray of bool, shape (offers,)
@@ -54,6 +56,7 @@ class Chances:
 
     events: sp.csr_matrix
     shown: sp.csr_matrix | None
+    present: np.ndarray
     live: np.ndarray
     dated: np.ndarray
     met: np.ndarray
@@ -82,7 +85,7 @@ class Chances:
         """Return each offer's redemptions and how often it could have been redeemed."""
         events = np.asarray(self.events.sum(axis=0)).ravel()
         if self.shown is None:
-            exposed = self.events.shape[0] * self.live * (self.dated | self.met)
+            exposed = self.present.sum() * self.live * (self.dated | self.met)
         else:
             exposed = np.asarray(self.shown.sum(axis=0)).ravel()
         return events, np.maximum(exposed, events)

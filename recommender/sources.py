@@ -27,7 +27,7 @@ from recommender.likeness import fit_likeness
 from recommender.model import Recommender
 from recommender.popularity import Expectation, PopularityScorer
 from recommender.prior import prior_hybrid
-from recommender.profile_columns import build_demographics
+from recommender.profile_columns import build_demographics, profiles_of
 from recommender.rates import estimate_rates
 from recommender.readiness import find_readiness
 from recommender.recipe import DEFAULT, Recipe
@@ -92,11 +92,11 @@ def fit_sources(
         The same without the interactions that are not learnt from; whose they are, they stay.
     demographics : Demographics, optional
         The columns of profiles, where other models have to have the same ones; else what the
-        customers table tells.
+        profiles here tell.
     """
     moment = at.value // 1000
     if demographics is None:
-        demographics = build_demographics(dataset.customers, moment)
+        demographics = build_demographics(profiles_of(dataset), moment)
     ids, offers = dataset.customer_ids, dataset.offer_ids
     trusted = dataset if trusted is None else trusted
     keys = build_keys(dataset)

@@ -22,7 +22,7 @@ from recommender.demographics import Demographics
 from recommender.judging import Judged, judge
 from recommender.learning import Within, learn, learn_within
 from recommender.model import Recommender
-from recommender.profile_columns import build_demographics
+from recommender.profile_columns import build_demographics, profiles_of
 from recommender.recipe import DEFAULT, Recipe
 from recommender.sources import find_segments, fit_sources
 from recommender.thinning import thin, told_of, without
@@ -148,7 +148,7 @@ def _cannot_recommend(dataset: Dataset) -> str:
 
 def _profile(dataset: Dataset, at: pd.Timestamp) -> Demographics:
     """Find the columns of profiles, once for all moments, of which each knows some customers."""
-    return build_demographics(dataset.customers, at.value // 1000)
+    return build_demographics(profiles_of(dataset), at.value // 1000)
 
 
 def _recommender(

@@ -454,3 +454,17 @@ def test_a_suite_prints_its_figures_and_writes_them(tmp_path: Path) -> None:
     assert all(row["value"] > 0 for row in found["rows"])
     assert found["machine"]["cores"]
     assert found["versions"]["numpy"]
+
+
+@pytest.mark.parametrize("kind", ["redemption", "click"])
+def test_of_interactions_what_was_taken_is_relevant(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = measured(monkeypatch, capsys, *lists_and_truth(tmp_path))
+    pairs = TRUTH.splitlines()[1:]
+    rows = [f"{pair},{kind}" for pair in pairs] + ["007,z,impression", "b,z,impression"]
+    truth = "\n".join(["customer_id,offer_id,event_type", *rows]) + "\n"
+    assert exit_code(monkeypatch, *lists_and_truth(tmp_path, LISTS, truth)) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == plain
+    assert f"2 rows of truth.csv are left out: none is a {kind}" in printed.err

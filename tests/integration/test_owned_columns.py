@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from data.ingest import read_folder
 from data.recorded import read_database
 from data.store import Store
 from recommender.bundle import Bundle
+from recommender.facts import Facts
+from recommender.lists import Wish
 from recommender.model_folder import load, save
 from recommender.service import Service
 from recommender.training import train
@@ -302,3 +305,35 @@ def test_what_was_stated_is_learnt_from_next_time(client: TestClient, store: Sto
     person = found.customers.set_index("customer_id").loc["new"]
     assert (person["plan"], person["cards"]) == ("gold", 1.0)
     assert found.offers.set_index("offer_id").loc["new", "colour"] == "red"
+
+
+def test_a_question_of_the_surveys_own_is_read_as_a_profile_is(dataset: Dataset) -> None:
+    """The plan, told as an answer instead of in the customers table, decides as it did."""
+    plan = dataset.customers["plan"]
+    asked = pd.DataFrame(
+        {"customer_id": dataset.customers["customer_id"], "question": "your plan", "answer": plan}
+    )
+    silent = asked["customer_id"] == "c000"
+    surveyed = replace(
+        dataset,
+        customers=dataset.customers.drop(columns="plan"),
+        survey_answers=asked[~silent],
+    )
+    with sparing():
+        bundle = train(surveyed)
+    service = Service(bundle)
+    at = bundle.moment
+    colour = dict(zip(dataset.offers["offer_id"], dataset.offers["colour"], strict=True))
+
+    def top(facts: Facts) -> list[str]:
+        query = service.query("somebody new", facts, at)
+        rows = [one.row for one in service.recommend(query, Wish(at=at, n=6))[0].offers]
+        return [colour[str(bundle.offers["offer_id"].iloc[row])] for row in rows]
+
+    assert top(Facts(answers={"your plan": "gold"})) == ["red"] * 6
+    assert top(Facts(answers={"your plan": "Basic"})) == ["blue"] * 6
+    known = bundle.customers.query
+    assert known is not None
+    names = bundle.recommender.encoders.demographics.blocks["your plan"]  # type: ignore[union-attr]
+    assert not known.demographic[0, names].nnz
+    assert known.demographic[1:, names].sum() == PEOPLE - 1

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from data.dataset import Dataset
 from recommender.attributes import Attributes
 from recommender.chances import collect_chances
+from recommender.excess import Excess
 from recommender.keys import build_keys
 from recommender.rates import Chances, estimate_rates
 
@@ -17,7 +18,13 @@ START = pd.Timestamp("2024-01-01", tz="UTC")
 Log = list[tuple[str, str, str, int]]
 
 
-def chances_of(log: Log, *, repeatable: bool, begin: dict[str, int] | None = None) -> Chances:
+def chances_of(
+    log: Log,
+    *,
+    repeatable: bool,
+    begin: dict[str, int] | None = None,
+    joined: dict[str, int] | None = None,
+) -> Chances:
     """Collect the chances of offers "o" and "other" in a log of events by day."""
     starts = {name: START + pd.Timedelta(days=day) for name, day in (begin or {}).items()}
     rows = [(*row[:3], START + pd.Timedelta(days=row[3])) for row in log]
@@ -30,6 +37,14 @@ def chances_of(log: Log, *, repeatable: bool, begin: dict[str, int] | None = Non
                     "valid_from": [starts.get("o"), starts.get("other")],
                 }
             ).astype({"valid_from": "datetime64[us, UTC]"}),
+            "customers": pd.DataFrame(
+                {
+                    "customer_id": list(joined or {}),
+                    "signup_at": [
+                        START + pd.Timedelta(days=day) for day in (joined or {}).values()
+                    ],
+                }
+            ),
             "interactions": pd.DataFrame(
                 rows, columns=["customer_id", "offer_id", "event_type", "occurred_at"]
             ),
@@ -62,6 +77,17 @@ def test_what_cannot_be_redeemed_again_has_no_chance(repeatable: bool) -> None:
     assert a[0] / a[1] == pytest.approx(2.0 if repeatable else 1.0)
     assert b[0] > 0 == b[1]
     np.testing.assert_array_equal(chances.events.toarray(), [[1.0, 0.0], [0.0, 0.0]])
+
+
+def test_who_signs_up_later_passed_nothing_over() -> None:
+    log = [("a", "o", "redemption", 1), ("b", "other", "redemption", 9)]
+    alone = chances_of(log, repeatable=True)
+    joined = {"a": 120, "b": 0, "c": 50, "d": 99, "e": 200}
+    chances = chances_of(log, repeatable=True, joined=joined)
+    assert chances.present.tolist() == [True, True, True, False, False]
+    np.testing.assert_allclose(chances.counts()[1], 1.5 * alone.counts()[1])
+    assert Excess.of(chances).flat.tolist() == pytest.approx([1 / 3, 1 / 3])
+    assert Excess.of(chances).said().tolist() == [1, 1, 1, 0, 0]
 
 
 @pytest.mark.parametrize("day", [99, 150])

@@ -29,6 +29,7 @@ def chances(
     return Chances(
         events=sp.csr_matrix(events),
         shown=None if shown is None else sp.csr_matrix(shown),
+        present=np.ones(events.shape[0], dtype=bool),
         live=np.ones(events.shape[1]),
         spend=sp.csr_matrix(spend),
         dated=np.full(offers, dated),

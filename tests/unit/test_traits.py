@@ -24,6 +24,7 @@ def chances_of(events: np.ndarray, shown: np.ndarray | None = None) -> Chances:
     return Chances(
         events=sp.csr_matrix(events),
         shown=None if shown is None else sp.csr_matrix(shown),
+        present=np.ones(events.shape[0], dtype=bool),
         live=np.ones(events.shape[1]),
         spend=sp.csr_matrix(events.shape),
         dated=np.zeros(events.shape[1], dtype=bool),

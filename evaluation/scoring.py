@@ -1,0 +1,101 @@
+"""The command `metrics`: anybody's lists, scored by what was relevant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import typer
+
+from data.console import say, say_json
+from data.errors import DataError, UsageError
+from data.files import read_raw
+from data.schema import CLICK, CUSTOMER_ID, EVENT_TYPE, OFFER_ID, REDEMPTION
+from evaluation.metrics import count_odd_ranks, find_hits, per_customer
+
+
+def metrics(
+    recommendations: Annotated[
+        Path, typer.Option(help="Lists: customer_id, offer_id, rank (or score).")
+    ],
+    truth: Annotated[
+        Path,
+        typer.Option(
+            help="What is relevant: customer_id, offer_id; of interactions the redemptions."
+        ),
+    ],
+    k: Annotated[str, typer.Option(help="Cut-offs.")] = "5,10,20",
+) -> None:
+    """Score anybody's lists; prints one flat JSON object.
+
+    Example: `python -m evaluation metrics --recommendations lists.csv --truth truth.csv --k 10`
+    """
+    ks = _cut_offs(k)
+    relevant = _relevant(truth)
+    if relevant.empty:
+        raise DataError(
+            f"{truth.name}: nothing is relevant.", "Give it customer_id, offer_id rows."
+        )
+    hits = find_hits(_ranked(recommendations), relevant)
+    for why, n in hits.dropped.items():
+        say(f"Note: {n} {why}.")
+    values = per_customer(hits, ks)
+    found: dict[str, float] = {"customers": len(hits.customers)}
+    found |= {name: float(vector.mean()) for name, vector in values.items()}
+    say_json(found)
+
+
+def _cut_offs(text: str) -> list[int]:
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+        raise UsageError(f"--k is {text!r}.", "Write it as 5,10,20.")
+    return [int(part) for part in parts]
+
+
+def _pairs(path: Path) -> pd.DataFrame:
+    """Read a table that has at least customer_id and offer_id."""
+    table = read_raw(path).frame
+    for name in (CUSTOMER_ID, OFFER_ID):
+        if name not in table.columns:
+            raise DataError(f"{path.name}: the column {name!r} is missing.", "Add it.")
+        missing = table[name].isna() | (table[name].astype("str") == "")
+        _refuse(missing.to_numpy(dtype=bool), f"no {name}", path)
+    return table.astype({CUSTOMER_ID: "str", OFFER_ID: "str"})
+
+
+def _relevant(path: Path) -> pd.DataFrame:
+    """Read what is relevant; where rows say what happened, redemptions, or else clicks."""
+    table = _pairs(path)
+    if EVENT_TYPE not in table.columns:
+        return table
+    kinds = table[EVENT_TYPE].astype("str").str.strip().str.lower()
+    kind = REDEMPTION if (kinds == REDEMPTION).any() else CLICK
+    kept: pd.DataFrame = table[kinds == kind]
+    if len(kept) < len(table):
+        say(f"Note: {len(table) - len(kept)} rows of {path.name} are left out: none is a {kind}.")
+    return kept
+
+
+def _ranked(path: Path) -> pd.DataFrame:
+    """Read lists; a score ranks them where no rank is given."""
+    table = _pairs(path)
+    name = next((name for name in ("rank", "score") if name in table.columns), None)
+    if name is None:
+        raise DataError(f"{path.name}: has neither rank nor score.", "Add one of them.")
+    number = pd.to_numeric(table[name], errors="coerce").astype("float64")
+    _refuse(~np.isfinite(number.to_numpy()), f"no usable {name}", path)
+    if name == "score":
+        return table.assign(rank=-number)
+    for why, n in count_odd_ranks(table.assign(rank=number)).items():
+        say(f"Note: {n} {why}.")
+    return table.assign(rank=number)
+
+
+def _refuse(bad: np.ndarray, why: str, path: Path) -> None:
+    """Name the first of the rows that cannot be used, and count them."""
+    if bad.any():
+        told = f"{path.name}: row {int(bad.argmax()) + 1} has {why}"
+        others = f", nor have {int(bad.sum()) - 1} others" if bad.sum() > 1 else ""
+        raise DataError(f"{told}{others}.", "Correct it, or leave the row out.")
