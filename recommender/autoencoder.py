@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.linalg import get_lapack_funcs
+
+from recommender.lapack import invert_lower
 
 DROPOUT = 0.33
 BLOCK = 64  # rows gone through at once, that they stay in the cache
@@ -67,10 +68,7 @@ def invert(matrix: np.ndarray) -> None:
     if not matrix.flags.c_contiguous:
         raise ValueError("Only a matrix in C order can be inverted in its place.")
     # To Fortran, which counts by columns, the upper triangle is the lower one.
-    factorise, solve = get_lapack_funcs(("potrf", "potri"), (matrix,))
-    _, refused = factorise(matrix.T, lower=1, clean=0, overwrite_a=1)
-    _, singular = solve(matrix.T, lower=1, overwrite_c=1)
-    if refused or singular:
+    if not invert_lower(matrix.T):
         raise FloatingPointError("The autoencoder's matrix is not positive definite.")
     for start in range(0, len(matrix), BLOCK):
         rows, later = slice(start, start + BLOCK), slice(start + BLOCK, None)

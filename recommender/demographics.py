@@ -127,30 +127,28 @@ class Demographics:
     def membership(self, customers: pd.DataFrame, ids: IdMap) -> sp.csr_matrix:
         """Turn a customers table into one row per customer of `ids`."""
         rows = ids.rows(customers[CUSTOMER_ID])
-        shape = (len(ids), len(self.names))
-        member = sp.csr_matrix(shape)
         if SIGNUP in customers.columns:
             customers = customers.assign(**{TENURE: months_until(customers[SIGNUP], self.moment)})
+        people, columns, values = [rows[:0]], [rows[:0]], [np.empty(0)]
         for name, block in self.blocks.items():
             if name not in customers.columns:
                 continue
             if np.isnan(self.centre[block[0]]):
-                stated = customers[name].dropna()
-                place = pd.Index(self._columns[name]).get_indexer(
-                    pd.Index(category_of(name, stated))
-                )
-                known = customers[name].notna().to_numpy()
-                hit = place >= 0
-                told = rows[known][hit], block[place[hit]]
-                member = member + sp.csr_matrix((np.ones(len(told[0])), told), shape=shape)
+                stated = customers[name].notna().to_numpy()
+                told = pd.Index(category_of(name, customers.loc[stated, name]))
+                place = pd.Index(self._columns[name]).get_indexer(told)
+                known, place = np.flatnonzero(stated)[place >= 0], place[place >= 0]
+                near = np.ones(len(place))
             else:
                 value = numbers_of(customers[name])
-                known = np.isfinite(value)
-                near = self._near(block, value[known])
-                person, place = near.nonzero()
-                told = rows[known][person], block[place]
-                member = member + sp.csr_matrix((near[person, place], told), shape=shape)
-        return sp.csr_matrix(member)
+                finite = np.flatnonzero(np.isfinite(value))
+                person, place = (nearness := self._near(block, value[finite])).nonzero()
+                known, near = finite[person], nearness[person, place]
+            people.append(rows[known])
+            columns.append(block[place])
+            values.append(near)
+        cells = np.concatenate(people), np.concatenate(columns)
+        return sp.csr_matrix((np.concatenate(values), cells), (len(ids), len(self.names)))
 
     def _near(self, block: np.ndarray, value: np.ndarray) -> np.ndarray:
         """Return how near numbers are to the centres of columns: shape (n, columns), zero if far.

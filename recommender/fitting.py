@@ -47,8 +47,6 @@ def fit_collaborative(
     kept = sp.csr_matrix(taken[:, columns])
     kept = sp.csr_matrix(kept[np.diff(kept.indptr) > 0])
     # Threads of BLAS inside other threads fight each other; one thread also fixes the rounding.
-    # LAPACK holds the interpreter's lock while it solves; the factors' loops do without, and keep
-    # the cores busy meanwhile.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(1) as beside:
         solved = beside.submit(_fit_autoencoder, kept, recipe.penalty, seed)
         factors = _fit_factors(kept, recipe, seed)

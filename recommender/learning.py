@@ -10,6 +10,7 @@ from itertools import chain
 import numpy as np
 
 from data.idmap import IdMap
+from recommender.base import Source
 from recommender.calibration import Calibration, fit_calibration
 from recommender.collaborative import PRIOR as TAKEN
 from recommender.content import BOUND
@@ -97,7 +98,8 @@ def learn(
         return [one for asked in told for one in _sums(*asked, weight, scales, at_most)]
 
     def improve(sums: list[Sums], begin: Sequence[np.ndarray]) -> np.ndarray:
-        return lean(sums, polish(sums, begin[0], SURE_OF_MANY))
+        # What is the same for everybody adds to a source, it is none.
+        return lean(sums, polish(sums, begin[0], SURE_OF_MANY), leaders=len(Source))
 
     scale = settle(sums_of, (np.ones(len(weight)),), improve)
     weight = np.minimum(weight * scale[:, None], most)

@@ -14,7 +14,7 @@ from recommender.rates import Chances
 from recommender.traits import Relatives, TraitRidge, Traits
 
 PENALTIES = np.geomspace(3.0, 30_000.0, 17)
-TIMES = np.array([1.0, 0.1, 0.3, 3.0, 10.0, 100.0, 1000.0])  # a block's, for a family of its own
+TIMES = np.array([0.1, 10.0, 1000.0])  # that of a block, for a family of its own
 SURE = 2.0  # standard errors by which families of their own must be better
 BLOCK = 10_000  # customers laid out at once
 SAMPLE = 4000  # customers left out to choose a penalty
@@ -162,20 +162,22 @@ class _Trial:
         One for all of it; another for each family if that is better by more than chance.
         """
         block = np.concatenate(families)
-        alike = self._best(penalty, block, PENALTIES)
-        if len(families) == 1:
-            return alike
-        apart = alike
-        for family in families:
-            apart = self._best(apart, family, TIMES * apart[family[0]])
-        gain = self._errors(alike) - self._errors(apart)
+        alike, together = self._best(penalty, block, PENALTIES)
+        apart, error = alike, together
+        for family in families if len(families) > 1 else ():
+            other, found = self._best(apart, family, TIMES * apart[family[0]])
+            if found.sum() < error.sum():
+                apart, error = other, found
+        gain = together - error
         return apart if gain.sum() > SURE * np.sqrt((gain**2).sum()) else alike
 
-    def _best(self, penalty: np.ndarray, columns: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-        """Give some columns the penalty of these that errs least."""
+    def _best(
+        self, penalty: np.ndarray, columns: np.ndarray, sizes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Give some columns the penalty that errs least; return the penalties and the errors."""
         tried = np.repeat(penalty[None], len(sizes), axis=0)
         tried[:, columns] = sizes[:, None]
-        return np.asarray(tried[int(np.argmin([self._errors(one).sum() for one in tried]))])
+        return min(((one, self._errors(one)) for one in tried), key=lambda pair: pair[1].sum())
 
     def _errors(self, penalty: np.ndarray) -> np.ndarray:
         """Square the errors of predicting each customer from all others (hat matrix).

@@ -143,7 +143,7 @@ def _overrated(sums: list[Sums], led: list[Sums], scale: np.ndarray) -> float:
     return float(_shares(sums) @ (_judge(sums, scale) - _judge(led, scale)))
 
 
-def lean(sums: list[Sums], start: np.ndarray) -> np.ndarray:
+def lean(sums: list[Sums], start: np.ndarray, leaders: int) -> np.ndarray:
     """Let a single part lead where very many past lists are no worse for it.
 
     Polishing asks for a gain beyond chance, so that a blend may stay a little below its best part.
@@ -155,6 +155,8 @@ def lean(sums: list[Sums], start: np.ndarray) -> np.ndarray:
         Without any list the start is returned.
     start : ndarray of float, shape (f,)
         Scales to start from.
+    leaders : int
+        So many of the parts, the first, may lead.
 
     Returns
     -------
@@ -166,7 +168,7 @@ def lean(sums: list[Sums], start: np.ndarray) -> np.ndarray:
     if not _are_many(share):
         return start.copy()
     value = _judge(sums, start)
-    for row in np.flatnonzero(start):
+    for row in np.flatnonzero(start[:leaders]):
         for times in LEANINGS:
             trial = start.copy()
             trial[row] *= times

@@ -128,22 +128,24 @@ def behave_as_answers(
     -------
     csr_matrix, shape (customers, 2 · questions)
     """
+    active = np.flatnonzero(np.diff(history.indptr) + np.diff(spend.indptr))
+    names = [name.removeprefix(CATEGORY) for name in survey.questions if name.startswith(CATEGORY)]
     offers = dataset.offers.set_index(OFFER_ID).reindex(dataset.offer_ids.ids)
-    active = np.asarray((np.diff(history.indptr) > 0) | (np.diff(spend.indptr) > 0))
-    answers = np.zeros((history.shape[0], survey.n_columns), dtype=bool)
-    # Columns are looked up one question after the other.
-    liking, taken = sp.csc_matrix(_shares(history) + _shares(spend)), sp.csc_matrix(history)
-    for row, question in enumerate(survey.questions):
-        if question.startswith(CATEGORY):
-            inside = (offers["category"] == question.removeprefix(CATEGORY)).to_numpy()
-            share = np.asarray(liking[:, np.flatnonzero(inside)].sum(axis=1)).ravel()
-            yes = share > share[active].mean() if active.any() else share > 0
-        else:
-            column = dataset.offer_ids.row(question.removeprefix(OFFER))
-            yes = np.asarray(taken[:, [column]].todense()).ravel() > 0
-        answers[:, 2 * row] = active & yes
-        answers[:, 2 * row + 1] = active & ~yes
-    return sp.csr_matrix(answers, dtype=np.float64)
+    group = pd.Index(names, dtype="str").get_indexer(pd.Index(offers["category"]))
+    inside = np.flatnonzero(group >= 0)
+    member = (np.ones(len(inside)), (inside, group[inside]))
+    of_category = sp.csr_matrix(member, shape=(history.shape[1], len(names)))
+    share = ((_shares(history) + _shares(spend))[active] @ of_category).toarray()
+    about = [name.removeprefix(OFFER) for name in survey.questions[len(names) :]]
+    taken = history[active][:, dataset.offer_ids.rows(about)].toarray()
+    usual = share.sum(axis=0) / max(1, len(active))
+    yes = np.hstack([share > usual, taken > 0])
+    # Whoever did anything answers every question, one way or the other.
+    told = np.zeros(history.shape[0] + 1, dtype=np.int64)
+    told[active + 1] = len(survey.questions)
+    columns = (2 * np.arange(len(survey.questions)) + ~yes).ravel()
+    answers = (np.ones(len(columns)), columns, told.cumsum())
+    return sp.csr_matrix(answers, shape=(history.shape[0], survey.n_columns))
 
 
 def prefer_given(given: sp.csr_matrix, behaved: sp.csr_matrix) -> sp.csr_matrix:

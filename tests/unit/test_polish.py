@@ -75,7 +75,8 @@ def test_equal_scores_do_not_betray_what_was_taken() -> None:
 def test_a_blend_that_is_no_better_leans_on_its_best_part(lists: int, led: float) -> None:
     one = sums(lists)
     noisy = Sums(one.parts[:2] * np.array([1.0, 3.0])[:, None, None], one.taken, one.candidate)
-    assert lean([noisy], np.ones(2)).tolist() == [led, 1.0]
+    assert lean([noisy], np.ones(2), 2).tolist() == [led, 1.0]
+    assert lean([noisy], np.ones(2), 0).tolist() == [1.0, 1.0]
 
 
 def test_a_blend_that_is_better_stays() -> None:
@@ -83,11 +84,11 @@ def test_a_blend_that_is_better_stays() -> None:
     first, second = random.normal(size=(2, 20_000, 30))
     taken = first + second + random.normal(size=first.shape) > 3
     both = Sums(np.stack([first, second]), taken, np.ones(taken.shape, dtype=bool))
-    assert lean([both], np.ones(2)).tolist() == [1.0, 1.0]
+    assert lean([both], np.ones(2), 2).tolist() == [1.0, 1.0]
 
 
 def test_without_lists_nothing_leans() -> None:
-    np.testing.assert_array_equal(lean([], np.array([0.3, 2.0])), [0.3, 2.0])
+    np.testing.assert_array_equal(lean([], np.array([0.3, 2.0]), 2), [0.3, 2.0])
 
 
 def test_another_start_counts_only_where_lists_are_better_with_it() -> None:
