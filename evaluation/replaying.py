@@ -23,7 +23,7 @@ from evaluation.significance import Estimate
 from evaluation.weights import PolicyEstimate
 from recommender.base import POLICIES
 from recommender.model_folder import load
-from recommender.options import At, MaxBad, Source, read_source
+from recommender.options import At, DataOption, MaxBad, read_source
 from recommender.training import STEPS
 
 TITLES = {"ctr": "CTR", "conversion": "Conversion"}
@@ -32,7 +32,7 @@ WIDTH = 100
 
 
 def replay(
-    data: Source = None,
+    data: DataOption = None,
     policy: Annotated[
         str, typer.Option(metavar="NAME[,NAME]", help=f"Of {', '.join(POLICIES)}.")
     ] = "hybrid,popularity,random",

@@ -18,7 +18,7 @@ import scipy.sparse as sp
 
 from data.schema import OFFERS
 from recommender.keys import CATEGORY, ITEM, MERCHANT, TYPE, KeySpace
-from recommender.numbers import is_number, numbers_of, plain
+from recommender.numbers import around, is_number, numbers_of, plain
 
 STATED = ("category", "kind", "merchant")
 TAG, SEPARATOR = "tag", ":"
@@ -60,8 +60,9 @@ class Attributes:
         """Name a column in words: ``summer (tag)``, ``around 1994 (release year)``."""
         family = str(self.family[column])
         value = str(self.names[column]).removeprefix(family + SEPARATOR)
-        around = "around " if self.is_number[column] else ""
-        return f"{around}{value} ({family.replace('_', ' ')})"
+        if self.is_number[column]:
+            value = around(float(self.knot[column]))
+        return f"{value} ({family.replace('_', ' ')})"
 
     def of(
         self, offers: pd.DataFrame, keys: KeySpace | None = None, rows: np.ndarray | None = None

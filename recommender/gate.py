@@ -31,7 +31,7 @@ from recommender.training import train
 from recommender.validation import Fold, fold_at, make_folds
 from recommender.verdict import Check, Verdict
 
-STEPS = 5
+STEPS = 4
 
 
 def trainer_of(bundle: Bundle) -> Trainer:

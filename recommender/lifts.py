@@ -20,7 +20,7 @@ BLOCK = 10_000  # customers laid out at once
 SAMPLE = 4000  # customers left out to choose a penalty
 KIN_STRENGTH = 5.0  # redemptions that what is known of similar offers counts for
 
-Layout = Callable[[np.ndarray], Traits]
+TraitsOf = Callable[[np.ndarray], Traits]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Kin:
 
 
 def fit_traits(
-    layout: Layout,
+    layout: TraitsOf,
     blocks: Sequence[Sequence[np.ndarray]],
     chances: Chances,
     kin: Kin,

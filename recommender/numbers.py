@@ -48,3 +48,11 @@ def plain(value: Any) -> str:
     if isinstance(value, float | np.floating) and float(value).is_integer():
         return str(int(value))
     return WHOLE.sub(r"\1", str(value).strip())
+
+
+def around(number: float) -> str:
+    """Write a number as people would who do not mean it exactly: 0.025, 42.4, 1994, 1,234,568."""
+    size = abs(number)
+    if size < 1000:
+        return f"around {number:.3g}"
+    return f"around {number:.0f}" if size < 10_000 else f"around {number:,.0f}"

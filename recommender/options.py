@@ -16,7 +16,7 @@ from data.settings import Settings
 Model = Annotated[Path | None, typer.Option("--model", help="Model folder (default: var/model).")]
 At = Annotated[str | None, typer.Option("--at", help="Moment, ISO 8601.")]
 MaxBad = Annotated[float, typer.Option(min=0, max=1, help="Largest share of bad rows.")]
-Source = Annotated[
+DataOption = Annotated[
     str | None,
     typer.Option(
         "--data",

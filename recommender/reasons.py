@@ -10,6 +10,7 @@ import numpy as np
 from recommender.base import Source
 from recommender.grounds import People
 from recommender.keys import ITEM, LEVELS
+from recommender.numbers import around
 from recommender.sparse import entries
 
 MANY = 100
@@ -143,7 +144,7 @@ class Said:
             column = max(here.tolist(), key=lambda place: told.get(place, 0.0))
             value = demographics.value(column)
             if not np.isnan(centre := demographics.centre[column]):
-                value = f"around {centre:,.0f}" if abs(centre) >= 10 else f"around {centre:.2g}"
+                value = around(centre)
             words.append(f"Popular with people like you: {attribute.replace('_', ' ')} {value}.")
         return [
             words[best] if more[place] and adds[best, place] > 0 else ""

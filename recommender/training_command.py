@@ -14,7 +14,7 @@ from data.console import out, parse_moment, say, steps
 from data.errors import UsageError
 from data.ingest import MAX_BAD
 from data.settings import Settings, read_settings
-from recommender.options import At, MaxBad, Model, Source, is_database, read_source
+from recommender.options import At, DataOption, MaxBad, Model, is_database, read_source
 from recommender.recipe import Recipe
 from recommender.releasing import current_bundle, release
 from recommender.rounds import Rounds, ended_by_sigterm, parse_span
@@ -29,7 +29,7 @@ class Engine(StrEnum):
 
 
 def train(
-    data: Source = None,
+    data: DataOption = None,
     model: Model = None,
     engine: Annotated[Engine, typer.Option(help="What computes over all rows.")] = Engine.LOCAL,
     at: At = None,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from data.schema import OFFERS
 from recommender import attributes as module
 from recommender.attributes import build_attributes, categories_of
 from recommender.keys import build_keys
+from recommender.numbers import around
 
 
 def offers(n: int = 4, **columns: Any) -> pd.DataFrame:
@@ -147,3 +149,18 @@ def test_a_column_whose_name_holds_the_separator_is_told_whole() -> None:
     laid_out = columns.of(table).toarray()
     assert (laid_out[:, columns.family == "size:cm"].argmax(axis=1) == np.arange(6)).all()
     np.testing.assert_array_equal(laid_out[:, 1], [1, 0, 1, 0, 1, 0])
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (0.025, "0.025"),
+        (4.0, "4"),
+        (42.37, "42.4"),
+        (1994.0, "1994"),
+        (1_234_567.0, "1,234,567"),
+        (-20_000.4, "-20,000"),
+    ],
+)
+def test_numbers_are_written_as_people_would(number: float, told: str) -> None:
+    assert around(number) == f"around {told}"
