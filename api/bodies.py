@@ -15,6 +15,9 @@ from pydantic import (
     StringConstraints,
 )
 
+from data.schema import NO, YES
+from recommender.survey import CATEGORY, OFFER
+
 MOST_ROWS, MOST_LISTS = 1000, 256
 EARLIEST, LATEST = 1900, 2200
 
@@ -52,12 +55,27 @@ ShortText = CustomerId
 # PostgreSQL keeps no NUL; whoever writes to SQLite is not to be told otherwise.
 Text = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
 Label = Annotated[Text, StringConstraints(max_length=64)]
-Answer = Literal["yes", "no"]
 # The length stands in the pattern, where the document of the API can say it of a name.
-Question = Annotated[str, StringConstraints(pattern=r"^(offer|category):[^\x00-\x1f]{1,191}$")]
+Question = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,200}$")]
+
+
+def as_answered(answers: dict[str, str]) -> dict[str, str]:
+    """Let whatever is asked about an offer or a category be answered by yes or no."""
+    for question, answer in answers.items():
+        if question.startswith((CATEGORY, OFFER)) and answer not in (YES, NO):
+            raise ValueError(f"the answer to {question!r} has to be {YES} or {NO}")
+    return answers
+
+
 Answers = Annotated[
-    dict[Question, Answer],
-    Field(max_length=200, json_schema_extra={"additionalProperties": False}),
+    dict[Question, ShortText],
+    Field(
+        max_length=200,
+        json_schema_extra={"additionalProperties": False},
+        description="offer:<offer_id> and category:<name> are answered yes or no, a question of "
+        "your own by a name.",
+    ),
+    AfterValidator(as_answered),
 ]
 
 

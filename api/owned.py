@@ -17,6 +17,7 @@ from api.bodies import Profile
 from data.schema import OFFERS
 from recommender.bundle import Bundle
 from recommender.numbers import is_number
+from recommender.survey import CATEGORY, OFFER
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_NAMED, MOST_ERRORS = 40, 20  # columns in a message, and messages
@@ -48,6 +49,30 @@ def profile_of(given: Profile, bundle: Bundle, *where: str) -> dict[str, Any]:
     if given.signup_at is not None:
         stated["signup_at"] = microseconds(given.signup_at)
     return stated
+
+
+def answers_of(given: Mapping[str, str], bundle: Bundle, *where: str) -> dict[str, str]:
+    """Return the answers, if each is to a question about an offer or a category, or of a profile.
+
+    Raises
+    ------
+    RequestValidationError
+        Something else was asked.
+    """
+    reads = profile_columns(bundle)
+    errors = [
+        {
+            "type": "question_unknown",
+            "loc": (*where, question),
+            "msg": "is no question: ask offer:<offer_id>, category:<name>, or what the model "
+            f"reads of profiles; that is {', '.join(list(reads)[:MOST_NAMED]) or 'nothing'}",
+        }
+        for question in given
+        if not question.startswith((CATEGORY, OFFER)) and question not in reads
+    ]
+    if errors:
+        raise RequestValidationError(errors[:MOST_ERRORS])
+    return dict(given)
 
 
 def check_offer(given: BaseModel, bundle: Bundle, *where: str) -> None:

@@ -7,8 +7,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from api.bodies import Answer
-
 
 class Rejected(BaseModel):
     """A row that was not taken."""
@@ -115,7 +113,7 @@ class NextQuestion(BaseModel):
 
     question: str
     text: str
-    answers: list[Answer] = ["yes", "no"]
+    answers: list[Literal["yes", "no"]] = ["yes", "no"]
 
 
 class ProfileColumn(BaseModel):

@@ -23,7 +23,8 @@ def metrics(
     truth: Annotated[
         Path,
         typer.Option(
-            help="What is relevant: customer_id, offer_id; of interactions the redemptions."
+            help="What is relevant: customer_id, offer_id; of interactions the redemptions, "
+            "or where nothing is redeemed the clicks."
         ),
     ],
     k: Annotated[str, typer.Option(help="Cut-offs.")] = "5,10,20",
@@ -70,9 +71,17 @@ def _relevant(path: Path) -> pd.DataFrame:
     table = _pairs(path)
     if EVENT_TYPE not in table.columns:
         return table
-    kinds = table[EVENT_TYPE].astype("str").str.strip().str.lower()
+    kinds = table[EVENT_TYPE].fillna("").astype("str").str.strip().str.lower()
+    if not (kinds != "").any():
+        return table
     kind = REDEMPTION if (kinds == REDEMPTION).any() else CLICK
     kept: pd.DataFrame = table[kinds == kind]
+    if kept.empty:
+        named = ", ".join(sorted(set(kinds[kinds != ""]))[:5])
+        raise DataError(
+            f"{path.name}: no row is a redemption or a click; {EVENT_TYPE} is {named}.",
+            f"Call what is relevant redemption, or leave the column {EVENT_TYPE} out.",
+        )
     if len(kept) < len(table):
         say(f"Note: {len(table) - len(kept)} rows of {path.name} are left out: none is a {kind}.")
     return kept

@@ -52,8 +52,8 @@ def draw_at_random(dataset: Dataset, kind: str, seed: int) -> tuple[np.ndarray, 
 def bought_with(dataset: Dataset, drawn: np.ndarray) -> np.ndarray:
     """Find the transactions by which what is held out may have been redeemed: shape (lines,).
 
-    They would tell what was taken. They are all that hold anything an offer held out is for: of its
-    items, or where it has none, of its category or merchant.
+    They would tell what was taken. They are all that hold anything an offer held out is for: its
+    items, or where either names none, its category or merchant.
 
     Parameters
     ----------
@@ -62,16 +62,15 @@ def bought_with(dataset: Dataset, drawn: np.ndarray) -> np.ndarray:
     lines, offers = dataset.transactions, dataset.offers
     pairs = dataset.interactions.loc[drawn, [CUSTOMER_ID, OFFER_ID]].drop_duplicates()
     described = dataset.items.drop_duplicates(ITEM_ID).set_index(ITEM_ID)
-    with_items = offers[OFFER_ID].isin(dataset.offer_items[OFFER_ID])
     hit = np.zeros(len(lines), dtype=bool)
-    for name, of_offers in (
-        (ITEM_ID, dataset.offer_items[[OFFER_ID, ITEM_ID]]),
-        *((name, offers.loc[~with_items, [OFFER_ID, name]].dropna()) for name in STATED),
-    ):
-        value = lines[name]
-        if name != ITEM_ID:
-            value = value.fillna(lines[ITEM_ID].map(described[name]))
-        wanted = pairs.merge(of_offers, on=OFFER_ID)[[CUSTOMER_ID, name]]
+    told = [(lines[ITEM_ID], dataset.offer_items[[OFFER_ID, ITEM_ID]])]
+    for name in STATED:
+        stated = offers[[OFFER_ID, name]].dropna()
+        told.append((lines[name].where(lines[ITEM_ID].isna()), stated))
+        for value in (lines[name], lines[ITEM_ID].map(described[name])):
+            told.append((value, stated[~stated[OFFER_ID].isin(dataset.offer_items[OFFER_ID])]))
+    for value, of_offers in told:
+        wanted = pairs.merge(of_offers, on=OFFER_ID).drop(columns=OFFER_ID)
         bought = pd.MultiIndex.from_arrays([lines[CUSTOMER_ID], value])
         hit |= bought.isin(pd.MultiIndex.from_frame(wanted)) & value.notna().to_numpy()
     whole = pd.MultiIndex.from_arrays([lines[CUSTOMER_ID], transaction_numbers(lines)])

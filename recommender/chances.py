@@ -15,6 +15,7 @@ from recommender.examination import looked_at
 from recommender.habits import log_habits, responses_of, usual_rates
 from recommender.keys import KeySpace
 from recommender.rates import Chances
+from recommender.spending import Spending
 
 SHOWN_FIRST = 0.9  # share of redeemed pairs with an impression from which showing counts as logged
 
@@ -23,7 +24,7 @@ def collect_chances(
     dataset: Dataset,
     ids: IdMap,
     at: pd.Timestamp,
-    spend: sp.csr_matrix,
+    spend: Spending,
     keys: KeySpace,
     attributes: sp.csr_matrix,
     columns: Attributes,
@@ -36,8 +37,8 @@ def collect_chances(
         The customers.
     at : Timestamp
         The moment that offers still open are counted to.
-    spend : csr_matrix, shape (customers, offers)
-        Money spent on what each offer is for (`spend_behind`).
+    spend : Spending
+        On what each offer is for.
     keys : KeySpace
     attributes : csr_matrix, shape (offers, attributes)
     columns : Attributes
@@ -65,7 +66,7 @@ def collect_chances(
         live=_live(dataset, taken, at),
         dated=table[["valid_from", "valid_until"]].notna().any(axis=1).to_numpy(),
         met=met_by_anybody(dataset),
-        spend=spend,
+        spend=spend.by_offer / max(1, len(ids)),
         placed=np.diff(keys.offer_keys.indptr) > 0,
         attributes=attributes,
         columns=columns,
@@ -166,19 +167,3 @@ def open_showings(dataset: Dataset, impressions: pd.DataFrame) -> pd.DataFrame:
     again = dataset.repeatable[pair % len(offers)]
     still: pd.DataFrame = impressions[~(when > earliest[place]) | again]
     return still
-
-
-def spend_behind(purchases: sp.csr_matrix, keys: KeySpace) -> sp.csr_matrix:
-    """Sum the spend on what each offer is for, in units: shape (customers, offers).
-
-    That is its items; for an offer that names none, the first level that it does name.
-    """
-    total = sp.csr_matrix((purchases.shape[0], keys.offer_keys.shape[0]))
-    open_offers = np.ones(keys.offer_keys.shape[0], dtype=bool)
-    for level, offers in keys.offers_by_level.items():
-        here = open_offers & (np.asarray(offers.sum(axis=0)).ravel() > 0)
-        total = total + (purchases[:, keys.rows_of(level)] @ offers) @ sp.diags_array(
-            here / keys.unit
-        )
-        open_offers &= ~here
-    return sp.csr_matrix(total)

@@ -32,17 +32,16 @@ def looked_at(impressions: pd.DataFrame, clicks: pd.DataFrame) -> np.ndarray:
     """
     weight = np.ones(len(impressions))
     placed = impressions[POSITION].notna().to_numpy()
-    seen = impressions[placed]
-    if not placed.any() or len(clicks) < FEWEST:
+    place = impressions.loc[placed, POSITION].to_numpy(dtype=np.int64)
+    place = np.clip(place - 1, 0, MOST_PLACES - 1)
+    if len(clicks) < FEWEST or len(np.unique(place)) < 2:
         return weight
-    place = np.clip(seen[POSITION].to_numpy(dtype=np.int64) - 1, 0, MOST_PLACES - 1)
-    if place.max() == place.min():
-        return weight
-    share = -(-len(place) // MOST_ROWS)
-    kept = (pd.factorize(seen[CUSTOMER_ID])[0] % share) == 0
-    clicked = credited(seen[kept], clicks)
-    offer = pd.factorize(seen.loc[kept, OFFER_ID])[0]
-    found = _fit_places(place[kept], offer, clicked)[place]
+    share = -(-len(impressions) // MOST_ROWS)
+    kept = (pd.factorize(impressions[CUSTOMER_ID])[0] % share) == 0
+    # A click may be that of a showing without a place.
+    clicked = credited(impressions[kept], clicks)[placed[kept]]
+    offer = pd.factorize(impressions.loc[kept & placed, OFFER_ID])[0]
+    found = _fit_places(place[kept[placed]], offer, clicked)[place]
     weight[placed] = found / found.mean()
     return weight
 

@@ -19,9 +19,8 @@ from recommender.batch import query_customers
 from recommender.given import moment_of, tables
 from recommender.lists import Listed, Wish
 from recommender.model_folder import load
-from recommender.options import At, MaxBad, Model
+from recommender.options import At, MaxBad, Model, Withhold, rules_of
 from recommender.service import Service
-from recommender.withholding import parse_rules
 
 
 def explain(
@@ -36,6 +35,7 @@ def explain(
     answers: Annotated[Path | None, typer.Option(help="Survey answers.")] = None,
     at: At = None,
     n: Annotated[int, typer.Option(min=1, max=100, help="Length of the list.")] = 3,
+    withhold: Withhold = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     max_bad: MaxBad = MAX_BAD,
 ) -> None:
@@ -47,7 +47,7 @@ def explain(
     """
     settings = read_settings()
     bundle = load(model or settings.model_folder)
-    service = Service(bundle, parse_rules(settings.withhold))
+    service = Service(bundle, rules_of(withhold, settings))
     if offer is not None and offer not in set(bundle.offers[OFFER_ID]):
         raise UsageError(f"The model does not know the offer {offer!r}.", "Check the id.")
     known = customer in bundle.customer_ids
@@ -91,16 +91,15 @@ def explain(
 
 def _why_none(service: Service, offer: str | None, moment: pd.Timestamp) -> tuple[str, str]:
     """Say why there is nothing to explain, and what to do."""
-    remedy = "Choose another --at."
+    remedy, rules = "Choose another --at.", "Change the rules of what is withheld."
+    offers, valid = service.bundle.offers, service.candidates.valid(moment)
     if offer is None:
-        return "No offer is a candidate at that moment.", remedy
-    offers = service.bundle.offers
+        if not valid.any():
+            return "No offer is a candidate at that moment.", remedy
+        return "All offers of that moment were redeemed by this customer, or are withheld.", rules
     place = int((offers[OFFER_ID] == offer).argmax())
-    if service.candidates.valid(moment)[place]:
-        return (
-            f"The offer {offer!r} is withheld from this customer, who is flagged.",
-            "Change the rules of NBO_WITHHOLD.",
-        )
+    if valid[place]:
+        return f"The offer {offer!r} is withheld from this customer, who is flagged.", rules
     row = offers.iloc[place]
     dates = [
         f"{word} {row[name].isoformat()}"

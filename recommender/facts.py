@@ -62,7 +62,7 @@ class Facts:
     def said(self) -> Mapping[str, Any]:
         """What the person said of themselves: a survey's own questions are part of a profile."""
         own = {name: told for name, told in self.answers.items() if name not in CUSTOMERS.names}
-        return own | {**self.profile}
+        return own | {name: told for name, told in self.profile.items() if told is not None}
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ def invert_lower(matrix: np.ndarray) -> bool:
     Parameters
     ----------
     matrix : ndarray of float32 or float64, shape (n, n)
-        In Fortran order; only its lower triangle is read and written.
+        Finite, in Fortran order; only its lower triangle is read and written.
 
     Returns
     -------
@@ -31,6 +31,8 @@ def invert_lower(matrix: np.ndarray) -> bool:
     """
     if not matrix.flags.f_contiguous:
         raise ValueError("Only a matrix in Fortran order can be inverted in its place.")
+    if not len(matrix):
+        return True
     size, failed = ctypes.c_int(len(matrix)), ctypes.c_int(0)
     for name in ("potrf", "potri"):
         routine = _routine(LETTER[matrix.dtype] + name)

@@ -98,7 +98,7 @@ def learn(
         return [one for asked in told for one in _sums(*asked, weight, scales, at_most)]
 
     def improve(sums: list[Sums], begin: Sequence[np.ndarray]) -> np.ndarray:
-        # What is the same for everybody adds to a source, it is none.
+        # Newness, trend and readiness of offers add to sources, they are none.
         return lean(sums, polish(sums, begin[0], SURE_OF_MANY), leaders=len(Source))
 
     scale = settle(sums_of, (np.ones(len(weight)),), improve)

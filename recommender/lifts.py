@@ -16,7 +16,7 @@ from recommender.traits import Relatives, TraitRidge, Traits
 PENALTIES = np.geomspace(3.0, 30_000.0, 17)
 TIMES = np.array([0.1, 10.0, 1000.0])  # that of a block, for a family of its own
 SURE = 2.0  # standard errors by which families of their own must be better
-BLOCK = 10_000  # customers laid out at once
+BLOCK, CELLS = 10_000, 20_000_000  # customers laid out at once, and customers times offers
 SAMPLE = 4000  # customers left out to choose a penalty
 KIN_STRENGTH = 5.0  # redemptions that what is known of similar offers counts for
 
@@ -33,15 +33,16 @@ class Kin:
         One where an offer is in a group of offers alike, such as its category.
     names : ndarray of str, shape (groups,)
         Of the groups.
-    interest : csr_matrix, shape (customers, offers)
-        What customers did that speaks for an offer, such as buying what it is for.
+    interest : callable
+        Returns what some customers, given their rows, did that speaks for each offer, such as
+        buying what it is for: csr_matrix, shape (rows, offers).
     keyed : csr_matrix, shape (customers, keys)
         The same for each purchase key.
     """
 
     group: sp.csr_matrix
     names: np.ndarray
-    interest: sp.csr_matrix
+    interest: Callable[[np.ndarray], sp.csr_matrix]
     keyed: sp.csr_matrix
 
 
@@ -73,7 +74,8 @@ def fit_traits(
     """
     n, offers = chances.events.shape
     excess = Excess.of(chances)
-    chunks = [np.arange(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
+    size = min(BLOCK, 1 + CELLS // max(1, offers))
+    chunks = [np.arange(start, min(start + size, n)) for start in range(0, n, size)]
     width = layout(np.arange(0)).value.shape[1]
     total, known = np.zeros(width), np.zeros(width)
     said = excess.said()
@@ -85,12 +87,15 @@ def fit_traits(
     gram, cross, liking, by_key = (
         np.zeros((width, columns)) for columns in (width, offers, offers, kin.keyed.shape[1])
     )
+    interest = np.zeros(offers)
     for rows in chunks:
         centred = _centred(layout(rows), mean)
         gram += centred.T @ (said[rows, None] * centred)
         # Where a part is expected of everybody alike, all who are present say as much.
         cross += centred.T @ excess.rows(rows) - np.outer(said[rows] @ centred, excess.flat)
-        liking += centred.T @ kin.interest[rows]
+        interested = kin.interest(rows)
+        interest += np.asarray(interested.sum(axis=0)).ravel()
+        liking += centred.T @ interested
         by_key += centred.T @ kin.keyed[rows]
     present = np.flatnonzero(chances.present)
     sample = np.sort(np.random.default_rng(seed).permutation(present)[:SAMPLE])
@@ -113,11 +118,12 @@ def fit_traits(
     by_group = cross @ kin.group / np.maximum(taken, 1.0)
     usual = (np.r_[events, 0.0] + KIN_STRENGTH) / (len(present) + 2 * KIN_STRENGTH)
     rate = np.clip(rates_of(events, usual, KIN_STRENGTH, chances), 0.0, 0.99)
+    expected = _expected(by_group, taken, liking, interest, kin)
     scale = rate / usual  # what is expected more of customers, per showing
     return TraitRidge(
         mean=mean,
         gram=gram,
-        cross=scale[:-1] * (cross + KIN_STRENGTH * _expected(by_group, taken, liking, kin)),
+        cross=scale[:-1] * (cross + KIN_STRENGTH * expected),
         penalty=penalty,
         rate=rate[:-1],
         relatives=Relatives(
@@ -136,9 +142,10 @@ def _centred(traits: Traits, mean: np.ndarray) -> np.ndarray:
     return np.where(traits.known, traits.value - mean, 0.0)
 
 
-def _expected(by_group: np.ndarray, taken: np.ndarray, liking: np.ndarray, kin: Kin) -> np.ndarray:
+def _expected(
+    by_group: np.ndarray, taken: np.ndarray, liking: np.ndarray, interest: np.ndarray, kin: Kin
+) -> np.ndarray:
     """Expect the cross products of one redemption of each offer from its kin."""
-    interest = np.asarray(kin.interest.sum(axis=0)).ravel()
     by_interest = liking / np.maximum(interest, 1e-9)
     voices = (taken @ kin.group.T > 0).astype(np.float64) + (interest > 0)
     return np.asarray((by_group @ kin.group.T + by_interest) / np.maximum(voices, 1.0))

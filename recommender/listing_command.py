@@ -17,10 +17,9 @@ from recommender.batch import stream_batch, write_batch
 from recommender.given import candidate_ids, moment_of, say_left_aside, tables
 from recommender.lists import Wish
 from recommender.model_folder import load
-from recommender.options import At, MaxBad, Model
+from recommender.options import At, MaxBad, Model, Withhold, rules_of
 from recommender.ranking import Knobs
 from recommender.service import Service
-from recommender.withholding import parse_rules
 
 
 def recommend(
@@ -45,9 +44,7 @@ def recommend(
     diversity: Annotated[
         float, typer.Option(min=0, max=1, help="Loss per earlier offer of a category.")
     ] = 0.0,
-    withhold: Annotated[
-        str | None, typer.Option(help="Rules such as 'possible fraud=cashback' (NBO_WITHHOLD).")
-    ] = None,
+    withhold: Withhold = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random policy.")] = 0,
     max_bad: MaxBad = MAX_BAD,
 ) -> None:
@@ -63,9 +60,8 @@ def recommend(
             "Give --customers as well.",
         )
     settings = read_settings()
-    rules = parse_rules(settings.withhold if withhold is None else withhold)
     bundle = load(model or settings.model_folder)
-    service = Service(bundle, rules)
+    service = Service(bundle, rules_of(withhold, settings))
     given = None
     if customers is not None:
         given = tables(customers, history, purchases, answers, max_bad)

@@ -52,7 +52,7 @@ def plain(value: Any) -> str:
 
 def around(number: float) -> str:
     """Write a number as people would who do not mean it exactly: 0.025, 42.4, 1994, 1,234,568."""
-    size = abs(number)
-    if size < 1000:
-        return f"around {number:.3g}"
-    return f"around {number:.0f}" if size < 10_000 else f"around {number:,.0f}"
+    near = float(f"{number:.3g}") if abs(number) < 1000 else float(round(number))
+    if abs(near) >= 10_000:
+        return f"around {near:,.0f}"
+    return f"around {np.format_float_positional(near + 0.0, trim='-')}"

@@ -12,6 +12,7 @@ import typer
 from data.ingest import Intake, read_folder
 from data.recorded import read_database
 from data.settings import Settings
+from recommender.withholding import Rules, parse_rules
 
 Model = Annotated[Path | None, typer.Option("--model", help="Model folder (default: var/model).")]
 At = Annotated[str | None, typer.Option("--at", help="Moment, ISO 8601.")]
@@ -23,6 +24,10 @@ DataOption = Annotated[
         metavar="DIR|URL",
         help="Dataset folder, or the service's database (default: var/data).",
     ),
+]
+
+Withhold = Annotated[
+    str | None, typer.Option(help="Rules such as 'possible fraud=cashback' (NBO_WITHHOLD).")
 ]
 
 
@@ -39,6 +44,11 @@ class Read:
 
     intake: Intake
     at: pd.Timestamp | None
+
+
+def rules_of(withhold: str | None, settings: Settings) -> Rules:
+    """Read the rules of what is withheld: those given, else those of the settings."""
+    return parse_rules(settings.withhold if withhold is None else withhold)
 
 
 def is_database(text: str) -> bool:

@@ -24,6 +24,7 @@ from recommender.survey import CATEGORY, OFFER
 CITY = "city"
 AGES = (12.0, 18.0, 24.0, 30.0, 38.0, 46.0, 54.0, 62.0, 70.0)
 FEWEST_BANDS, MOST_BANDS, PEOPLE = 5, 30, 500  # of any other number; people for each band
+ANSWERED = " (answered)"  # beside a column of the same name
 MOST_VALUES, FEWEST_PEOPLE = 60, 5  # of a category, and of each of its values
 FEWEST_NUMBERS = 12  # a number that takes fewer values is a category
 
@@ -88,16 +89,20 @@ def profiles_of(dataset: Dataset) -> pd.DataFrame:
     """Return the customers table, with a column for each question of a survey's own.
 
     What is asked neither about an offer nor about a category has named answers, of which one is
-    true, as a profile has; the last one counts. A column of the table's own stands.
+    true, as a profile has; the last one counts, and what the table states counts more.
     """
-    answers = dataset.survey_answers
+    answers, customers = dataset.survey_answers, dataset.customers
     own = ~answers["question"].str.startswith((CATEGORY, OFFER))
-    own &= ~answers["question"].isin(dataset.customers.columns)
+    own &= ~answers["question"].isin([*CUSTOMERS.names, TENURE])
     if not own.any():
-        return dataset.customers
+        return customers
     answers = answers[own].drop_duplicates([CUSTOMER_ID, "question"], keep="last")
     told = answers.set_index([CUSTOMER_ID, "question"])["answer"].unstack().reset_index()  # noqa: PD010
-    return dataset.customers.merge(told, on=CUSTOMER_ID, how="outer")
+    table = customers.merge(told, on=CUSTOMER_ID, how="outer", suffixes=("", ANSWERED))
+    for name in (name for name in told.columns if name + ANSWERED in table.columns):
+        stated = table[name].astype("object")
+        table[name] = stated.where(stated.notna(), table.pop(name + ANSWERED))
+    return table
 
 
 def _told(places: Sequence[float]) -> list[str]:

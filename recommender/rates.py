@@ -45,8 +45,8 @@ class Chances:
         Share of the history in which each offer was valid.
     dated, met : ndarray of bool, shape (offers,)
         Whether each states when it is valid, and whether anybody met it.
-    spend : csr_matrix, shape (customers, offers)
-        Money spent on the items behind the offers, in multiples of a typical amount.
+    spend : ndarray of float, shape (offers,)
+        Money that a customer spends on what each offer is for, on average, in units.
     placed : ndarray of bool, shape (offers,)
         Offers of which it is known what they are for; of others the spend says nothing.
     attributes : csr_matrix, shape (offers, attributes)
@@ -60,15 +60,14 @@ class Chances:
     live: np.ndarray
     dated: np.ndarray
     met: np.ndarray
-    spend: sp.csr_matrix
+    spend: np.ndarray
     placed: np.ndarray
     attributes: sp.csr_matrix
     columns: Attributes
 
     def log_spend(self) -> np.ndarray:
         """Return the log of the mean spend on what is behind each offer: shape (offers,)."""
-        n = max(1, self.spend.shape[0])
-        log_spend = np.log(np.asarray(self.spend.sum(axis=0)).ravel() / n + LEAST_SPEND)
+        log_spend = np.log(self.spend + LEAST_SPEND)
         log_spend[~self.placed] = log_spend[self.placed].mean() if self.placed.any() else 0.0
         return np.asarray(log_spend)
 
@@ -121,7 +120,7 @@ def estimate_rates(chances: Chances) -> Rates:
     events, exposed = chances.counts()
     total, exposure = events.sum(), exposed.sum()
     # Without any redemption the spend itself is the best guess of interest.
-    slope = 1.0 if chances.spend.nnz and not total else 0.0
+    slope = 1.0 if chances.spend.any() and not total else 0.0
     has, columns = chances.attributes, chances.columns
     effect = np.zeros(has.shape[1])
     families = [] if chances.shown is None else columns.family[~columns.is_number].tolist()
@@ -134,7 +133,7 @@ def estimate_rates(chances: Chances) -> Rates:
         return np.exp(level + relative), level
 
     for _ in range(ROUNDS if total else 0):
-        if chances.spend.nnz:
+        if chances.spend.any():
             slope = _poisson_slope(events, exposed * np.exp(has @ effect), log_spend)
         for name in dict.fromkeys(families):
             group = np.flatnonzero(columns.family == name)

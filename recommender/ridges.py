@@ -12,6 +12,7 @@ from recommender.base import Query, Source
 from recommender.facts import Encoders
 from recommender.lifts import Kin, fit_traits
 from recommender.rates import Chances
+from recommender.spending import Spending
 from recommender.traits import TraitRidge, Traits, traits_of
 
 
@@ -53,19 +54,19 @@ def fit_ridges(
     )
 
 
-def kin_of(category: pd.Series[str], spend: sp.csr_matrix, purchases: sp.csr_matrix) -> Kin:
+def kin_of(category: pd.Series[str], spend: Spending, purchases: sp.csr_matrix) -> Kin:
     """Say what tells whom an offer is for before anybody takes it.
 
     Parameters
     ----------
     category : Series of str, shape (offers,)
-    spend : csr_matrix, shape (customers, offers)
-        What customers spend on what each offer is for.
+    spend : Spending
+        On what each offer is for.
     purchases : csr_matrix, shape (customers, keys)
         What they spend by purchase key, in units.
     """
     group, names = _by_category(category)
-    return Kin(group, names, _interest(spend), _interest(purchases))
+    return Kin(group, names, lambda rows: _interest(spend.rows(rows)), _interest(purchases))
 
 
 def _by_category(category: pd.Series[str]) -> tuple[sp.csr_matrix, np.ndarray]:

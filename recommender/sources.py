@@ -14,7 +14,7 @@ from data.idmap import IdMap
 from data.schema import AMOUNT, CUSTOMER_ID, ITEM_ID, OFFER_ID
 from recommender.attributes import build_attributes
 from recommender.base import Query
-from recommender.chances import collect_chances, met_by_anybody, spend_behind
+from recommender.chances import collect_chances, met_by_anybody
 from recommender.content import PRIOR, ContentScorer, merchant_shares
 from recommender.demographics import Demographics
 from recommender.facts import Encoders
@@ -32,6 +32,7 @@ from recommender.rates import estimate_rates
 from recommender.readiness import find_readiness
 from recommender.recipe import DEFAULT, Recipe
 from recommender.ridges import fit_ridges, kin_of
+from recommender.spending import Spending
 from recommender.starts import Start
 from recommender.survey import behave_as_answers, build_survey, prefer_given
 from recommender.trend import trend_of
@@ -114,14 +115,14 @@ def fit_sources(
         history, redeemed = history_of(trusted, ids, offers, encoders.moment)
         responses = responses_of(trusted, ids)
         learnt = replace(query, history=history, redeemed=redeemed, responses=responses)
-    spend = spend_behind(query.purchases, keys)
+    spend = Spending.of(query.purchases, keys)
     table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
     # What nobody met yet has no say in what attributes there are: it may as well come tomorrow.
     met = np.flatnonzero(met_by_anybody(dataset))
     columns = build_attributes(table.iloc[met], keys, met)
     attributes = columns.of(table, keys, np.arange(len(table)))
     # Of what items are, purchases of items tell more than choices of offers.
-    telling = columns.of(table) if spend.nnz else attributes
+    telling = columns.of(table) if spend.by_offer.any() else attributes
     chances = collect_chances(trusted, ids, at, spend, keys, attributes, columns)
     rates = estimate_rates(chances)
     behaved = behave_as_answers(survey, dataset, learnt.taken(), spend)

@@ -14,6 +14,7 @@ from data.dataset import Dataset
 from data.idmap import IdMap
 from data.schema import CLICK, CUSTOMER_ID, NO, OFFER_ID, YES
 from recommender.sparse import entries, rows_of
+from recommender.spending import Spending
 
 MOST_CATEGORIES, MOST_OFFERS = 24, 30
 CATEGORY, OFFER = "category:", "offer:"
@@ -110,7 +111,7 @@ def build_survey(dataset: Dataset) -> Survey:
 
 
 def behave_as_answers(
-    survey: Survey, dataset: Dataset, history: sp.csr_matrix, spend: sp.csr_matrix
+    survey: Survey, dataset: Dataset, history: sp.csr_matrix, spend: Spending
 ) -> sp.csr_matrix:
     """Let what customers did stand for answers they never gave.
 
@@ -121,21 +122,25 @@ def behave_as_answers(
     ----------
     history : csr_matrix, shape (customers, offers)
         Offers taken.
-    spend : csr_matrix, shape (customers, offers)
-        Money spent on the items behind each offer.
+    spend : Spending
+        On what each offer is for.
 
     Returns
     -------
     csr_matrix, shape (customers, 2 · questions)
     """
-    active = np.flatnonzero(np.diff(history.indptr) + np.diff(spend.indptr))
+    active = np.flatnonzero((np.diff(history.indptr) > 0) | (spend.by_customer > 0))
     names = [name.removeprefix(CATEGORY) for name in survey.questions if name.startswith(CATEGORY)]
     offers = dataset.offers.set_index(OFFER_ID).reindex(dataset.offer_ids.ids)
     group = pd.Index(names, dtype="str").get_indexer(pd.Index(offers["category"]))
     inside = np.flatnonzero(group >= 0)
     member = (np.ones(len(inside)), (inside, group[inside]))
     of_category = sp.csr_matrix(member, shape=(history.shape[1], len(names)))
-    share = ((_shares(history) + _shares(spend))[active] @ of_category).toarray()
+    total = np.asarray(history.sum(axis=1)).ravel()
+    share = _shares(history @ of_category, total) + _shares(
+        spend.on(of_category), spend.by_customer
+    )
+    share = share[active].toarray()
     about = [name.removeprefix(OFFER) for name in survey.questions[len(names) :]]
     taken = history[active][:, dataset.offer_ids.rows(about)].toarray()
     usual = share.sum(axis=0) / max(1, len(active))
@@ -160,6 +165,6 @@ def prefer_given(given: sp.csr_matrix, behaved: sp.csr_matrix) -> sp.csr_matrix:
     return sp.csr_matrix(given + behaved - behaved.multiply(twice))
 
 
-def _shares(matrix: sp.csr_matrix) -> sp.csr_matrix:
-    total = np.asarray(matrix.sum(axis=1)).ravel()
-    return sp.csr_matrix(sp.diags_array(1.0 / np.maximum(total, 1e-9)) @ matrix)
+def _shares(parts: sp.csr_matrix, total: np.ndarray) -> sp.csr_matrix:
+    """Divide each customer's parts by their total."""
+    return sp.csr_matrix(sp.diags_array(1.0 / np.maximum(total, 1e-9)) @ parts)

@@ -12,8 +12,6 @@ from recommender.demographics import Demographics
 from recommender.parts import FURTHER, ROUNDING
 from recommender.traits import TraitRidge, Traits, traits_of
 
-OF_ALL = 10  # one in so many pairs: from there all at once are scored faster than each by itself
-
 
 @dataclass(frozen=True)
 class TraitScorer:
@@ -89,8 +87,6 @@ class TraitReading:
 
     def at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Return the scores of some pairs, NaN for a customer without traits."""
-        if len(rows) * OF_ALL > len(self.speaking) * len(self.base):
-            return np.asarray(self.table()[rows, columns])
         score = np.full(len(rows), np.nan)
         if self.traits is not None:
             here, place = self.speaking[rows], np.cumsum(self.speaking) - 1

@@ -15,7 +15,7 @@ from api.bodies import ID_PATTERN, Answers, CustomerId, Profile, Strict
 from api.dependencies import HouseDependency
 from api.errors import ApiError
 from api.house import House, Model
-from api.owned import EPOCH, profile_of
+from api.owned import EPOCH, answers_of, profile_of
 from api.people import facts_of
 from api.replies import SegmentName
 from api.routes.anomalies import Anomaly, anomaly_of
@@ -100,7 +100,9 @@ def put(
     """Add a customer or update what is given."""
     model = home.model
     profile = profile_of(body.profile, model.bundle, "body", "profile")
-    new = home.store.put_customer(customer_id, profile, dict(body.answers))
+    new = home.store.put_customer(
+        customer_id, profile, answers_of(body.answers, model.bundle, "body", "answers")
+    )
     if new and customer_id not in model.bundle.customer_ids:
         response.status_code = HTTPStatus.CREATED
     return _customer(home, model, customer_id, home.store.customer_state(customer_id))

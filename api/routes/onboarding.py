@@ -14,7 +14,7 @@ from api.bodies import CustomerId, Onboarding
 from api.dependencies import HouseDependency
 from api.listing import NOTHING_TOLD, serving
 from api.lists import make_lists
-from api.owned import profile_columns, profile_of
+from api.owned import answers_of, profile_columns, profile_of
 from api.people import Asked, find_person, people_of
 from api.replies import NextQuestion, NextQuestions, OfferList, ProfileColumn, Welcome
 from recommender.demographics import SIGNUP
@@ -75,7 +75,8 @@ def onboard(
         customer_id not in before.bundle.customer_ids
     )
     if_new = {SIGNUP: home.now().value // 1000} if joins else {}
-    new = home.store.put_customer(customer_id, profile, dict(body.answers), if_new)
+    told = answers_of(body.answers, before.bundle, "body", "answers")
+    new = home.store.put_customer(customer_id, profile, told, if_new)
     _, everybody = home.store.revisions(customer_id)
     model, at = home.current(everybody), home.now()
     service = serving(model)

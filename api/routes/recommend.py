@@ -17,7 +17,7 @@ from api.dependencies import HouseDependency
 from api.errors import told_problem
 from api.house import House
 from api.listing import answer, answers
-from api.owned import profile_of
+from api.owned import answers_of, profile_of
 from api.people import Asked, Wished
 from api.replies import DegradedList, ListResults, OfferList
 from api.telemetry import count_list
@@ -104,7 +104,10 @@ def _wished(request: ListRequest, bundle: Bundle) -> Wished:
         given = request.profile
         profile = {} if given is None else profile_of(given, bundle, "profile")
         told = CustomerState(
-            known=False, whole=False, profile=profile, answers=dict(request.answers)
+            known=False,
+            whole=False,
+            profile=profile,
+            answers=answers_of(request.answers, bundle, "answers"),
         )
     asked = Asked(request.n, request.category, tuple(request.exclude), request.explain)
     return Wished(request.customer_id, asked, told)

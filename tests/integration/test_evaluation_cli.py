@@ -368,6 +368,7 @@ NO_OFFER = "customer_id,rank\n007,1\n"
         ("", TRUTH, "lists.csv"),
         (LISTS, "customer_id,item\n007,x\n", "offer_id"),
         (LISTS, "customer_id,offer_id\n", "nothing is relevant"),
+        (LISTS, "customer_id,offer_id,event_type\n007,x,purchase\n", "event_type is purchase"),
         (LISTS, "customer_id,offer_id\n007,x\n,y\n", "truth.csv"),
     ],
 )
@@ -468,3 +469,12 @@ def test_of_interactions_what_was_taken_is_relevant(
     printed = capsys.readouterr()
     assert json.loads(printed.out) == plain
     assert f"2 rows of truth.csv are left out: none is a {kind}" in printed.err
+
+
+def test_a_kind_of_event_that_nobody_stated_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = measured(monkeypatch, capsys, *lists_and_truth(tmp_path))
+    blank = TRUTH.replace("offer_id", "offer_id,event_type").replace("\n", ",\n")
+    blank = blank.replace("event_type,", "event_type")
+    assert measured(monkeypatch, capsys, *lists_and_truth(tmp_path, LISTS, blank)) == plain

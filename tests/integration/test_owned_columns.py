@@ -307,16 +307,25 @@ def test_what_was_stated_is_learnt_from_next_time(client: TestClient, store: Sto
     assert found.offers.set_index("offer_id").loc["new", "colour"] == "red"
 
 
-def test_a_question_of_the_surveys_own_is_read_as_a_profile_is(dataset: Dataset) -> None:
-    """The plan, told as an answer instead of in the customers table, decides as it did."""
+@pytest.mark.parametrize("stated", [0, 1, PEOPLE // 2])
+def test_a_question_of_the_surveys_own_is_read_as_a_profile_is(
+    dataset: Dataset, stated: int
+) -> None:
+    """The plan, told as an answer instead of in the customers table, decides as it did.
+
+    Some may have stated it in their profile, and what they answered then does not count.
+    """
     plan = dataset.customers["plan"]
     asked = pd.DataFrame(
         {"customer_id": dataset.customers["customer_id"], "question": "your plan", "answer": plan}
     )
+    asked.loc[1 : stated - 1, "answer"] = "none of these"
     silent = asked["customer_id"] == "c000"
     surveyed = replace(
         dataset,
-        customers=dataset.customers.drop(columns="plan"),
+        customers=dataset.customers.drop(columns="plan").assign(
+            **({"your plan": plan.where(plan.index.isin(range(1, stated)))} if stated else {})
+        ),
         survey_answers=asked[~silent],
     )
     with sparing():
@@ -331,9 +340,33 @@ def test_a_question_of_the_surveys_own_is_read_as_a_profile_is(dataset: Dataset)
         return [colour[str(bundle.offers["offer_id"].iloc[row])] for row in rows]
 
     assert top(Facts(answers={"your plan": "gold"})) == ["red"] * 6
+    told = Facts(profile={"your plan": None}, answers={"your plan": "gold"})
+    assert top(told) == ["red"] * 6
     assert top(Facts(answers={"your plan": "Basic"})) == ["blue"] * 6
     known = bundle.customers.query
     assert known is not None
     names = bundle.recommender.encoders.demographics.blocks["your plan"]  # type: ignore[union-attr]
     assert not known.demographic[0, names].nnz
     assert known.demographic[1:, names].sum() == PEOPLE - 1
+
+
+def test_what_a_profile_is_asked_may_be_answered_as_a_question(client: TestClient) -> None:
+    answered = {"profile": {"age": 30}, "answers": {"plan": "gold"}}
+    stated = {"profile": {"age": 30, "plan": "gold"}}
+    first, second = (client.post("/onboarding", json=body) for body in (answered, stated))
+    assert (first.status_code, second.status_code) == (201, 201)
+    lists = [
+        [one["offer_id"] for one in told.json()["recommendations"]["offers"]]
+        for told in (first, second)
+    ]
+    assert lists[0] == lists[1]
+    name = second.json()["customer_id"]
+    joined = client.get(f"/customers/{name}").json()["profile"]["signup_at"]
+    answered["profile"] |= {"signup_at": joined}
+    requests = [{"customer_id": "nobody", **answered}, {"customer_id": "no", "answers": {"?": "x"}}]
+    good, bad = client.post("/recommend", json={"requests": requests}).json()["results"]
+    assert [one["offer_id"] for one in good["list"]["offers"]] == lists[0]
+    assert bad["status"] == 422
+    told = client.put("/customers/x", json={"answers": {"your pln": "gold"}})
+    assert told.status_code == 422
+    assert "what the model reads of profiles; that is " in told.text

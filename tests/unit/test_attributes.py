@@ -160,6 +160,10 @@ def test_a_column_whose_name_holds_the_separator_is_told_whole() -> None:
         (1994.0, "1994"),
         (1_234_567.0, "1,234,567"),
         (-20_000.4, "-20,000"),
+        (999.6, "1000"),
+        (9999.7, "10,000"),
+        (-0.0, "0"),
+        (0.00001234, "0.0000123"),
     ],
 )
 def test_numbers_are_written_as_people_would(number: float, told: str) -> None:

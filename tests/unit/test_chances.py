@@ -13,6 +13,7 @@ from recommender.chances import collect_chances
 from recommender.excess import Excess
 from recommender.keys import build_keys
 from recommender.rates import Chances, estimate_rates
+from recommender.spending import Spending
 
 START = pd.Timestamp("2024-01-01", tz="UTC")
 Log = list[tuple[str, str, str, int]]
@@ -50,13 +51,13 @@ def chances_of(
             ),
         }
     )
-    people = dataset.customer_ids
+    people, keys = dataset.customer_ids, build_keys(dataset)
     return collect_chances(
         dataset,
         people,
         START + pd.Timedelta(days=99),
-        sp.csr_matrix((len(people), 2)),
-        build_keys(dataset),
+        Spending.of(sp.csr_matrix((len(people), keys.n_keys)), keys),
+        keys,
         sp.csr_matrix((2, 0)),
         Attributes(*(np.empty(0, dtype=np.str_),) * 2, np.empty(0), np.empty(0)),
     )

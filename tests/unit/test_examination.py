@@ -75,3 +75,15 @@ def test_an_impression_without_a_place_counts_once_and_spoils_no_other() -> None
     weight = looked_at(shown, clicks)
     assert weight[7] == 1.0
     np.testing.assert_allclose(np.delete(weight, 7), np.delete(whole, 7), rtol=0.01)
+
+
+def test_clicks_on_what_has_no_place_are_not_those_of_places() -> None:
+    shown, clicks = log(np.random.default_rng(4), np.array([1.0, 0.7, 0.5, 0.4, 0.3]))
+    whole = looked_at(shown, clicks)
+    mailed = shown.assign(occurred_at=shown["occurred_at"] + pd.Timedelta(days=90), position=np.nan)
+    answered = mailed.iloc[::2].drop(columns="position")
+    every = pd.concat([shown, mailed], ignore_index=True)
+    later = answered.assign(occurred_at=answered["occurred_at"] + pd.Timedelta("1s"))
+    weight = looked_at(every, pd.concat([clicks, later], ignore_index=True))
+    np.testing.assert_allclose(weight[: len(shown)], whole, rtol=0.01)
+    assert (weight[len(shown) :] == 1.0).all()

@@ -31,7 +31,7 @@ def chances(
         shown=None if shown is None else sp.csr_matrix(shown),
         present=np.ones(events.shape[0], dtype=bool),
         live=np.ones(events.shape[1]),
-        spend=sp.csr_matrix(spend),
+        spend=spend.mean(axis=0),
         dated=np.full(offers, dated),
         met=events.any(axis=0),
         placed=np.ones(events.shape[1], dtype=bool),

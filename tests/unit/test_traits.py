@@ -26,7 +26,7 @@ def chances_of(events: np.ndarray, shown: np.ndarray | None = None) -> Chances:
         shown=None if shown is None else sp.csr_matrix(shown),
         present=np.ones(events.shape[0], dtype=bool),
         live=np.ones(events.shape[1]),
-        spend=sp.csr_matrix(events.shape),
+        spend=np.zeros(events.shape[1]),
         dated=np.zeros(events.shape[1], dtype=bool),
         met=np.ones(events.shape[1], dtype=bool),
         placed=np.ones(events.shape[1], dtype=bool),
@@ -38,7 +38,10 @@ def chances_of(events: np.ndarray, shown: np.ndarray | None = None) -> Chances:
 def no_kin(n: int = N, offers: int = OFFERS) -> Kin:
     nothing = np.empty(0, dtype=np.str_)
     return Kin(
-        sp.csr_matrix((offers, 0)), nothing, sp.csr_matrix((n, offers)), sp.csr_matrix((n, 0))
+        sp.csr_matrix((offers, 0)),
+        nothing,
+        lambda rows: sp.csr_matrix((len(rows), offers)),
+        sp.csr_matrix((n, 0)),
     )
 
 
@@ -158,7 +161,7 @@ def test_a_new_offer_is_lifted_as_its_kin(by: str) -> None:
     kin = (
         replace(nothing, group=group, names=np.array(list("abcde")))
         if by == "category"
-        else replace(nothing, interest=sp.csr_matrix(interest))
+        else replace(nothing, interest=lambda rows: sp.csr_matrix(interest[rows]))
     )
     one = Traits(np.array([[1.0, 0, 0, 0]]), np.array([[True, False, False, False]]))
     assert fit(value, chances_of(events)).lift(one)[0, 1] == pytest.approx(0, abs=0.01)
