@@ -56,19 +56,22 @@ ShortText = CustomerId
 Text = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
 Label = Annotated[Text, StringConstraints(max_length=64)]
 # The length stands in the pattern, where the document of the API can say it of a name.
-Question = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,200}$")]
+Question = Annotated[str, StringConstraints(pattern=r"^(offer|category):[^\x00-\x1f]{1,191}$")]
+Answered = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,200}$")]
 
 
 def as_answered(answers: dict[str, str]) -> dict[str, str]:
-    """Let whatever is asked about an offer or a category be answered by yes or no."""
+    """Let whatever is asked about an offer or a category name it and be answered by yes or no."""
     for question, answer in answers.items():
+        if question in (CATEGORY, OFFER):
+            raise ValueError(f"{question!r} names none")
         if question.startswith((CATEGORY, OFFER)) and answer not in (YES, NO):
             raise ValueError(f"the answer to {question!r} has to be {YES} or {NO}")
     return answers
 
 
 Answers = Annotated[
-    dict[Question, ShortText],
+    dict[Answered, ShortText],
     Field(
         max_length=200,
         json_schema_extra={"additionalProperties": False},
