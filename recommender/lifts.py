@@ -172,7 +172,8 @@ class _Trial:
         alike, together = self._best(penalty, block, PENALTIES)
         apart, error = alike, together
         for family in families if len(families) > 1 else ():
-            other, found = self._best(apart, family, TIMES * apart[family[0]])
+            sizes = np.minimum(TIMES * apart[family[0]], PENALTIES[-1])
+            other, found = self._best(apart, family, sizes)
             if found.sum() < error.sum():
                 apart, error = other, found
         gain = together - error
