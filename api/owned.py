@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 
 from api.bodies import Profile
-from data.schema import OFFERS
+from data.schema import CUSTOMERS, OFFERS
 from recommender.bundle import Bundle
 from recommender.numbers import is_number
 from recommender.survey import CATEGORY, OFFER
@@ -52,20 +52,22 @@ def profile_of(given: Profile, bundle: Bundle, *where: str) -> dict[str, Any]:
 
 
 def answers_of(given: Mapping[str, str], bundle: Bundle, *where: str) -> dict[str, str]:
-    """Return the answers, if each is to a question about an offer or a category, or of a profile.
+    """Return the answers, if each is about an offer, a category or a column of the owner's.
 
     Raises
     ------
     RequestValidationError
         Something else was asked.
     """
-    reads = profile_columns(bundle)
+    # What every profile may state is stated there: as an answer it would not be read.
+    reads = [name for name in profile_columns(bundle) if name not in CUSTOMERS.names]
+    own = ", ".join(reads[:MOST_NAMED]) or "nothing"
     errors = [
         {
             "type": "question_unknown",
             "loc": (*where, question),
             "msg": "is no question: ask offer:<offer_id>, category:<name>, or what the model "
-            f"reads of profiles; that is {', '.join(list(reads)[:MOST_NAMED]) or 'nothing'}",
+            f"reads of your own; that is {own}",
         }
         for question in given
         if not question.startswith((CATEGORY, OFFER)) and question not in reads

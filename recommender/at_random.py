@@ -71,6 +71,8 @@ def bought_with(dataset: Dataset, drawn: np.ndarray) -> np.ndarray:
             told.append((value, stated[~stated[OFFER_ID].isin(dataset.offer_items[OFFER_ID])]))
     for value, of_offers in told:
         wanted = pairs.merge(of_offers, on=OFFER_ID).drop(columns=OFFER_ID)
+        if wanted.empty:
+            continue
         bought = pd.MultiIndex.from_arrays([lines[CUSTOMER_ID], value])
         hit |= bought.isin(pd.MultiIndex.from_frame(wanted)) & value.notna().to_numpy()
     whole = pd.MultiIndex.from_arrays([lines[CUSTOMER_ID], transaction_numbers(lines)])

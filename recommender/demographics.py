@@ -142,7 +142,8 @@ class Demographics:
             else:
                 value = numbers_of(customers[name])
                 finite = np.flatnonzero(np.isfinite(value))
-                person, place = (nearness := self._near(block, value[finite])).nonzero()
+                nearness = self._near(block, value[finite])
+                person, place = nearness.nonzero()
                 known, near = finite[person], nearness[person, place]
             people.append(rows[known])
             columns.append(block[place])

@@ -96,7 +96,8 @@ def _why_none(service: Service, offer: str | None, moment: pd.Timestamp) -> tupl
     if offer is None:
         if not valid.any():
             return "No offer is a candidate at that moment.", remedy
-        return "All offers of that moment were redeemed by this customer, or are withheld.", rules
+        told = "All offers of that moment were redeemed by this customer, or are withheld."
+        return told, "Name an offer, or change the rules of what is withheld."
     place = int((offers[OFFER_ID] == offer).argmax())
     if valid[place]:
         return f"The offer {offer!r} is withheld from this customer, who is flagged.", rules

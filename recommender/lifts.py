@@ -14,7 +14,7 @@ from recommender.rates import Chances
 from recommender.traits import Relatives, TraitRidge, Traits
 
 PENALTIES = np.geomspace(3.0, 30_000.0, 17)
-TIMES = np.array([0.1, 10.0, 1000.0])  # that of a block, for a family of its own
+TIMES = np.array([0.1, 10.0, 1000.0])  # the penalty of all, that a family may have instead
 SURE = 2.0  # standard errors by which families of their own must be better
 BLOCK, CELLS = 10_000, 20_000_000  # customers laid out at once, and customers times offers
 SAMPLE = 4000  # customers left out to choose a penalty

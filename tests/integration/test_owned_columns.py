@@ -369,4 +369,5 @@ def test_what_a_profile_is_asked_may_be_answered_as_a_question(client: TestClien
     assert bad["status"] == 422
     told = client.put("/customers/x", json={"answers": {"your pln": "gold"}})
     assert told.status_code == 422
-    assert "what the model reads of profiles; that is " in told.text
+    assert "what the model reads of your own; that is plan" in told.text
+    assert client.put("/customers/x", json={"answers": {"age": "30"}}).status_code == 422
