@@ -21,7 +21,7 @@ from data.errors import DataError, OfferError, SettingsError
 from data.ingest import MAX_BAD
 from data.settings import read_settings
 from data.store import Store
-from recommender.versions import CURRENT
+from recommender.storage.versions import CURRENT
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
 

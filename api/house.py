@@ -24,13 +24,13 @@ from api.shelf import Shelf
 from data.errors import BundleError
 from data.schema import OFFER_ID
 from data.store import Store
-from recommender.arrivals import with_arrivals
 from recommender.bundle import Bundle
-from recommender.erasure import Receipt, erased
-from recommender.model_folder import MANIFEST, VERSIONS, load
 from recommender.service import Service
-from recommender.versions import current_version
-from recommender.withholding import Rules
+from recommender.serving.arrivals import with_arrivals
+from recommender.serving.withholding import Rules
+from recommender.storage.erasure import Receipt, erased
+from recommender.storage.model_folder import MANIFEST, VERSIONS, load
+from recommender.storage.versions import current_version
 
 log = logging.getLogger("api.house")
 

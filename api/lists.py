@@ -12,8 +12,8 @@ from api.house import Model
 from api.people import Asked, People
 from recommender.base import Query
 from recommender.bundle import Bundle
-from recommender.lists import Listed, Wish
 from recommender.service import Service
+from recommender.serving.lists import Listed, Wish
 
 Made = dict[str, Any]  # a list without what every answer has of its own
 

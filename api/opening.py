@@ -19,8 +19,8 @@ from api.house import House, serve
 from api.settling import settle
 from data.settings import Settings, read_settings
 from data.store import Store
-from recommender.model_folder import load
-from recommender.withholding import parse_rules
+from recommender.serving.withholding import parse_rules
+from recommender.storage.model_folder import load
 
 VARIABLE = "NBO_SERVE"  # options for workers; the database's URL has a variable of its own
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")

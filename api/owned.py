@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from api.bodies import Profile
 from data.schema import CUSTOMERS, OFFERS
 from recommender.bundle import Bundle
-from recommender.numbers import is_number
+from recommender.features.numbers import is_number
 from recommender.survey import CATEGORY, OFFER
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -12,9 +12,9 @@ from data.schema import OFFER_ID
 from data.states import CustomerState
 from data.store import Store
 from recommender.base import Query
-from recommender.facts import Facts
+from recommender.features.facts import Facts
 from recommender.service import Service
-from recommender.visitors import Visitor, queries
+from recommender.serving.visitors import Visitor, queries
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from evaluation.report import STEPS, build_report, since
 from evaluation.scoring import metrics
 from evaluation.splitting import PROTOCOLS, Protocol
 from evaluation.suites import SUITES
-from recommender.options import is_database
+from recommender.commands.options import is_database
 
 app = command_group("Measure whether recommendations, segments and alarms work.")
 app.command()(metrics)

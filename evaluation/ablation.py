@@ -11,10 +11,10 @@ from evaluation.harness import HEADLINE, SLICES, Trial, rank_policy
 from evaluation.splitting import Split
 from recommender.base import HYBRID, Source
 from recommender.bundle import Bundle
+from recommender.learning.yardstick import Difference, compare
 from recommender.model import Recommender
 from recommender.service import Service
 from recommender.training import train
-from recommender.yardstick import Difference, compare
 
 ON_TRIAL = tuple(source for source in Source if source is not Source.POPULARITY)
 SUSPECTS = "suspects out"

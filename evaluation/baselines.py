@@ -25,8 +25,8 @@ from evaluation.significance import Estimate, estimate_means
 from evaluation.splitting import Split
 from recommender.base import HYBRID, RANDOM
 from recommender.bundle import Bundle
-from recommender.validation import make_folds
-from recommender.yardstick import Difference, compare
+from recommender.learning.yardstick import Difference, compare
+from recommender.past.validation import make_folds
 
 MOST_JUDGED = 1000  # customers that a try is judged by at one past moment
 ORACLE = "oracle"

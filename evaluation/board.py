@@ -17,8 +17,8 @@ from data.dataset import Dataset, valid_at
 from data.idmap import IdMap
 from data.schema import CUSTOMER_ID, OFFER_ID
 from evaluation.rivals import Past, past_of
-from recommender.ranking import top
-from recommender.yardstick import ndcg
+from recommender.learning.yardstick import ndcg
+from recommender.serving.ranking import top
 from segmentation.features import customer_features
 from segmentation.segments import SegmentModel
 

@@ -18,9 +18,9 @@ from data.schema import CUSTOMER_ID, EVENT_TYPE, OFFER_ID
 from evaluation.assortment import calibration, gini, row_sums, spread_within
 from evaluation.significance import Estimate
 from evaluation.splitting import Split
-from recommender.attributes import categories_of
-from recommender.history import EVENT_WEIGHT
-from recommender.yardstick import percentiles, resamples
+from recommender.features.attributes import categories_of
+from recommender.features.history import EVENT_WEIGHT
+from recommender.learning.yardstick import percentiles, resamples
 
 K = 10
 NOBODY = Estimate(float("nan"), float("nan"), float("nan"), 0)

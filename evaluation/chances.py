@@ -20,8 +20,8 @@ from evaluation.logged import Log
 from recommender.base import RANDOM
 from recommender.batch import query_customers
 from recommender.bundle import Bundle
-from recommender.lists import Ranked, Wish
 from recommender.service import Service
+from recommender.serving.lists import Ranked, Wish
 
 CELLS = 2_000_000  # impressions times offers that are looked at together
 

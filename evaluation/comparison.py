@@ -17,7 +17,7 @@ from data.console import WIDTH
 from evaluation.earlier import CustomerFigures
 from evaluation.harness import HEADLINE
 from evaluation.significance import Z
-from recommender.yardstick import compare
+from recommender.learning.yardstick import compare
 
 # What must be the same, or the figures answer different questions: path in the report, and words.
 CONDITIONS = {
@@ -118,7 +118,7 @@ def compare_reports(
 ) -> ReportComparison:
     """Compare a report with another one, figure by figure.
 
-    Paired over customers (randomisation test and bootstrap, `recommender.yardstick.compare`) where
+    Paired over customers (randomisation test and bootstrap: `recommender.learning.yardstick`) where
     both sides have their customers' figures; else from the two intervals as if the customers were
     others, which the same customers' likeness makes cautious. Where data, candidates or window
     differ the differences are shown as not comparable, without a test.

@@ -13,7 +13,7 @@ from evaluation.depth import Depth
 from evaluation.exposure import GroupExposure
 from evaluation.harness import HEADLINE
 from recommender.base import HYBRID
-from recommender.yardstick import Difference
+from recommender.learning.yardstick import Difference
 
 SURE = 0.05
 

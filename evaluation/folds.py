@@ -23,7 +23,7 @@ from evaluation.splitting import (
     split_dataset,
     test_window,
 )
-from recommender.at_random import HELD_OUT
+from recommender.past.at_random import HELD_OUT
 
 FOLDS = 3
 

@@ -21,9 +21,9 @@ from evaluation.splitting import Split
 from recommender.base import POLICIES, RANDOM
 from recommender.batch import recommend_batch
 from recommender.bundle import Bundle
-from recommender.lists import Wish
+from recommender.release.verdict import Check
 from recommender.service import Service
-from recommender.verdict import Check
+from recommender.serving.lists import Wish
 
 FULL, FIGURES, CHANCE = (
     "every candidate is ranked",

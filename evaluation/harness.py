@@ -15,8 +15,8 @@ from evaluation.significance import Comparison, Estimate, compare_paired, estima
 from evaluation.splitting import Split
 from recommender.base import HYBRID, POLICIES, RANDOM
 from recommender.batch import recommend_batch
-from recommender.lists import Wish
 from recommender.service import Service
+from recommender.serving.lists import Wish
 
 KS = (5, 10, 20)
 SOURCES = tuple(policy for policy in POLICIES if policy not in (HYBRID, RANDOM))

@@ -14,9 +14,9 @@ from evaluation.metrics import find_hits, per_customer
 from evaluation.significance import Estimate, estimate_means
 from evaluation.splitting import Split
 from recommender.base import HYBRID, Query
-from recommender.lists import Wish
+from recommender.fitting.sources import profile_segment
 from recommender.service import Service
-from recommender.sources import profile_segment
+from recommender.serving.lists import Wish
 from segmentation.features import FEATURES
 
 K = 10

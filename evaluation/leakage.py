@@ -18,11 +18,11 @@ from data.schema import CUSTOMER_ID, IMPRESSION, OCCURRED_AT, OFFER_ID, REDEMPTI
 from evaluation.splitting import Split
 from recommender.base import Query
 from recommender.bundle import Bundle
-from recommender.gate_checks import ORDER, check_order
-from recommender.outcomes import is_logged
-from recommender.sources import find_segments
-from recommender.validation import Fold
-from recommender.verdict import Check
+from recommender.fitting.sources import find_segments
+from recommender.past.outcomes import is_logged
+from recommender.past.validation import Fold
+from recommender.release.gate_checks import ORDER, check_order
+from recommender.release.verdict import Check
 from segmentation.features import FEATURES, customer_features
 
 ROWS, PAIRS, COLD, KNOWN, SEGMENTS = (

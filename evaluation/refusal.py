@@ -22,9 +22,9 @@ from evaluation.leakage import (
 )
 from evaluation.splitting import Split
 from recommender.bundle import Bundle
-from recommender.gate import trainer_of
-from recommender.gate_checks import SAME, SHUFFLED, Trainer, check_same, check_shuffled
-from recommender.verdict import Check, Verdict
+from recommender.release.gate import trainer_of
+from recommender.release.gate_checks import SAME, SHUFFLED, Trainer, check_same, check_shuffled
+from recommender.release.verdict import Check, Verdict
 
 STEPS = 3
 

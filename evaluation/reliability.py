@@ -11,10 +11,10 @@ from scipy.special import expit
 from data.dataset import Dataset
 from data.schema import CUSTOMER_ID, EVENT_TYPE, IMPRESSION, OCCURRED_AT, OFFER_ID, REDEMPTION
 from evaluation.splitting import Split
-from recommender.calibration import Trials, fit_calibration
-from recommender.chances import open_showings
-from recommender.delays import fit_delays
-from recommender.outcomes import outcomes_of
+from recommender.fitting.chances import open_showings
+from recommender.fitting.delays import fit_delays
+from recommender.learning.calibration import Trials, fit_calibration
+from recommender.past.outcomes import outcomes_of
 from recommender.service import Service
 
 BINS = 10

@@ -24,7 +24,7 @@ from evaluation.shown import COUNTED
 from evaluation.significance import Estimate
 from evaluation.trec import write_outputs
 from recommender.base import HYBRID
-from recommender.yardstick import Difference
+from recommender.learning.yardstick import Difference
 from segmentation.charts import choice_chart, segment_map
 from segmentation.page import render_template
 

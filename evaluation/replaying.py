@@ -22,8 +22,8 @@ from evaluation.replay import replay as replay_policies
 from evaluation.significance import Estimate
 from evaluation.weights import PolicyEstimate
 from recommender.base import POLICIES
-from recommender.model_folder import load
-from recommender.options import At, DataOption, MaxBad, read_source
+from recommender.commands.options import At, DataOption, MaxBad, read_source
+from recommender.storage.model_folder import load
 from recommender.training import STEPS
 
 TITLES = {"ctr": "CTR", "conversion": "Conversion"}

@@ -31,10 +31,10 @@ from evaluation.trec import values_table
 from evaluation.uplift import measure_uplift
 from recommender.base import POLICIES
 from recommender.bundle import Bundle
+from recommender.release.verdict import Check
 from recommender.service import Service
 from recommender.training import STEPS as TRAINING_STEPS
 from recommender.training import train
-from recommender.verdict import Check
 
 STEPS = TRAINING_STEPS + len(POLICIES) + ABLATION_STEPS + DEPTH_STEPS + CHECK_STEPS + 3
 

@@ -19,9 +19,9 @@ from implicit.nearest_neighbours import ItemItemRecommender
 from data.dataset import Dataset, microseconds
 from data.idmap import IdMap
 from data.schema import CUSTOMER_ID, EVENT_TYPE, OCCURRED_AT, OFFER_ID, REDEMPTION
-from recommender.autoencoder import invert
 from recommender.base import CLICKED
-from recommender.history import EVENT_WEIGHT
+from recommender.features.history import EVENT_WEIGHT
+from recommender.fitting.autoencoder import invert
 from segmentation.features import DAY
 
 MOST_DENSE = 10_000  # offers up to which a square matrix of them is solved

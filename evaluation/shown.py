@@ -21,8 +21,8 @@ from evaluation.significance import Comparison, Estimate, compare_paired, estima
 from evaluation.splitting import Split, already_redeemed
 from recommender.base import HYBRID, POLICIES
 from recommender.batch import recommend_batch
-from recommender.lists import Wish
 from recommender.service import Service
+from recommender.serving.lists import Wish
 
 K = 10
 MOST_CELLS = 20_000_000  # customers times candidates that are ranked whole

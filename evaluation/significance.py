@@ -1,4 +1,4 @@
-"""Doubt: intervals over customers; the paired test is in `recommender.yardstick`."""
+"""Doubt: intervals over customers; the paired test is in `recommender.learning.yardstick`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from scipy.special import stdtrit
 
-from recommender.yardstick import LEVEL, Difference, compare, percentiles, resamples
+from recommender.learning.yardstick import LEVEL, Difference, compare, percentiles, resamples
 
 POWER = 0.8
 Z = 1.959964  # of a 95 % interval

@@ -25,8 +25,8 @@ from evaluation.splitting import Split
 from recommender.base import HYBRID, Source
 from recommender.batch import query_customers
 from recommender.bundle import Bundle
-from recommender.history import EVENT_WEIGHT
-from recommender.yardstick import Difference, compare
+from recommender.features.history import EVENT_WEIGHT
+from recommender.learning.yardstick import Difference, compare
 
 FEWEST = 20  # customers of a slice
 HEAD_SHARE = 0.5  # of what was taken before is of the offers of the head

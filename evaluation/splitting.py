@@ -11,7 +11,7 @@ import pandas as pd
 from data.dataset import Dataset, valid_at
 from data.errors import DataError
 from data.schema import CLICK, CUSTOMER_ID, EVENT_TYPE, OCCURRED_AT, OFFER_ID, REDEMPTION
-from recommender.at_random import draw_at_random
+from recommender.past.at_random import draw_at_random
 
 TEST_SHARE = 1 / 6
 SHORTEST, LONGEST = pd.Timedelta(days=7), pd.Timedelta(days=60)

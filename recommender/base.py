@@ -33,20 +33,22 @@ class Query:
     Attributes
     ----------
     history : csr_matrix, shape (n, offers)
-        Weight of the interactions with each offer, the older the less (see `recommender.history`).
+        Weight of the interactions with each offer, the older the less; see
+        `recommender.features.history`.
     redeemed : csr_matrix, shape (n, offers)
         How often the customer redeemed the offer.
     purchases, baskets, recent, spent : csr_matrix, shape (n, keys); spent (n, 1)
         Money, transactions and recency per purchase key, and money in all (see
-        `recommender.purchases`).
+        `recommender.features.purchases`).
     segment : csr_matrix, shape (n, segments)
         One in the customer's segment; an empty row where it is not known.
     demographic : csr_matrix, shape (n, columns)
-        The profile (see `recommender.demographics`); an attribute that is not known is empty.
+        The profile; an attribute that is not known is empty. See
+        `recommender.features.demographics`.
     answers : csr_matrix, shape (n, 2 · questions)
         One for each answer given; a question's "yes" and "no" stand side by side.
     responses : csr_matrix, shape (n, 3)
-        How many impressions, clicks and redemptions there were (see `recommender.habits`).
+        How many impressions, clicks and redemptions there were (see `recommender.features.habits`).
     flagged : csr_matrix, shape (n, kinds)
         One for the kind of anomaly the customer is flagged as, if any (`segmentation.anomaly`).
     """

@@ -19,8 +19,8 @@ from data.idmap import IdMap
 from data.schema import CUSTOMER_ID, OFFER_ID, SPENDING_SCORE
 from recommender.base import Query, stack
 from recommender.bundle import Bundle
-from recommender.lists import Wish
 from recommender.service import Service
+from recommender.serving.lists import Wish
 from segmentation.features import customer_features
 
 SCHEMA = pa.schema(

@@ -8,9 +8,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender.base import Query, Source
-from recommender.linear import Autoencoder, Factors, Space
-from recommender.mixing import Mix, Says
-from recommender.parts import Cells, Part, Table, cells_of, features_at, rough_sums
+from recommender.scoring.linear import Autoencoder, Factors, Space
+from recommender.scoring.mixing import Mix, Says
+from recommender.scoring.parts import Cells, Part, Table, cells_of, features_at, rough_sums
 
 # What makes it: the names of its features, with what each counts before anything is learnt.
 PRIOR = {

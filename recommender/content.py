@@ -8,13 +8,13 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 
-from recommender.attributes import Attributes
 from recommender.base import Query, Source
-from recommender.keys import ITEM, MERCHANT, TYPE, KeySpace
-from recommender.likeness import Likeness
-from recommender.mixing import Mix, Says
-from recommender.parts import Cells, Part, Product, Side, Table, features_at, rough_sums
-from recommender.would import Would
+from recommender.features.attributes import Attributes
+from recommender.features.keys import ITEM, MERCHANT, TYPE, KeySpace
+from recommender.features.likeness import Likeness
+from recommender.scoring.mixing import Mix, Says
+from recommender.scoring.parts import Cells, Part, Product, Side, Table, features_at, rough_sums
+from recommender.scoring.would import Would
 
 # What makes content: the names of its features, with what each counts before anything is learnt.
 PRIOR = {
@@ -44,9 +44,9 @@ class ContentScorer:
     - recent: how lately one of the items was bought;
     - merchant: log of the money on the merchant over what everyone's share of it lets expect;
     - liked: what the offer's attributes say, by what the customer took (see
-      `recommender.likeness`);
+      `recommender.features.likeness`);
     - would: how much those who buy alike buy of its types what the customer has not bought (see
-      `recommender.would`).
+      `recommender.scoring.would`).
 
     Attributes
     ----------

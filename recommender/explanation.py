@@ -9,10 +9,10 @@ import pandas as pd
 
 from data.schema import OFFER_ID
 from recommender.base import Query, Source
-from recommender.grounds import Ground, People
-from recommender.lists import Listed
 from recommender.model import Recommender
-from recommender.reasons import Said
+from recommender.serving.grounds import Ground, People
+from recommender.serving.lists import Listed
+from recommender.serving.reasons import Said
 
 MOST_REASONS = 3
 SOURCES = tuple(Source)

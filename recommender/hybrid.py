@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from recommender.base import Query, Source
-from recommender.corners import CORNERS, corner_shares, met_of
-from recommender.starts import Start
-from recommender.terms import PRIOR, scale_of
+from recommender.features.corners import CORNERS, corner_shares, met_of
+from recommender.scoring.starts import Start
+from recommender.scoring.terms import PRIOR, scale_of
 
 OF_OFFERS = ("known", "trend", "ready", "unmet", "steep")  # what the hybrid itself has of offers
 
@@ -71,9 +71,11 @@ class Hybrid:
     known : ndarray of float, shape (offers,)
         How known each offer is, from zero for a new one to one.
     trend : ndarray of float, shape (offers,)
-        What its popularity gained of late (see `recommender.trend`), on the scale of popularity.
+        What its popularity gained of late, on the scale of popularity; see
+        `recommender.fitting.trend`.
     ready : ndarray of float, shape (offers,)
-        How readily what is behind each offer is bought with a coupon (see `recommender.readiness`).
+        How readily what is behind each offer is bought with a coupon; see
+        `recommender.features.readiness`.
     unmet : ndarray of float, shape (offers,)
         One for an offer that nobody met and that states no begin: it may be new, or unwanted.
     steep : ndarray of float, shape (offers,)

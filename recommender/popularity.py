@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 
 from recommender.base import Query, Source
-from recommender.mixing import Mix, Says
-from recommender.parts import Table
-from recommender.readiness import Readiness
+from recommender.features.readiness import Readiness
+from recommender.scoring.mixing import Mix, Says
+from recommender.scoring.parts import Table
 
 SUREST = 0.95  # rate beyond which log-odds do not rise
 LEAST_SPEND = 0.01  # added to the mean spend, so that nothing bought is not minus infinity

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Recipe:
-    """Hyper-parameters, good without tuning; `recommender.tuning` searches the first five.
+    """Hyper-parameters, good without tuning; `recommender.learning.tuning` searches the first five.
 
     Attributes
     ----------

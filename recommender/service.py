@@ -13,17 +13,17 @@ from threadpoolctl import threadpool_limits
 
 from data.errors import BundleError, UsageError
 from data.schema import OFFER_ID
-from recommender.asking import Asking
 from recommender.base import HYBRID, POLICIES, RANDOM, Query, Source
 from recommender.bundle import Bundle
-from recommender.candidates import Candidates
-from recommender.choosing import Chooser
 from recommender.explanation import Explainer
-from recommender.facts import Facts
-from recommender.lists import Listed, Listing, Ranked, Wish
+from recommender.features.facts import Facts
 from recommender.model import Recommender
-from recommender.visitors import Visitor, queries
-from recommender.withholding import Rules
+from recommender.serving.asking import Asking
+from recommender.serving.candidates import Candidates
+from recommender.serving.choosing import Chooser
+from recommender.serving.lists import Listed, Listing, Ranked, Wish
+from recommender.serving.visitors import Visitor, queries
+from recommender.serving.withholding import Rules
 
 MOST_CUSTOMERS, MOST_CELLS = 1024, 5_120_000  # scored at once, so that memory is bounded
 
@@ -36,7 +36,7 @@ class Service:
     bundle : Bundle
         With a recommender.
     rules : mapping, optional
-        Kinds of offers that flagged customers are not shown (see `recommender.withholding`).
+        Kinds of offers that flagged customers are not shown; see `recommender.serving.withholding`.
 
     Raises
     ------

@@ -13,8 +13,8 @@ import scipy.sparse as sp
 from data.dataset import Dataset
 from data.idmap import IdMap
 from data.schema import CLICK, CUSTOMER_ID, NO, OFFER_ID, YES
-from recommender.sparse import entries, rows_of
-from recommender.spending import Spending
+from recommender.features.sparse import entries, rows_of
+from recommender.features.spending import Spending
 
 MOST_CATEGORIES, MOST_OFFERS = 24, 30
 CATEGORY, OFFER = "category:", "offer:"

@@ -18,16 +18,16 @@ from data.idmap import IdMap
 from data.schema import CUSTOMER_ID, OFFER_ID
 from recommender.base import Query
 from recommender.bundle import Bundle, Customers
-from recommender.demographics import Demographics
-from recommender.judging import Judged, judge
-from recommender.learning import Within, learn, learn_within
+from recommender.features.demographics import Demographics
+from recommender.features.profile_columns import build_demographics, profiles_of
+from recommender.fitting.sources import find_segments, fit_sources
+from recommender.learning.tuning import tune
+from recommender.learning.weights import Within, learn, learn_within
 from recommender.model import Recommender
-from recommender.profile_columns import build_demographics, profiles_of
+from recommender.past.judging import Judged, judge
+from recommender.past.thinning import thin, told_of, without
+from recommender.past.validation import Fold, look_back
 from recommender.recipe import DEFAULT, Recipe
-from recommender.sources import find_segments, fit_sources
-from recommender.thinning import thin, told_of, without
-from recommender.tuning import tune
-from recommender.validation import Fold, look_back
 from segmentation.anomaly import find_anomalies
 from segmentation.features import DAY, CustomerFeatures, customer_features
 from segmentation.kinds import FRAUD, KINDS

@@ -21,7 +21,7 @@ from api.replies import SegmentName
 from api.routes.anomalies import Anomaly, anomaly_of
 from data.schema import EVENT_TYPES
 from data.states import CustomerState
-from recommender.visitors import Visitor, features_now
+from recommender.serving.visitors import Visitor, features_now
 from segmentation.features import FEATURES
 from segmentation.moves import why_placed
 

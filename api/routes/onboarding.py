@@ -17,7 +17,7 @@ from api.lists import make_lists
 from api.owned import answers_of, profile_columns, profile_of
 from api.people import Asked, find_person, people_of
 from api.replies import NextQuestion, NextQuestions, OfferList, ProfileColumn, Welcome
-from recommender.demographics import SIGNUP
+from recommender.features.demographics import SIGNUP
 
 router = APIRouter(tags=["onboarding"])
 

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from data.errors import DataError
 from evaluation.benchmark import Row
-from recommender.yardstick import compare
+from recommender.learning.yardstick import compare
 from segmentation.detector import TREES, AnomalyDetector
 
 SEEDS = 10

@@ -30,7 +30,7 @@ from evaluation.policy import position_model
 from evaluation.significance import Estimate, estimate_means
 from evaluation.suites.worlds import Expected, Population, Sample, best_policy, quality_policy
 from evaluation.uplift import measure_uplift
-from recommender.yardstick import compare, ndcg
+from recommender.learning.yardstick import compare, ndcg
 
 SEEDS = 500
 CUSTOMERS = 1000

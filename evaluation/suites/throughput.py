@@ -16,10 +16,10 @@ from sklearn.ensemble import IsolationForest
 from data.dataset import Dataset
 from evaluation.benchmark import Row
 from recommender.batch import stream_batch
-from recommender.fitting import confidence
-from recommender.lists import Wish
+from recommender.fitting.collaborative import confidence
 from recommender.recipe import DEFAULT
 from recommender.service import Service
+from recommender.serving.lists import Wish
 from recommender.training import train
 
 CUSTOMERS, OFFERS, DAYS = 100_000, 5000, 180

@@ -19,8 +19,8 @@ from api.house import House
 from data.dataset import Dataset
 from data.store import Store
 from recommender.bundle import Bundle
-from recommender.model_folder import load, save
 from recommender.service import Service
+from recommender.storage.model_folder import load, save
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
 
@@ -94,7 +94,7 @@ def served(
 def hostile(bundle: Bundle, customer: str, dataset: Dataset, folder: Path) -> Any:
     """Return the offers with a title that looks like HTML where it will be listed."""
     from api.people import find_person
-    from recommender.lists import Wish
+    from recommender.serving.lists import Wish
 
     store = Store.open(f"sqlite:///{folder / 'first.db'}")
     store.load(dataset)

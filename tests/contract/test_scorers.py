@@ -15,7 +15,7 @@ import scipy.sparse as sp
 
 from data.dataset import Dataset
 from recommender.base import Query, Scorer, Source, stack
-from recommender.sources import Fitted, fit_sources
+from recommender.fitting.sources import Fitted, fit_sources
 from segmentation.features import customer_features
 from segmentation.kmeans import segment_customers
 

@@ -21,7 +21,7 @@ from data.console import run
 from data.dataset import Dataset
 from data.store import Store
 from recommender.bundle import Bundle
-from recommender.model_folder import load, save
+from recommender.storage.model_folder import load, save
 from tests.contract.conftest import postgres
 
 __all__ = ["postgres"]

@@ -18,8 +18,8 @@ from api.house import House
 from data.dataset import Dataset
 from data.store import Store
 from recommender.bundle import Bundle
-from recommender.model_folder import load, save
 from recommender.service import Service
+from recommender.storage.model_folder import load, save
 from recommender.training import train
 
 

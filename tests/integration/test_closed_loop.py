@@ -23,9 +23,9 @@ from data.synthetic import WorldParameters, generate
 from evaluation.__main__ import app as evaluation_app
 from recommender.__main__ import app
 from recommender.bundle import Bundle
-from recommender.model_folder import load, version_of
+from recommender.storage.model_folder import load, version_of
+from recommender.storage.versions import current_version
 from recommender.training import train
-from recommender.versions import current_version
 from tests.conftest import sparing
 
 DAY = 86_400_000_000  # microseconds
@@ -208,7 +208,7 @@ def test_rounds_train_what_is_there_then_and_survive_what_is_not(
         if "Round 1 failed" in message:
             there.symlink_to(tiny_folder)
 
-    monkeypatch.setattr("recommender.rounds.say", tell)
+    monkeypatch.setattr("recommender.commands.rounds.say", tell)
     assert command(monkeypatch, *words) == 0
     said = capsys.readouterr()
     assert "Round 1 failed" in said.err

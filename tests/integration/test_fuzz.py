@@ -27,8 +27,8 @@ from data.dataset import Dataset
 from data.store import Store
 from evaluation.suites.serving.fuzz import odd_events
 from recommender.bundle import Bundle
-from recommender.model_folder import load, save
 from recommender.service import Service
+from recommender.storage.model_folder import load, save
 
 CHECKS = [
     not_a_server_error,

@@ -16,9 +16,9 @@ from api.app import create_app
 from api.house import House
 from data.store import Store
 from recommender.bundle import Bundle
-from recommender.model_folder import VERSIONS, load, save
 from recommender.service import Service
-from recommender.versions import make_current
+from recommender.storage.model_folder import VERSIONS, load, save
+from recommender.storage.versions import make_current
 
 
 @pytest.fixture

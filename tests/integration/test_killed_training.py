@@ -21,9 +21,9 @@ import pytest
 
 from data.ingest import write_folder
 from data.synthetic import WorldParameters, generate
-from recommender.model_folder import VERSIONS, load
 from recommender.service import Service
-from recommender.versions import CANDIDATE, CURRENT, HISTORY, current_version, history
+from recommender.storage.model_folder import VERSIONS, load
+from recommender.storage.versions import CANDIDATE, CURRENT, HISTORY, current_version, history
 
 pytestmark = pytest.mark.slow
 

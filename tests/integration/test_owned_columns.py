@@ -19,10 +19,10 @@ from data.ingest import read_folder
 from data.recorded import read_database
 from data.store import Store
 from recommender.bundle import Bundle
-from recommender.facts import Facts
-from recommender.lists import Wish
-from recommender.model_folder import load, save
+from recommender.features.facts import Facts
 from recommender.service import Service
+from recommender.serving.lists import Wish
+from recommender.storage.model_folder import load, save
 from recommender.training import train
 from tests.conftest import sparing
 

@@ -18,9 +18,9 @@ from api.house import House
 from data.dataset import Dataset
 from data.store import Store
 from recommender.bundle import Bundle
-from recommender.model_folder import load, save
-from recommender.searching import find_in_files
 from recommender.service import Service
+from recommender.storage.model_folder import load, save
+from recommender.storage.searching import find_in_files
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_an_erasure_that_stopped_half_way_is_finished_by_the_next(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as full:
-        full.setattr("recommender.erasure.write", no_space)
+        full.setattr("recommender.storage.erasure.write", no_space)
         answer = client.delete(f"/customers/{known}")
     assert (answer.status_code, answer.json()["code"]) == (503, "STORAGE_AWAY")
     assert answer.headers["retry-after"]

@@ -15,10 +15,10 @@ import pytest
 from data.console import run
 from data.ingest import write_folder
 from recommender.__main__ import app
-from recommender.gate_checks import WORSE
-from recommender.model_folder import VERSIONS, load, save
-from recommender.verdict import Check, Verdict, write_verdict
-from recommender.versions import CURRENT
+from recommender.release.gate_checks import WORSE
+from recommender.release.verdict import Check, Verdict, write_verdict
+from recommender.storage.model_folder import VERSIONS, load, save
+from recommender.storage.versions import CURRENT
 from tests.integration.conftest import run_here
 
 pytestmark = pytest.mark.usefixtures("spared")

@@ -14,8 +14,8 @@ from api.app import create_app
 from api.house import House, serve
 from data.dataset import Dataset
 from data.store import Store
-from recommender import erasure
 from recommender.bundle import Bundle
+from recommender.storage import erasure
 from segmentation.kinds import KINDS
 
 KNOWN = "c0000004"

@@ -13,7 +13,7 @@ import pytest
 from data.console import run
 from data.dataset import Dataset
 from evaluation.__main__ import app
-from recommender.model_folder import save
+from recommender.storage.model_folder import save
 from recommender.training import train
 
 pytestmark = pytest.mark.usefixtures("spared")

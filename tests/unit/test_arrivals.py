@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from data.dataset import Dataset
 from data.schema import OFFERS
-from recommender.arrivals import with_arrivals
 from recommender.base import Source
 from recommender.bundle import Bundle
-from recommender.facts import Facts
-from recommender.lists import Wish
-from recommender.model_folder import load, save
+from recommender.features.facts import Facts
 from recommender.service import Service
+from recommender.serving.arrivals import with_arrivals
+from recommender.serving.lists import Wish
+from recommender.storage.model_folder import load, save
 from recommender.training import train
 
 pytestmark = pytest.mark.usefixtures("spared")

@@ -10,12 +10,12 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender.asking import Asking
 from recommender.base import Query
 from recommender.bundle import Bundle
-from recommender.facts import Facts
+from recommender.features.facts import Facts
 from recommender.model import Recommender
 from recommender.service import Service
+from recommender.serving.asking import Asking
 from recommender.survey import Survey
 
 

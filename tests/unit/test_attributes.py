@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from data.dataset import Dataset, complete
 from data.schema import OFFERS
-from recommender import attributes as module
-from recommender.attributes import build_attributes, categories_of
-from recommender.keys import build_keys
-from recommender.numbers import around
+from recommender.features import attributes as module
+from recommender.features.attributes import build_attributes, categories_of
+from recommender.features.keys import build_keys
+from recommender.features.numbers import around
 
 
 def offers(n: int = 4, **columns: Any) -> pd.DataFrame:

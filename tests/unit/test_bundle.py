@@ -12,10 +12,10 @@ import pytest
 
 from data.errors import BundleError
 from recommender.bundle import Bundle
-from recommender.lists import Wish
-from recommender.model_folder import MANIFEST, VERSIONS, load, save
 from recommender.service import Service
-from recommender.versions import CURRENT
+from recommender.serving.lists import Wish
+from recommender.storage.model_folder import MANIFEST, VERSIONS, load, save
+from recommender.storage.versions import CURRENT
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ import pytest
 import scipy.sparse as sp
 
 from data.dataset import Dataset
-from recommender.attributes import Attributes
-from recommender.chances import collect_chances
-from recommender.excess import Excess
-from recommender.keys import build_keys
-from recommender.rates import Chances, estimate_rates
-from recommender.spending import Spending
+from recommender.features.attributes import Attributes
+from recommender.features.keys import build_keys
+from recommender.features.spending import Spending
+from recommender.fitting.chances import collect_chances
+from recommender.fitting.excess import Excess
+from recommender.fitting.rates import Chances, estimate_rates
 
 START = pd.Timestamp("2024-01-01", tz="UTC")
 Log = list[tuple[str, str, str, int]]

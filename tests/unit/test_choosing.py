@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from recommender import choosing
 from recommender.base import Query, Source, stack
 from recommender.bundle import Bundle
-from recommender.choosing import Chooser
 from recommender.hybrid import Blend, Hybrid
-from recommender.lists import Ranked, Wish
-from recommender.outline import outline
-from recommender.ranking import Knobs, leaders
+from recommender.scoring.outline import outline
+from recommender.serving import choosing
+from recommender.serving.choosing import Chooser
+from recommender.serving.lists import Ranked, Wish
+from recommender.serving.ranking import Knobs, leaders
 
 SEED = np.random.default_rng(0)
 

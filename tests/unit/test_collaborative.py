@@ -10,12 +10,13 @@ import scipy.sparse as sp
 from implicit.als import AlternatingLeastSquares
 from threadpoolctl import threadpool_limits
 
-from recommender import fitting, neighbours
 from recommender.base import Query
 from recommender.collaborative import PRIOR, CollaborativeScorer
-from recommender.fitting import fit_collaborative
-from recommender.linear import Factors
+from recommender.fitting import collaborative as fitting
+from recommender.fitting import neighbours
+from recommender.fitting.collaborative import fit_collaborative
 from recommender.recipe import Recipe
+from recommender.scoring.linear import Factors
 
 
 def query_of(redeemed: sp.csr_matrix) -> Query:

@@ -28,7 +28,7 @@ from evaluation.earlier import read_report
 from evaluation.harness import Trial
 from evaluation.splitting import Split
 from evaluation.trec import VALUES, values_table, write_values
-from recommender.yardstick import compare
+from recommender.learning.yardstick import compare
 
 MakeTrial = Callable[..., tuple[Trial, Split]]
 Side = tuple[dict[str, Any], pd.DataFrame]

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from data.dataset import Dataset
-from recommender.delays import FEWEST, Delays, fit_delays
+from recommender.fitting.delays import FEWEST, Delays, fit_delays
 
 START = pd.Timestamp("2026-01-01", tz="UTC")
 DAY = pd.Timedelta(days=1)

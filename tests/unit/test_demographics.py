@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.dataset import Dataset
-from recommender.demographics import TENURE, Demographics
-from recommender.numbers import plain
-from recommender.profile_columns import (
+from recommender.features.demographics import TENURE, Demographics
+from recommender.features.numbers import plain
+from recommender.features.profile_columns import (
     FEWEST_BANDS,
     MOST_VALUES,
     PEOPLE,

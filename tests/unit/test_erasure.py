@@ -15,13 +15,13 @@ import pytest
 
 from data.errors import BundleError
 from data.store import Store
-from recommender import erasure, searching
 from recommender.bundle import Bundle
-from recommender.erasure import erase_from_models, erased
-from recommender.lists import Wish
-from recommender.model_folder import BESIDE, MANIFEST, VERSIONS, load, save
-from recommender.searching import find_in_files
 from recommender.service import Service
+from recommender.serving.lists import Wish
+from recommender.storage import erasure, searching
+from recommender.storage.erasure import erase_from_models, erased
+from recommender.storage.model_folder import BESIDE, MANIFEST, VERSIONS, load, save
+from recommender.storage.searching import find_in_files
 
 
 @pytest.fixture

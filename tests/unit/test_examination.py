@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recommender.examination import looked_at
+from recommender.fitting.examination import looked_at
 
 N = 40_000
 

@@ -12,10 +12,10 @@ from data.dataset import Dataset
 from recommender.base import Query
 from recommender.batch import query_customers
 from recommender.bundle import Bundle
-from recommender.facts import Facts, features_of
-from recommender.lists import Wish
+from recommender.features.facts import Facts, features_of
 from recommender.service import Service
-from recommender.visitors import Visitor, queries
+from recommender.serving.lists import Wish
+from recommender.serving.visitors import Visitor, queries
 from segmentation.features import DAYS_PER_MONTH, customer_features
 
 

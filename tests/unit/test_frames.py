@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender.bundle import Bundle
-from recommender.frames import decode_frame, encode_frame
-from recommender.model_folder import FRAMES
-from recommender.searching import find_in_files
+from recommender.storage.frames import decode_frame, encode_frame
+from recommender.storage.model_folder import FRAMES
+from recommender.storage.searching import find_in_files
 
 
 def again(frame: pd.DataFrame) -> pd.DataFrame:

@@ -13,17 +13,30 @@ import pytest
 from data.dataset import Dataset
 from data.errors import BundleError, DataError
 from evaluation.metrics import find_hits, per_customer
-from recommender import gate
 from recommender.bundle import Bundle
-from recommender.gate import judge_release
-from recommender.gate_checks import WORSE, check_order, check_same, check_shuffled, check_worse
-from recommender.held_out import deal_out, hold_out, scores
-from recommender.model_folder import VERSIONS, load, save, store
+from recommender.learning.yardstick import ndcg
+from recommender.past.validation import Fold, fold_at
+from recommender.release import gate
+from recommender.release.gate import judge_release
+from recommender.release.gate_checks import (
+    WORSE,
+    check_order,
+    check_same,
+    check_shuffled,
+    check_worse,
+)
+from recommender.release.held_out import deal_out, hold_out, scores
+from recommender.release.verdict import VERDICT, Check, Verdict, read_verdict, write_verdict
+from recommender.storage.model_folder import VERSIONS, load, save, store
+from recommender.storage.versions import (
+    CURRENT,
+    HISTORY,
+    current_version,
+    history,
+    make_current,
+    step_back,
+)
 from recommender.training import train
-from recommender.validation import Fold, fold_at
-from recommender.verdict import VERDICT, Check, Verdict, read_verdict, write_verdict
-from recommender.versions import CURRENT, HISTORY, current_version, history, make_current, step_back
-from recommender.yardstick import ndcg
 
 pytestmark = pytest.mark.usefixtures("spared")
 CUT = pd.Timestamp("2025-08-20", tz="UTC")

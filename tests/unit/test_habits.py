@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from scipy.special import expit, logit
 
 from data.dataset import Dataset
-from recommender.calibration import FEWEST_TAKEN, Calibration, Trials, fit_calibration
-from recommender.habits import (
+from recommender.features.habits import (
     EVENTS,
     STRENGTH,
     log_habits,
@@ -22,7 +21,8 @@ from recommender.habits import (
     responses_of_one,
     usual_rates,
 )
-from recommender.sparse import rows_of
+from recommender.features.sparse import rows_of
+from recommender.learning.calibration import FEWEST_TAKEN, Calibration, Trials, fit_calibration
 
 MOMENT = pd.Timestamp("2024-05-01", tz="UTC")
 events = st.lists(

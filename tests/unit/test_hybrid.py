@@ -14,12 +14,12 @@ from hypothesis.extra import numpy as hnp
 from scipy.special import logit
 
 from recommender.base import Query, Source
-from recommender.corners import corner_shares, met_of
-from recommender.habits import EVENTS
+from recommender.features.corners import corner_shares, met_of
+from recommender.features.habits import EVENTS
+from recommender.fitting.prior import LEAST_SPREAD, prior_hybrid
 from recommender.hybrid import Hybrid
-from recommender.prior import LEAST_SPREAD, prior_hybrid
-from recommender.starts import Start
-from recommender.terms import LIFTS, PRIOR, TREND, UNMET, limits
+from recommender.scoring.starts import Start
+from recommender.scoring.terms import LIFTS, PRIOR, TREND, UNMET, limits
 
 CORNERS = 4
 SOURCES = tuple(str(source) for source in Source)

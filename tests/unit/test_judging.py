@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 
 from data.dataset import Dataset
-from recommender import fitting, judging
-from recommender.at_random import bought_with
-from recommender.judging import judge
+from recommender.fitting import collaborative as fitting
+from recommender.past import judging
+from recommender.past.at_random import bought_with
+from recommender.past.judging import judge
+from recommender.past.validation import fold_at, make_folds
 from recommender.training import train
-from recommender.validation import fold_at, make_folds
 
 START = pd.Timestamp("2024-01-01", tz="UTC")
 CUT, END = START + pd.Timedelta(days=50), START + pd.Timedelta(days=80)

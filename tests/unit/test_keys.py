@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 
 from data.dataset import Dataset
-from recommender.attributes import build_attributes
 from recommender.content import PRIOR, ContentScorer
-from recommender.facts import Encoders, Facts, features_of
-from recommender.foreseeing import fit_would
-from recommender.keys import build_keys
-from recommender.likeness import fit_likeness
-from recommender.profile_columns import build_demographics
-from recommender.purchases import HALF_LIFE, purchases_of
+from recommender.features.attributes import build_attributes
+from recommender.features.facts import Encoders, Facts, features_of
+from recommender.features.keys import build_keys
+from recommender.features.likeness import fit_likeness
+from recommender.features.profile_columns import build_demographics
+from recommender.features.purchases import HALF_LIFE, purchases_of
+from recommender.fitting.foreseeing import fit_would
 from recommender.survey import Survey
 
 WHEN = pd.Timestamp("2025-01-01", tz="UTC")

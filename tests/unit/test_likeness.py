@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from data.dataset import Dataset
 from recommender.base import Source
 from recommender.explanation import Explainer
-from recommender.facts import Facts
-from recommender.likeness import PRIOR_SPREAD, fit_likeness
-from recommender.lists import Listed
+from recommender.features.facts import Facts
+from recommender.features.likeness import PRIOR_SPREAD, fit_likeness
 from recommender.service import Service
+from recommender.serving.lists import Listed
 from recommender.training import train
 
 OFFERS, COLUMNS = 60, 5

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recommender.listwise import Lists, fit_listwise, plain_lists
+from recommender.learning.listwise import Lists, fit_listwise, plain_lists
 
 
 def planted(weight: np.ndarray, n: int = 800, offers: int = 12) -> Lists:

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from data.dataset import Dataset
-from recommender import pooling
 from recommender.base import Query
 from recommender.bundle import Bundle
-from recommender.inner import Parted
-from recommender.layout import Layout, lay_out, score_listed
+from recommender.learning import pooling
+from recommender.learning.inner import Parted
+from recommender.learning.pooling import pool
 from recommender.model import Recommender
-from recommender.pooling import pool
-from recommender.validation import some_customers
+from recommender.past.layout import Layout, lay_out, score_listed
+from recommender.past.validation import some_customers
 
 N = 30
 

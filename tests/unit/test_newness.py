@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from data.dataset import Dataset
-from recommender.newness import newness_at
-from recommender.validation import make_folds
+from recommender.past.newness import newness_at
+from recommender.past.validation import make_folds
 
 START = pd.Timestamp("2024-01-01", tz="UTC")
 CAMPAIGNS = (0, 30, 60, 90, 120)  # days on which new offers begin; the last is the present

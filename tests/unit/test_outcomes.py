@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from data.dataset import Dataset
-from recommender.judging import judge
-from recommender.outcomes import is_logged, outcomes_of
+from recommender.past.judging import judge
+from recommender.past.outcomes import is_logged, outcomes_of
+from recommender.past.validation import fold_at, make_folds
 from recommender.service import Service
 from recommender.training import train
-from recommender.validation import fold_at, make_folds
 
 START = pd.Timestamp("2024-01-01", tz="UTC")
 ROW = st.tuples(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from recommender.overdispersed import SPREAD, fit_effects
+from recommender.fitting.overdispersed import SPREAD, fit_effects
 
 
 def test_effects_that_overlap_are_told_apart() -> None:

@@ -9,8 +9,8 @@ import pytest
 from scipy.optimize import approx_fprime
 from scipy.special import expit
 
-from recommender.listwise import fit_listwise, plain_lists
-from recommender.pointwise import Tried, first_guess, surprise
+from recommender.learning.listwise import fit_listwise, plain_lists
+from recommender.learning.pointwise import Tried, first_guess, surprise
 
 
 def shown_one_by_one(n: int = 6000, weight: float = 0.8, level: float = -1.5) -> Tried:

@@ -9,10 +9,10 @@ import pytest
 import scipy.sparse as sp
 
 from recommender.base import Query
-from recommender.layout import Layout, evenly
-from recommender.polish import lean, polish, polish_from, settle
-from recommender.pooling import Sums, pool
-from recommender.yardstick import ndcg
+from recommender.learning.polish import lean, polish, polish_from, settle
+from recommender.learning.pooling import Sums, pool
+from recommender.learning.yardstick import ndcg
+from recommender.past.layout import Layout, evenly
 
 
 def sums(n: int = 400, offers: int = 30) -> Sums:
@@ -106,7 +106,7 @@ def test_another_start_counts_only_where_lists_are_better_with_it() -> None:
 def test_of_plenty_of_lists_the_better_start_is_taken_by_however_little(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("recommender.polish.polish", lambda _, start, sure: start)
+    monkeypatch.setattr("recommender.learning.polish.polish", lambda _, start, sure: start)
 
     def lists(n: int) -> list[Sums]:
         """Of a hundred, fifty are right by the first part, fifty-one by the second."""
@@ -128,7 +128,7 @@ def test_lists_of_nothing_leave_the_others_alone() -> None:
 
 
 def test_what_any_start_puts_first_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recommender.pooling.POOL", 5)
+    monkeypatch.setattr("recommender.learning.pooling.POOL", 5)
     offers = 60
     parts = np.stack([np.arange(offers), -np.arange(offers)]).astype(float)[:, None]
     taken = np.zeros((1, offers), dtype=bool)
@@ -154,7 +154,7 @@ def test_scales_are_not_settled_by_lists_that_lack_what_would_come_first(
 
     Of these offers the lists hold what was taken and nothing else: there it seems to find it.
     """
-    monkeypatch.setattr("recommender.pooling.POOL", 30)
+    monkeypatch.setattr("recommender.learning.pooling.POOL", 30)
     random = np.random.default_rng(0)
     n, offers = 600, 400
     junk = np.arange(offers) >= offers // 2

@@ -8,10 +8,10 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.special import logit
 
-from recommender.attributes import Attributes
+from recommender.features.attributes import Attributes
+from recommender.features.readiness import Readiness
+from recommender.fitting.rates import Chances, estimate_rates
 from recommender.popularity import Expectation, PopularityScorer
-from recommender.rates import Chances, estimate_rates
-from recommender.readiness import Readiness
 
 
 def chances(

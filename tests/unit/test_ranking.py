@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from recommender.ranking import places, spread, top
+from recommender.serving.ranking import places, spread, top
 
 
 @given(

@@ -31,10 +31,10 @@ from evaluation.suites.ranking.ridge import profile_columns
 from evaluation.suites.ranking.worlds import coverage, popularity_ranks, turn_knobs
 from recommender.base import HYBRID, Source
 from recommender.batch import recommend_batch
-from recommender.lists import Wish
+from recommender.learning.yardstick import Difference
 from recommender.service import Service
+from recommender.serving.lists import Wish
 from recommender.training import train
-from recommender.yardstick import Difference
 
 
 def pairs(frame: pd.DataFrame) -> set[tuple[str, str]]:

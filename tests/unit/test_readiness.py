@@ -9,15 +9,15 @@ import pandas as pd
 import pytest
 
 from data.dataset import Dataset
-from recommender.arrivals import with_arrivals
 from recommender.base import Source
 from recommender.bundle import Bundle
 from recommender.explanation import Explainer
-from recommender.facts import Facts
-from recommender.keys import build_keys
-from recommender.lists import Wish
-from recommender.readiness import find_readiness
+from recommender.features.facts import Facts
+from recommender.features.keys import build_keys
+from recommender.features.readiness import find_readiness
 from recommender.service import Service
+from recommender.serving.arrivals import with_arrivals
+from recommender.serving.lists import Wish
 from recommender.training import train
 
 pytestmark = pytest.mark.usefixtures("spared")

@@ -40,11 +40,11 @@ from evaluation.metrics import find_hits, per_customer
 from evaluation.refusal import STEPS, refuse, run_checks
 from evaluation.splitting import Protocol, Split, split_dataset
 from recommender.bundle import Bundle
-from recommender.gate_checks import ORDER, SAME, SHUFFLED, check_shuffled
+from recommender.fitting.sources import find_segments
+from recommender.release.gate_checks import ORDER, SAME, SHUFFLED, check_shuffled
+from recommender.release.verdict import Check
 from recommender.service import Service
-from recommender.sources import find_segments
 from recommender.training import train
-from recommender.verdict import Check
 from segmentation.features import customer_features
 
 pytestmark = pytest.mark.usefixtures("spared")

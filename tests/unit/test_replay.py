@@ -22,8 +22,8 @@ from evaluation.significance import Estimate
 from evaluation.weights import PolicyEstimate
 from recommender.batch import recommend_batch
 from recommender.bundle import Bundle
-from recommender.lists import Wish
 from recommender.service import Service
+from recommender.serving.lists import Wish
 from recommender.training import train
 
 pytestmark = pytest.mark.usefixtures("spared")

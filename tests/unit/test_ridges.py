@@ -8,9 +8,9 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from recommender import ridges
 from recommender.bundle import Bundle
-from recommender.ridges import fit_ridges
+from recommender.fitting import ridges
+from recommender.fitting.ridges import fit_ridges
 from recommender.survey import CATEGORY, OFFER
 
 

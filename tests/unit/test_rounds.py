@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import BundleError, UsageError
-from recommender.rounds import Rounds, ended_by_sigterm, parse_span
+from recommender.commands.rounds import Rounds, ended_by_sigterm, parse_span
 
 Capture = pytest.CaptureFixture[str]
 

@@ -11,10 +11,10 @@ from data.dataset import valid_at
 from data.errors import BundleError, UsageError
 from recommender.base import POLICIES, Query
 from recommender.bundle import Bundle
-from recommender.candidates import Candidates
-from recommender.facts import Facts
-from recommender.lists import Listed, Wish
+from recommender.features.facts import Facts
 from recommender.service import Service
+from recommender.serving.candidates import Candidates
+from recommender.serving.lists import Listed, Wish
 from recommender.training import train
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom, binomtest, ttest_rel
 
 from evaluation.significance import compare_paired, estimate_means, estimate_ratio, wilson
-from recommender.yardstick import compare
+from recommender.learning.yardstick import compare
 
 
 def test_the_interval_of_a_mean_covers_about_as_often_as_it_says() -> None:

@@ -7,8 +7,8 @@ import scipy.sparse as sp
 
 from data.dataset import Dataset
 from recommender.bundle import Bundle
-from recommender.keys import LEVELS, KeySpace
-from recommender.spending import Spending
+from recommender.features.keys import LEVELS, KeySpace
+from recommender.features.spending import Spending
 
 
 def laid_out(purchases: sp.csr_matrix, keys: KeySpace) -> np.ndarray:

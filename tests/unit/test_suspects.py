@@ -12,13 +12,13 @@ import scipy.sparse as sp
 from data.dataset import Dataset
 from data.errors import UsageError
 from recommender.bundle import Bundle
-from recommender.facts import Facts
-from recommender.lists import Wish
+from recommender.features.facts import Facts
+from recommender.fitting.sources import fit_sources
+from recommender.past.thinning import without
 from recommender.recipe import Recipe
 from recommender.service import Service
-from recommender.sources import fit_sources
-from recommender.thinning import without
-from recommender.withholding import parse_rules
+from recommender.serving.lists import Wish
+from recommender.serving.withholding import parse_rules
 from segmentation.features import customer_features
 from segmentation.kinds import FRAUD, KINDS
 

@@ -9,9 +9,9 @@ import pytest
 from data.dataset import Dataset
 from recommender.base import HYBRID
 from recommender.batch import recommend_batch
-from recommender.lists import Wish
+from recommender.past.thinning import BEYOND, thin, told_of
 from recommender.service import Service
-from recommender.thinning import BEYOND, thin, told_of
+from recommender.serving.lists import Wish
 from recommender.training import train
 
 START = pd.Timestamp("2025-01-01", tz="UTC")

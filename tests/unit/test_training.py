@@ -15,17 +15,18 @@ from data.errors import DataError
 from data.synthetic import WorldParameters, generate
 from evaluation.harness import run_trial
 from evaluation.splitting import Protocol, split_dataset
-from recommender import profile_columns, validation
 from recommender.base import HYBRID, POLICIES, Source
 from recommender.batch import query_customers, recommend_batch
 from recommender.bundle import Bundle
 from recommender.explanation import Explainer
-from recommender.lists import Wish
-from recommender.model_folder import save
-from recommender.profile_columns import build_demographics
+from recommender.features import profile_columns
+from recommender.features.profile_columns import build_demographics
+from recommender.past import validation
+from recommender.past.validation import some_customers
 from recommender.service import Service
+from recommender.serving.lists import Wish
+from recommender.storage.model_folder import save
 from recommender.training import train
-from recommender.validation import some_customers
 
 pytestmark = pytest.mark.usefixtures("spared")
 Change = Callable[[dict[str, pd.DataFrame]], dict[str, pd.DataFrame]]

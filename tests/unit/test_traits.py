@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
-from recommender.attributes import Attributes
-from recommender.lifts import PENALTIES, Kin, fit_traits
-from recommender.rates import Chances
-from recommender.traits import TraitRidge, Traits
+from recommender.features.attributes import Attributes
+from recommender.fitting.lifts import PENALTIES, Kin, fit_traits
+from recommender.fitting.rates import Chances
+from recommender.scoring.traits import TraitRidge, Traits
 
 N, COLUMNS, OFFERS = 300, 4, 6
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from data.dataset import Dataset
-from recommender.trend import trend_of
+from recommender.fitting.trend import trend_of
 
 AT = pd.Timestamp("2024-07-01", tz="UTC")
 

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from data.dataset import Dataset
-from recommender.demographics import Demographics
-from recommender.profile_columns import build_demographics
+from recommender.features.demographics import Demographics
+from recommender.features.profile_columns import build_demographics
+from recommender.learning.tuning import CHOICES, tune
+from recommender.past.validation import Fold, look_back
 from recommender.recipe import DEFAULT
-from recommender.tuning import CHOICES, tune
-from recommender.validation import Fold, look_back
 
 
 def moments_of(

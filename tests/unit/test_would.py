@@ -11,20 +11,25 @@ import pytest
 import scipy.sparse as sp
 
 from data.dataset import Dataset
-from recommender.arrivals import with_arrivals
-from recommender.autoencoder import CUSTOMER_POWER, DROPOUT, mean_diagonal, solve_autoencoder
 from recommender.base import Query, Source
 from recommender.bundle import Bundle
 from recommender.content import BOUND, PRIOR, ContentScorer
 from recommender.explanation import Explainer
-from recommender.facts import Facts
-from recommender.keys import ITEM, TYPE
-from recommender.lists import Listed
+from recommender.features.facts import Facts
+from recommender.features.keys import ITEM, TYPE
+from recommender.fitting.autoencoder import (
+    CUSTOMER_POWER,
+    DROPOUT,
+    mean_diagonal,
+    solve_autoencoder,
+)
 from recommender.model import Recommender
-from recommender.model_folder import load, save
+from recommender.scoring.would import bought_at
 from recommender.service import Service
+from recommender.serving.arrivals import with_arrivals
+from recommender.serving.lists import Listed
+from recommender.storage.model_folder import load, save
 from recommender.training import train
-from recommender.would import bought_at
 
 pytestmark = pytest.mark.usefixtures("spared")
 WHEN = pd.Timestamp("2025-01-01", tz="UTC")

@@ -16,10 +16,10 @@ from evaluation.metrics import find_hits, per_customer
 from evaluation.significance import estimate_means
 from evaluation.splitting import Split
 from recommender.base import HYBRID
-from recommender.ranking import top
+from recommender.learning.yardstick import Difference, compare
 from recommender.service import Service
+from recommender.serving.ranking import top
 from recommender.training import train
-from recommender.yardstick import Difference, compare
 
 BELOW = 0.05  # a paired difference is significant under this p-value
 

@@ -27,7 +27,7 @@ from evaluation.suites.ranking.beside import (
     try_parts,
 )
 from recommender.base import HYBRID, Source
-from recommender.yardstick import compare
+from recommender.learning.yardstick import compare
 
 FLOORS = {"8": 0.46, "13": 0.43, "18": 0.46}
 LARGEST = "18"  # with most of a year before it: where the hybrid is held against its parts

@@ -29,8 +29,8 @@ from evaluation.suites.ranking.beside import (
 from evaluation.suites.ranking.ridge import answer_columns, expect_taken, profile_columns
 from recommender.base import HYBRID, Source
 from recommender.batch import recommend_batch
-from recommender.lists import Wish
 from recommender.service import Service
+from recommender.serving.lists import Wish
 from recommender.training import train
 
 NAME, FOLDER, PEOPLE = "ML-100K", "ml-100k", 943

@@ -16,8 +16,8 @@ from evaluation.suites.ranking.beside import measured, ndcg, paired, plain_lists
 from evaluation.suites.ranking.ridge import PENALTIES, expect_linearly, mean_ndcg
 from recommender.base import HYBRID, RANDOM, Source
 from recommender.batch import recommend_batch
-from recommender.lists import Wish
 from recommender.service import Service
+from recommender.serving.lists import Wish
 from recommender.training import train
 
 FOLDS, K, KNOTS = 5, 20, 9

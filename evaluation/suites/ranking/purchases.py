@@ -17,8 +17,8 @@ from evaluation.harness import HEADLINE, run_trial
 from evaluation.rivals import fit_autoencoder, past_of
 from evaluation.splitting import Split
 from evaluation.suites.ranking.beside import measured, ndcg, plain_lists
-from recommender.autoencoder import mean_diagonal
 from recommender.base import HYBRID, Source
+from recommender.fitting.autoencoder import mean_diagonal
 from recommender.service import Service
 from recommender.training import train
 

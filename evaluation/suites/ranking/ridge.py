@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from data.schema import AGE, GENDER
 from evaluation.metrics import Hits, per_customer
-from recommender.ranking import top
+from recommender.serving.ranking import top
 
 AGE_EDGES = (25, 35, 45, 55, 65)
 PENALTIES = np.geomspace(10, 3000, 9)

@@ -16,9 +16,9 @@ from evaluation.splitting import Protocol, Split, split_dataset
 from evaluation.suites.ranking.beside import against_parts, customers_of, ndcg, paired, try_parts
 from recommender.base import Source
 from recommender.batch import recommend_batch
-from recommender.lists import Wish
-from recommender.ranking import Knobs
 from recommender.service import Service
+from recommender.serving.lists import Wish
+from recommender.serving.ranking import Knobs
 
 SEEDS = (0, 1, 2)
 K = 10

@@ -13,10 +13,10 @@ from evaluation.benchmark import Row, at_least
 from evaluation.suites.serving.home import Home
 from evaluation.suites.serving.load import serve
 from evaluation.suites.serving.process import Server
-from recommender.facts import Facts
-from recommender.lists import Wish
-from recommender.model_folder import load
+from recommender.features.facts import Facts
 from recommender.service import Service
+from recommender.serving.lists import Wish
+from recommender.storage.model_folder import load
 
 STEPS = 3
 BATCH, ROUNDS = 256, 2

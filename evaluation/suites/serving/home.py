@@ -9,7 +9,7 @@ from data.ingest import read_folder, write_folder
 from data.keys import digest_of, new_key
 from data.store import Store
 from data.synthetic import WorldParameters, generate
-from recommender.model_folder import save
+from recommender.storage.model_folder import save
 from recommender.training import train
 
 CUSTOMERS, OFFERS, DAYS = 5000, 200, 120

@@ -11,8 +11,8 @@ from evaluation.benchmark import Row
 from evaluation.suites.serving.home import Home
 from evaluation.suites.serving.load import serve
 from evaluation.suites.serving.process import Server
-from recommender.model_folder import VERSIONS
-from recommender.versions import make_current
+from recommender.storage.model_folder import VERSIONS
+from recommender.storage.versions import make_current
 
 STEPS = 2
 SWAPS, SENDERS = 10, 4

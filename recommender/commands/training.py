@@ -1,0 +1,136 @@
+"""The command `train`: once, or in rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from data.console import out, parse_moment, say, steps
+from data.errors import UsageError
+from data.ingest import MAX_BAD
+from data.settings import Settings, read_settings
+from recommender.commands.options import At, DataOption, MaxBad, Model, is_database, read_source
+from recommender.commands.releasing import current_bundle, release
+from recommender.commands.rounds import Rounds, ended_by_sigterm, parse_span
+from recommender.recipe import Recipe
+from recommender.training import STEPS
+from recommender.training import train as train_bundle
+
+
+class Engine(StrEnum):
+    """What computes over all rows."""
+
+    LOCAL = "local"
+
+
+def train(
+    data: DataOption = None,
+    model: Model = None,
+    engine: Annotated[Engine, typer.Option(help="What computes over all rows.")] = Engine.LOCAL,
+    at: At = None,
+    seed: Annotated[int, typer.Option(min=0, help="The only source of chance.")] = 0,
+    max_bad: MaxBad = MAX_BAD,
+    gate: Annotated[bool, typer.Option(help="Compare it with the current model first.")] = True,
+    tune: Annotated[
+        int, typer.Option(min=0, max=200, help="Recipes to try on past moments beside the default.")
+    ] = 0,
+    learn_from_suspects: Annotated[
+        bool, typer.Option(help="Learn from customers flagged as possible fraud as well.")
+    ] = False,
+    every: Annotated[
+        str | None, typer.Option(metavar="SPAN", help="Train again and again: 30m, 6h, 1d.")
+    ] = None,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="With --every: end after so many rounds.")
+    ] = None,
+) -> None:
+    """Train a model from a dataset folder or the service's database and make it the current one.
+
+    Where there is a current model already, both rank what happened since its moment; a new one that
+    is significantly worse is kept as a candidate only, and the command ends with 5. Segments that
+    were in the model before keep their names and their order.
+
+    With --every rounds begin so far apart. One that fails, or whose model the gate refuses, is
+    told, and the next one comes all the same; SIGTERM ends the command between two steps.
+
+    Examples: `python -m recommender train --data out/world --model out/model`,
+    `python -m recommender train --data sqlite:///var/nbo.db --every 6h`
+    """
+    del engine  # there is one; the option is part of the contract
+    settings = read_settings()
+    moment = parse_moment(at)
+    target = settings.model_folder if model is None else model
+    if data is None or not is_database(data):
+        folder = settings.data_folder if data is None else Path(data)
+        if target.resolve().is_relative_to(folder.resolve()):
+            raise UsageError(
+                f"{target} lies in the dataset {folder}.", "Keep models apart from data."
+            )
+    recipe = Recipe(learn_from_suspects=learn_from_suspects)
+
+    def once(check: Callable[[], None] = lambda: None) -> None:
+        _train_once(
+            data, settings, target, moment, seed, max_bad, recipe, tune, gate=gate, check=check
+        )
+
+    if every is None:
+        if rounds is not None:
+            raise UsageError("--rounds is about --every.", "Give --every as well.")
+        once()
+        return
+    if moment is not None:
+        raise UsageError("With --at every round would train the same.", "Leave --at or --every.")
+    repeated = Rounds(parse_span(every), rounds)
+    with ended_by_sigterm(repeated):
+        repeated.run(lambda: once(repeated.check))
+
+
+def _train_once(
+    data: str | None,
+    settings: Settings,
+    target: Path,
+    moment: pd.Timestamp | None,
+    seed: int,
+    max_bad: float,
+    recipe: Recipe,
+    tries: int,
+    *,
+    gate: bool,
+    check: Callable[[], None],
+) -> None:
+    """Read, train, and release; `check` may stop the work between two steps."""
+    current = current_bundle(target)
+    with steps(STEPS + 1 + (tries + 1 if tries else 0)) as bar:
+
+        def step(name: str) -> None:
+            check()
+            bar(name)
+
+        step("reading")
+        read = read_source(data, settings, max_bad, moment)
+        bundle = train_bundle(
+            read.intake.dataset,
+            at=read.at,
+            seed=seed,
+            previous=None if current is None else current.segments,
+            recipe=recipe,
+            tries=tries,
+            on_step=step,
+        )
+    check()
+    bundle, verdict = release(bundle, read.intake.dataset, current, target, gate=gate)
+    for line in () if verdict is None else verdict.lines():
+        say(f"Gate: {line}.")
+    for note in (*read.intake.remarks(), *bundle.notes):
+        say(f"Note: {note}")
+    if bundle.segments is not None:
+        out.print(f"{bundle.segments.n_segments} segments: {'; '.join(bundle.segments.names)}")
+    out.print(
+        f"Model {bundle.version}: {len(bundle.customers.ids):,} customers, "
+        f"{len(bundle.offers):,} offers, as of {bundle.at}. Written to {target}."
+    )

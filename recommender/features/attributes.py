@@ -1,0 +1,218 @@
+"""Attributes of offers as columns: categories and tags one by one, numbers as bands that overlap.
+
+Any column of the offers table that offers share tells what they are like, the owner's own ones as
+well: a release year, a colour. What the table leaves unsaid the items behind an offer tell, each
+as its part of them: their category, merchant and type, and how many they are. What a redemption
+costs and earns is left out; customers do not see it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from data.schema import OFFERS
+from recommender.features.keys import CATEGORY, ITEM, MERCHANT, TYPE, KeySpace
+from recommender.features.numbers import around, is_number, numbers_of, plain
+
+STATED = ("category", "kind", "merchant")
+TAG, SEPARATOR = "tag", ":"
+NUMBERS = ("discount", "reward", "min_spend")  # those of the schema that customers see
+KNOTS, APART = 9, 1e-9  # of a number, at quantiles, and what parts them
+OCCASIONS = ("campaign", "campaign_type")  # when and to whom an offer was made, not what it is like
+MOST, SHARED = 1000, 2  # columns of categories and tags, and offers of each of the owner's
+COUNT = "number_of_items"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """How rows of an offers table become columns.
+
+    Attributes
+    ----------
+    names : ndarray of str, shape (columns,)
+        ``category:travel``, ``tag:summer``, ``release_year:1994``; categories come first.
+    family : ndarray of str, shape (columns,)
+        What each column is an attribute of: ``category``, ``tag``, ``release_year``.
+    knot : ndarray of float, shape (columns,)
+        The number at which a column is one; between two knots both are in part (a linear spline).
+        NaN for categories.
+    usual : ndarray of float, shape (columns,)
+        The number that stands for one that is not stated.
+    """
+
+    names: np.ndarray
+    family: np.ndarray
+    knot: np.ndarray
+    usual: np.ndarray
+
+    @cached_property
+    def is_number(self) -> np.ndarray:
+        """Whether a column is of a number."""
+        return np.asarray(~np.isnan(self.knot))
+
+    def told(self, column: int) -> str:
+        """Name a column in words: ``summer (tag)``, ``around 1994 (release year)``."""
+        family = str(self.family[column])
+        value = str(self.names[column]).removeprefix(family + SEPARATOR)
+        if self.is_number[column]:
+            value = around(float(self.knot[column]))
+        return f"{value} ({family.replace('_', ' ')})"
+
+    def of(
+        self, offers: pd.DataFrame, keys: KeySpace | None = None, rows: np.ndarray | None = None
+    ) -> sp.csr_matrix:
+        """Lay out offers: shape (rows, columns).
+
+        An offer of which nothing is known stays empty, whatever stands for its numbers.
+
+        Parameters
+        ----------
+        offers : DataFrame
+        keys : KeySpace, optional
+            It says what items are behind them; without it, only what they state counts.
+        rows : ndarray of int, shape (rows,)
+            Their rows there.
+        """
+        offers, told = _known(offers, self.family[self.is_number].tolist(), keys, rows)
+        shape = (len(offers), len(self.names))
+        # Categories come first.
+        place = pd.Index(self.names[~self.is_number]).get_indexer(pd.Index(told["name"]))
+        row, hit = told["row"].to_numpy(dtype=np.int64), place >= 0
+        share = told["share"].to_numpy(dtype=np.float64)
+        found = sp.csr_matrix((share[hit], (row[hit], place[hit])), shape=shape)
+        stated = np.diff(found.indptr) > 0
+        near = np.zeros((len(offers), int(self.is_number.sum())))
+        first = shape[1] - near.shape[1]
+        for name in dict.fromkeys(self.family[first:].tolist()):
+            if name == COUNT and name not in offers:
+                continue
+            own = first + np.flatnonzero(self.family[first:] == name)
+            value = _number(offers, name)
+            stated |= ~np.isnan(value)
+            value = np.where(np.isnan(value), self.usual[own[0]], value)
+            for column, peak in zip(own.tolist(), np.eye(len(own)), strict=True):
+                near[:, column - first] = np.interp(value, self.knot[own], peak)
+        numbers = sp.csr_matrix(near * stated[:, None])
+        return sp.csr_matrix(sp.hstack([found[:, :first], numbers], format="csr"))
+
+
+def build_attributes(
+    offers: pd.DataFrame, keys: KeySpace | None = None, rows: np.ndarray | None = None
+) -> Attributes:
+    """Find the attributes that offers share; of very many categories the most frequent.
+
+    Parameters are those of `Attributes.of`.
+    """
+    numbers = list(dict.fromkeys([*_numbers(offers), COUNT]))
+    offers, known = _known(offers, numbers, keys, rows)
+    count, family = known["name"].value_counts(), known.groupby("name")["family"].first()
+    owned = family.reindex(count.index).isin([TYPE, *_own(offers)])
+    count = count[~owned | (count >= SHARED)]  # a text of one offer alone tells of no other
+    names = sorted(count.sort_index().sort_values(ascending=False, kind="stable").index[:MOST])
+    families = family.reindex(names).tolist()
+    knots, usual = [np.nan] * len(names), [np.nan] * len(names)
+    for name in numbers:
+        value = _number(offers, name)
+        value = value[~np.isnan(value)]
+        knot = np.unique(value)
+        if len(knot) > KNOTS:
+            knot = np.unique(np.quantile(value, np.linspace(0, 1, KNOTS)))
+        if len(knot):
+            least = APART * max(1.0, float(np.abs(knot).max()))
+            knot = knot[np.r_[True, np.diff(knot) > least]]
+        if len(knot) > 1:
+            names += [f"{name}{SEPARATOR}{one:g}" for one in knot]
+            families += [name] * len(knot)
+            knots += knot.tolist()
+            usual += [float(np.median(value))] * len(knot)
+    return Attributes(
+        names=np.array(names, dtype=np.str_),
+        family=np.array(families, dtype=np.str_),
+        knot=np.array(knots),
+        usual=np.array(usual),
+    )
+
+
+def categories_of(offers: pd.DataFrame) -> sp.csr_matrix:
+    """Lay out all categories and tags of offers, each row of unit length: (rows, columns)."""
+    told = _stated(offers, _numbers(offers))
+    code, names = pd.factorize(told["name"], sort=True)
+    pairs = told["row"].to_numpy(dtype=np.int64), code
+    found = sp.csr_matrix((np.ones(len(told)), pairs), shape=(len(offers), len(names)))
+    length = np.sqrt(np.diff(found.indptr))
+    return sp.csr_matrix(sp.diags_array(1.0 / np.maximum(length, 1.0)) @ found)
+
+
+def _stated(offers: pd.DataFrame, numbers: Collection[str]) -> pd.DataFrame:
+    """List what offers state, not numbers: row, name, the family of it, and a share of 1."""
+    offers = offers.reset_index(drop=True)
+    pairs = []
+    for name in (*STATED, *_own(offers)):
+        if name not in numbers:
+            stated = offers[name].map(plain, na_action="ignore").astype("str")
+            values = (name + SEPARATOR + stated).where(offers[name].notna())
+            here = pd.DataFrame({"row": np.arange(len(offers)), "name": values, "family": name})
+            pairs.append(here.dropna())
+    tags = offers["tags"].str.split("|").explode().dropna().astype("str").str.strip()
+    tags = tags[tags != ""]
+    tagged = {"row": tags.index.to_numpy(), "name": TAG + SEPARATOR + tags, "family": TAG}
+    pairs.append(pd.DataFrame(tagged))
+    return pd.concat(pairs, ignore_index=True).drop_duplicates().assign(share=1.0)
+
+
+def _known(
+    offers: pd.DataFrame,
+    numbers: Collection[str],
+    keys: KeySpace | None,
+    rows: np.ndarray | None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Add to offers how many items they have; list what they state, else what their items are.
+
+    Returns
+    -------
+    offers : DataFrame
+        With the column `COUNT`.
+    known : DataFrame
+        row, name, family, and share: the part of the items for which it is so.
+    """
+    stated = _stated(offers, numbers)
+    if keys is None:
+        return offers, stated
+    known, behind = [stated], keys.offer_keys[rows]
+    for level in (CATEGORY, MERCHANT, TYPE):
+        here = keys.rows_of(level)
+        share = behind[:, here].tocoo()
+        pairs = pd.DataFrame({"row": share.row, "name": keys.names[here][share.col]})
+        said = stated.loc[stated["family"] == level, "row"]
+        known.append(pairs.assign(family=level, share=share.data)[~pairs["row"].isin(said)])
+    if COUNT not in offers:
+        count = np.diff(behind[:, keys.rows_of(ITEM)].indptr).astype(np.float64)
+        offers = offers.assign(**{COUNT: np.where(count > 0, count, np.nan)})
+    return offers, pd.concat(known, ignore_index=True)
+
+
+def _own(offers: pd.DataFrame) -> list[str]:
+    """Name the columns of the owner that say what an offer is like, not when something was."""
+    return [
+        str(name)
+        for name, values in offers.items()
+        if name not in (*OFFERS.names, *OCCASIONS)
+        and not pd.api.types.is_datetime64_any_dtype(values)
+    ]
+
+
+def _numbers(offers: pd.DataFrame) -> list[str]:
+    """Name the columns of numbers."""
+    return [*NUMBERS, *(name for name in _own(offers) if is_number(offers[name]))]
+
+
+def _number(offers: pd.DataFrame, name: str) -> np.ndarray:
+    if name not in offers.columns:
+        return np.full(len(offers), np.nan)
+    return numbers_of(offers[name])

@@ -1,0 +1,237 @@
+"""From facts to queries: for a whole dataset at once, or for one person at the door."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from data.dataset import Dataset
+from data.idmap import IdMap
+from data.schema import CUSTOMERS
+from recommender.base import Query
+from recommender.features.demographics import Demographics
+from recommender.features.habits import EVENTS, responses_of, responses_of_one
+from recommender.features.history import history_of, history_of_one
+from recommender.features.keys import KeySpace
+from recommender.features.profile_columns import profiles_of
+from recommender.features.purchases import (
+    Purchases,
+    add_purchases,
+    purchases_of,
+    purchases_of_people,
+)
+from recommender.features.sparse import rows_of
+from recommender.survey import Survey
+from segmentation.features import DAY, DAYS_PER_MONTH, FEATURES
+from segmentation.kinds import KINDS
+from segmentation.segments import SegmentModel
+
+MONTH = DAY * DAYS_PER_MONTH  # microseconds
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of one person, in external terms.
+
+    Attributes
+    ----------
+    profile : mapping
+        Attributes such as gender, age, annual_income, spending_score; signup_at in microseconds
+        since 1970.
+    answers : mapping of str to str
+        Survey answers by question.
+    interactions : sequence of (offer_id, event_type, occurred_at)
+        What the person did with offers; times in microseconds since 1970, None for now.
+    purchases : sequence of mappings
+        Lines with amount, and item_id, category, merchant, transaction_id, occurred_at
+        (microseconds since 1970, UTC) where stated.
+    """
+
+    profile: Mapping[str, Any] = field(default_factory=dict)
+    answers: Mapping[str, str] = field(default_factory=dict)
+    interactions: Sequence[tuple[str, str, int | None]] = ()
+    purchases: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def said(self) -> Mapping[str, Any]:
+        """What the person said of themselves: a survey's own questions are part of a profile."""
+        own = {name: told for name, told in self.answers.items() if name not in CUSTOMERS.names}
+        return own | {name: told for name, told in self.profile.items() if told is not None}
+
+
+@dataclass(frozen=True)
+class Encoders:
+    """Everything that turns facts into arrays.
+
+    Attributes
+    ----------
+    offer_ids : ndarray of str, shape (offers,)
+        External ids in row order, sorted.
+    keys : KeySpace
+        Purchase keys.
+    demographics : Demographics
+        Demographic groups.
+    survey : Survey
+        Questions.
+    segments : SegmentModel or None
+        Segments; None where customers cannot be told apart.
+    moment : int
+        The model's moment, microseconds since 1970: what is recent is so as seen from there.
+    """
+
+    offer_ids: np.ndarray
+    keys: KeySpace
+    demographics: Demographics
+    survey: Survey
+    segments: SegmentModel | None
+    moment: int
+
+    @cached_property
+    def offer_rows(self) -> dict[str, int]:
+        """Row of each offer by id."""
+        return {str(name): row for row, name in enumerate(self.offer_ids)}
+
+    def segment_membership(self, features: np.ndarray) -> sp.csr_matrix:
+        """Place customers by their six features, shape (n, 6): one row each, empty if unknown."""
+        if self.segments is None:
+            return sp.csr_matrix((len(features), 0))
+        columns = [FEATURES.index(name) for name in self.segments.features]
+        placed = self.segments.assign(features[:, columns]).segment
+        known = np.flatnonzero(placed < self.segments.n_segments)
+        return sp.csr_matrix(
+            (np.ones(len(known)), (known, placed[known])),
+            shape=(len(features), self.segments.n_segments),
+        )
+
+    def query_dataset(self, dataset: Dataset, features: pd.DataFrame, ids: IdMap) -> Query:
+        """Build the queries of every customer of `ids` from the rows of a dataset.
+
+        Parameters
+        ----------
+        features : DataFrame
+            The six features by customer id.
+        """
+        history, redeemed = history_of(dataset, ids, IdMap(self.offer_ids), self.moment)
+        table = features[list(FEATURES)].reindex(pd.Index(ids.ids, dtype="str"))
+        return Query(
+            history=history,
+            redeemed=redeemed,
+            **_fields(purchases_of(dataset, self.keys, ids, self.moment)),
+            segment=self.segment_membership(table.to_numpy(dtype=np.float64)),
+            demographic=self.demographics.membership(profiles_of(dataset), ids),
+            answers=self.survey.membership(dataset.survey_answers, ids),
+            responses=responses_of(dataset, ids),
+            flagged=sp.csr_matrix((len(ids), len(KINDS))),
+        )
+
+    def query_people(self, facts: Sequence[Facts], features: np.ndarray, base: Query) -> Query:
+        """Build the queries of some people, on top of what a bundle knows already.
+
+        Parameters
+        ----------
+        facts : sequence of n Facts
+            Profiles and answers as they are now; interactions and purchases since `base`.
+        features : ndarray of float, shape (n, 6)
+            The six features, NaN where not known.
+        base : Query
+            The people's rows of the bundle, empty ones for strangers.
+        """
+        told = replace(
+            base,
+            segment=self._segments(features, base.segment),
+            demographic=self.demographics.updated(base.demographic, [one.said for one in facts]),
+            answers=self.survey.updated(base.answers, [one.answers for one in facts]),
+        )
+        if not any(one.interactions or one.purchases for one in facts):
+            return told
+        done = [history_of_one(one.interactions, self.offer_rows, self.moment) for one in facts]
+        weights, taken = (rows_of(part, len(self.offer_ids)) for part in zip(*done, strict=True))
+        responses = [responses_of_one(one.interactions) for one in facts]
+        before = Purchases(base.purchases, base.baskets, base.recent, base.spent)
+        since = purchases_of_people([one.purchases for one in facts], self.keys, self.moment)
+        return replace(
+            told,
+            history=_sum(base.history, weights),
+            redeemed=_sum(base.redeemed, taken),
+            responses=_sum(base.responses, rows_of(responses, len(EVENTS))),
+            **_fields(add_purchases(before, since)),
+        )
+
+    @cached_property
+    def nothing_known(self) -> Query:
+        """The query of one person of whom nothing is known."""
+        offers, keys, questions = len(self.offer_ids), self.keys.n_keys, self.survey.n_columns
+        segments = 0 if self.segments is None else self.segments.n_segments
+        profile = len(self.demographics.names)
+        told = (offers, offers, keys, keys, keys, 1, segments, profile, questions)
+        widths = (*told, len(EVENTS), len(KINDS))
+        return Query(*(sp.csr_matrix((1, width)) for width in widths))
+
+    def _segments(self, features: np.ndarray, before: sp.csr_matrix) -> sp.csr_matrix:
+        """Place people by their features; who has none stays where they were."""
+        placed = self.segment_membership(features)
+        silent = np.diff(placed.indptr) == 0
+        if not (silent.any() and before.nnz):
+            return placed
+        return sp.csr_matrix(placed + sp.diags_array(silent.astype(np.float64)) @ before)
+
+
+def features_of(
+    facts: Facts,
+    at: pd.Timestamp,
+    known: np.ndarray | None = None,
+    first_bought: float = np.nan,
+) -> np.ndarray:
+    """Bring the six features of one person up to date, as `customer_features` defines them.
+
+    Parameters
+    ----------
+    facts : Facts
+        Profile, and the purchases since those that `known` holds.
+    at : Timestamp
+        The moment the features are for.
+    known : ndarray of float, shape (6,), optional
+        The features a bundle holds.
+    first_bought : float
+        When something was bought first, microseconds since 1970; NaN where a bundle holds nothing.
+    """
+    features = np.full(len(FEATURES), np.nan) if known is None else known.copy()
+    for place, name in enumerate(FEATURES[:3]):
+        if facts.profile.get(name) is not None:
+            features[place] = float(facts.profile[name])
+    baskets: dict[str, float] = {}
+    moments: list[int] = []
+    for n, line in enumerate(facts.purchases):
+        if float(line["amount"]) >= 0:  # a refund is no transaction
+            basket = line.get("transaction_id") or f"line {n}"
+            baskets[basket] = baskets.get(basket, 0.0) + float(line["amount"])
+            moments += [line["occurred_at"]] if line.get("occurred_at") is not None else []
+    if not baskets:
+        return features
+    count, average = np.nan_to_num(features[3:5], nan=0.0)
+    now = at.value // 1000
+    months = (now - np.fmin(first_bought, min(moments, default=now))) / MONTH
+    features[3] = count + len(baskets)
+    features[4] = (count * average + sum(baskets.values())) / features[3]
+    features[5] = features[3] / max(1.0, months)
+    return features
+
+
+def _fields(purchases: Purchases) -> dict[str, sp.csr_matrix]:
+    """Name the parts as a query does."""
+    return {
+        "purchases": purchases.spend,
+        "baskets": purchases.baskets,
+        "recent": purchases.recent,
+        "spent": purchases.spent,
+    }
+
+
+def _sum(before: sp.csr_matrix, later: sp.csr_matrix) -> sp.csr_matrix:
+    return sp.csr_matrix(before + later) if later.nnz else before

@@ -1,0 +1,1 @@
+"""Fitting the six sources at one moment."""

@@ -1,0 +1,211 @@
+"""Fitting the ridge of redemptions on traits; its penalties by leaving customers out one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+
+from recommender.fitting.excess import Excess, rates_of
+from recommender.fitting.rates import Chances
+from recommender.scoring.traits import Relatives, TraitRidge, Traits
+
+PENALTIES = np.geomspace(3.0, 30_000.0, 17)
+TIMES = np.array([0.1, 10.0, 1000.0])  # the penalty of all, that a family may have instead
+SURE = 2.0  # standard errors by which families of their own must be better
+BLOCK, CELLS = 10_000, 20_000_000  # customers laid out at once, and customers times offers
+SAMPLE = 4000  # customers left out to choose a penalty
+KIN_STRENGTH = 5.0  # redemptions that what is known of similar offers counts for
+
+TraitsOf = Callable[[np.ndarray], Traits]
+
+
+@dataclass(frozen=True)
+class Kin:
+    """What stands for the redemptions of an offer that has few or none.
+
+    Attributes
+    ----------
+    group : csr_matrix, shape (offers, groups)
+        One where an offer is in a group of offers alike, such as its category.
+    names : ndarray of str, shape (groups,)
+        Of the groups.
+    interest : callable
+        Returns what some customers, given their rows, did that speaks for each offer, such as
+        buying what it is for: csr_matrix, shape (rows, offers).
+    keyed : csr_matrix, shape (customers, keys)
+        The same for each purchase key.
+    """
+
+    group: sp.csr_matrix
+    names: np.ndarray
+    interest: Callable[[np.ndarray], sp.csr_matrix]
+    keyed: sp.csr_matrix
+
+
+def fit_traits(
+    layout: TraitsOf,
+    blocks: Sequence[Sequence[np.ndarray]],
+    chances: Chances,
+    kin: Kin,
+    asked: np.ndarray,
+    seed: int = 0,
+) -> TraitRidge:
+    """Sum up the normal equations and choose a penalty for each family of columns.
+
+    Of what a company knows of its customers little tells what they want: with one penalty for all
+    of it, what tells nothing would drown what does.
+
+    Parameters
+    ----------
+    layout : callable
+        Lays out the traits of some customers, given their rows.
+    blocks : sequence of sequence of ndarray of int
+        Columns by block and family; blocks get penalties one after the other.
+    chances : Chances
+        Redemptions, and the chances there were for them.
+    kin : Kin
+        What else tells whom an offer is for; counts as `KIN_STRENGTH` redemptions.
+    asked : ndarray of bool, shape (offers,)
+        Offers that are questions themselves: copies of their own predictors, they choose nothing.
+    """
+    n, offers = chances.events.shape
+    excess = Excess.of(chances)
+    size = min(BLOCK, 1 + CELLS // max(1, offers))
+    chunks = [np.arange(start, min(start + size, n)) for start in range(0, n, size)]
+    width = layout(np.arange(0)).value.shape[1]
+    total, known = np.zeros(width), np.zeros(width)
+    said = excess.said()
+    for rows in chunks:
+        traits = layout(rows)
+        total += said[rows] @ np.where(traits.known, traits.value, 0.0)
+        known += said[rows] @ traits.known
+    mean = total / np.maximum(known, 1e-9)
+    gram, cross, liking, by_key = (
+        np.zeros((width, columns)) for columns in (width, offers, offers, kin.keyed.shape[1])
+    )
+    interest = np.zeros(offers)
+    for rows in chunks:
+        centred = _centred(layout(rows), mean)
+        gram += centred.T @ (said[rows, None] * centred)
+        # Where a part is expected of everybody alike, all who are present say as much.
+        cross += centred.T @ excess.rows(rows) - np.outer(said[rows] @ centred, excess.flat)
+        interested = kin.interest(rows)
+        interest += np.asarray(interested.sum(axis=0)).ravel()
+        liking += centred.T @ interested
+        by_key += centred.T @ kin.keyed[rows]
+    present = np.flatnonzero(chances.present)
+    sample = np.sort(np.random.default_rng(seed).permutation(present)[:SAMPLE])
+    keep = np.flatnonzero(~asked if (~asked).any() else np.ones(offers, dtype=bool))
+    trial = _Trial(
+        centred=_centred(layout(sample), mean),
+        gram=gram,
+        cross=cross[:, keep],
+        target=sp.csr_matrix(excess.rows(sample)[:, keep]),
+        flat=excess.flat[keep],
+        n=max(1, len(present)),
+        said=said[sample],
+    )
+    penalty = np.full(width, np.inf)
+    for families in blocks:
+        if any(map(len, families)):
+            penalty = trial.choose(penalty, families)
+    events = np.asarray(excess.events.sum(axis=0)).ravel()
+    taken = events @ kin.group
+    by_group = cross @ kin.group / np.maximum(taken, 1.0)
+    usual = (np.r_[events, 0.0] + KIN_STRENGTH) / (len(present) + 2 * KIN_STRENGTH)
+    rate = np.clip(rates_of(events, usual, KIN_STRENGTH, chances), 0.0, 0.99)
+    expected = _expected(by_group, taken, liking, interest, kin)
+    scale = rate / usual  # what is expected more of customers, per showing
+    return TraitRidge(
+        mean=mean,
+        gram=gram,
+        cross=scale[:-1] * (cross + KIN_STRENGTH * expected),
+        penalty=penalty,
+        rate=rate[:-1],
+        relatives=Relatives(
+            groups=kin.names,
+            by_group=scale[-1] * by_group,
+            heard=taken > 0,
+            by_key=(scale[-1] * by_key).astype(np.float32),
+            interest=np.asarray(kin.keyed.sum(axis=0)).ravel(),
+            strength=KIN_STRENGTH,
+            rate=float(rate[-1]),
+        ),
+    )
+
+
+def _centred(traits: Traits, mean: np.ndarray) -> np.ndarray:
+    return np.where(traits.known, traits.value - mean, 0.0)
+
+
+def _expected(
+    by_group: np.ndarray, taken: np.ndarray, liking: np.ndarray, interest: np.ndarray, kin: Kin
+) -> np.ndarray:
+    """Expect the cross products of one redemption of each offer from its kin."""
+    by_interest = liking / np.maximum(interest, 1e-9)
+    voices = (taken @ kin.group.T > 0).astype(np.float64) + (interest > 0)
+    return np.asarray((by_group @ kin.group.T + by_interest) / np.maximum(voices, 1.0))
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """Customers to be left out one by one, and everybody's normal equations."""
+
+    centred: np.ndarray
+    gram: np.ndarray
+    cross: np.ndarray
+    target: sp.csr_matrix
+    flat: np.ndarray
+    n: int
+    said: np.ndarray
+
+    def choose(self, penalty: np.ndarray, families: Sequence[np.ndarray]) -> np.ndarray:
+        """Find the penalty of a block, those of other blocks given (infinite: left out).
+
+        One for all of it; another for each family if that is better by more than chance.
+        """
+        block = np.concatenate(families)
+        alike, together = self._best(penalty, block, PENALTIES)
+        apart, error = alike, together
+        for family in families if len(families) > 1 else ():
+            sizes = np.minimum(TIMES * apart[family[0]], PENALTIES[-1])
+            other, found = self._best(apart, family, sizes)
+            if found.sum() < error.sum():
+                apart, error = other, found
+        gain = together - error
+        return apart if gain.sum() > SURE * np.sqrt((gain**2).sum()) else alike
+
+    def _best(
+        self, penalty: np.ndarray, columns: np.ndarray, sizes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Give some columns the penalty that errs least; return the penalties and the errors."""
+        tried = np.repeat(penalty[None], len(sizes), axis=0)
+        tried[:, columns] = sizes[:, None]
+        return min(((one, self._errors(one)) for one in tried), key=lambda pair: pair[1].sum())
+
+    def _errors(self, penalty: np.ndarray) -> np.ndarray:
+        """Square the errors of predicting each customer from all others (hat matrix).
+
+        With z the customer's columns times what the customer says, y the target and K the inverse
+        of the penalised gram, the residual's square is |y|² - 2 z'K C y + z'K C C'K z, divided by
+        (1 - z'K x - 1/n)², x the columns as they are, and by what the customer says: its variance.
+        """
+        here = np.flatnonzero(np.isfinite(penalty))
+        left = self.gram[np.ix_(here, here)] + np.diag(penalty[here])
+        count = np.linalg.solve(left, self.centred[:, here].T) * self.said
+        square, product, outer = self._parts
+        squared = square - 2 * (count * product[here]).sum(axis=0)
+        squared += (count * (outer[np.ix_(here, here)] @ count)).sum(axis=0)
+        own = 1.0 / self.n + (self.centred[:, here].T * count).sum(axis=0)
+        return np.asarray(squared / (1.0 - np.minimum(own, 0.99)) ** 2 / self.said)
+
+    @cached_property
+    def _parts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        square = np.asarray(self.target.multiply(self.target).sum(axis=1)).ravel()
+        square += self.flat @ self.flat - 2 * (self.target @ self.flat)
+        product = (self.target @ self.cross.T).T - (self.cross @ self.flat)[:, None]
+        return square, product, self.cross @ self.cross.T

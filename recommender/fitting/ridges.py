@@ -1,0 +1,84 @@
+"""Fitting the ridges: whom each offer is for, by segment, and by profile and survey answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from recommender.base import Query, Source
+from recommender.features.facts import Encoders
+from recommender.features.spending import Spending
+from recommender.fitting.lifts import Kin, fit_traits
+from recommender.fitting.rates import Chances
+from recommender.scoring.traits import TraitRidge, Traits, traits_of
+
+
+def fit_ridges(
+    query: Query, encoders: Encoders, chances: Chances, kin: Kin, seed: int
+) -> tuple[TraitRidge, TraitRidge]:
+    """Fit what segments, and what profiles and answers, let expect.
+
+    Parameters
+    ----------
+    query : Query
+        Everybody's; behaviour stands for answers that were not given.
+    chances : Chances
+        Redemptions, and the chances there were for them.
+    kin : Kin
+        What else tells whom an offer is for.
+
+    Returns
+    -------
+    segment, profile : TraitRidge
+    """
+    demographics, survey = encoders.demographics, encoders.survey
+    about = [survey.offer_of(row, encoders.offer_rows) for row in range(len(survey.questions))]
+    asked = np.zeros(len(encoders.offer_ids), dtype=bool)
+    asked[[row for row in about if row is not None]] = True
+
+    def fit(source: Source, *blocks: Sequence[np.ndarray]) -> TraitRidge:
+        def layout(rows: np.ndarray) -> Traits:
+            return traits_of(query.take(rows), source, demographics)
+
+        return fit_traits(layout, blocks, chances, kin, asked, seed)
+
+    crosses = len(demographics.names) + np.arange(len(demographics.crosses))
+    answers = len(demographics.names) + len(crosses) + np.arange(len(survey.questions))
+    profile = [*demographics.blocks.values(), *([crosses] if len(crosses) else [])]
+    return (
+        fit(Source.SEGMENT, [np.arange(query.segment.shape[1])]),
+        fit(Source.SURVEY, profile, [answers]),
+    )
+
+
+def kin_of(category: pd.Series[str], spend: Spending, purchases: sp.csr_matrix) -> Kin:
+    """Say what tells whom an offer is for before anybody takes it.
+
+    Parameters
+    ----------
+    category : Series of str, shape (offers,)
+    spend : Spending
+        On what each offer is for.
+    purchases : csr_matrix, shape (customers, keys)
+        What they spend by purchase key, in units.
+    """
+    group, names = _by_category(category)
+    return Kin(group, names, lambda rows: _interest(spend.rows(rows)), _interest(purchases))
+
+
+def _by_category(category: pd.Series[str]) -> tuple[sp.csr_matrix, np.ndarray]:
+    code, names = pd.factorize(category, sort=True)
+    rows = np.flatnonzero(code >= 0)
+    shape = (len(category), len(names))
+    member = sp.csr_matrix((np.ones(len(rows)), (rows, code[rows])), shape=shape)
+    return member, np.array(names, dtype=np.str_)
+
+
+def _interest(spend: sp.csr_matrix) -> sp.csr_matrix:
+    """Return interest that grows slower than money."""
+    interest = spend.copy()
+    interest.data = np.log1p(interest.data)
+    return interest

@@ -1,0 +1,239 @@
+"""Fitting the six sources at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from data.dataset import Dataset
+from data.errors import DataError
+from data.idmap import IdMap
+from data.schema import AMOUNT, CUSTOMER_ID, ITEM_ID, OFFER_ID
+from recommender.base import Query
+from recommender.content import PRIOR, ContentScorer, merchant_shares
+from recommender.features.attributes import build_attributes
+from recommender.features.demographics import Demographics
+from recommender.features.facts import Encoders
+from recommender.features.habits import responses_of
+from recommender.features.history import history_of
+from recommender.features.keys import KeySpace, build_keys
+from recommender.features.likeness import fit_likeness
+from recommender.features.profile_columns import build_demographics, profiles_of
+from recommender.features.readiness import find_readiness
+from recommender.features.spending import Spending
+from recommender.fitting.chances import collect_chances, met_by_anybody
+from recommender.fitting.collaborative import fit_collaborative
+from recommender.fitting.foreseeing import fit_would
+from recommender.fitting.prior import prior_hybrid
+from recommender.fitting.rates import estimate_rates
+from recommender.fitting.ridges import fit_ridges, kin_of
+from recommender.fitting.trend import trend_of
+from recommender.model import Recommender
+from recommender.popularity import Expectation, PopularityScorer
+from recommender.recipe import DEFAULT, Recipe
+from recommender.scoring.starts import Start
+from recommender.survey import behave_as_answers, build_survey, prefer_given
+from segmentation.kmeans import Segmentation, segment_customers
+from segmentation.segments import SegmentModel
+
+SCALE_SAMPLE, SCALE_CELLS = 1000, 3_000_000  # customers, and customers times offers
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The sources at one moment, blended by the prior, and everybody's queries there.
+
+    Attributes
+    ----------
+    recommender : Recommender
+        With the weights believed before validation.
+    ids : IdMap
+        The customers, in the rows of the arrays.
+    query : Query
+        What is known of each.
+    behaved : csr_matrix, shape (customers, 2 · questions)
+        The survey answers that behaviour stands for.
+    profile_segment : csr_matrix, shape (customers, segments)
+        Segments told from attributes alone, as for somebody who has not bought yet.
+    """
+
+    recommender: Recommender
+    ids: IdMap
+    query: Query
+    behaved: sp.csr_matrix
+    profile_segment: sp.csr_matrix
+
+
+def fit_sources(
+    dataset: Dataset,
+    at: pd.Timestamp,
+    features: pd.DataFrame,
+    segments: SegmentModel | None,
+    seed: int = 0,
+    recipe: Recipe = DEFAULT,
+    trusted: Dataset | None = None,
+    demographics: Demographics | None = None,
+) -> Fitted:
+    """Fit every source to the rows before a moment.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Rows before `at`, with offers.
+    features : DataFrame
+        The six features by customer id at that moment.
+    segments : SegmentModel or None
+        Segments fitted to them.
+    recipe : Recipe
+        Hyper-parameters.
+    trusted : Dataset, optional
+        The same without the interactions that are not learnt from; whose they are, they stay.
+    demographics : Demographics, optional
+        The columns of profiles, where other models have to have the same ones; else what the
+        profiles here tell.
+    """
+    moment = at.value // 1000
+    if demographics is None:
+        demographics = build_demographics(profiles_of(dataset), moment)
+    ids, offers = dataset.customer_ids, dataset.offer_ids
+    trusted = dataset if trusted is None else trusted
+    keys = build_keys(dataset)
+    survey = build_survey(trusted)
+    encoders = Encoders(
+        offer_ids=offers.ids.astype(np.str_),
+        keys=keys,
+        demographics=replace(demographics, moment=moment),
+        survey=survey,
+        segments=segments,
+        moment=moment,
+    )
+    query = learnt = encoders.query_dataset(dataset, features, ids)
+    if trusted is not dataset:
+        history, redeemed = history_of(trusted, ids, offers, encoders.moment)
+        responses = responses_of(trusted, ids)
+        learnt = replace(query, history=history, redeemed=redeemed, responses=responses)
+    spend = Spending.of(query.purchases, keys)
+    table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
+    # What nobody met yet has no say in what attributes there are: it may as well come tomorrow.
+    met = np.flatnonzero(met_by_anybody(dataset))
+    columns = build_attributes(table.iloc[met], keys, met)
+    attributes = columns.of(table, keys, np.arange(len(table)))
+    # Of what items are, purchases of items tell more than choices of offers.
+    telling = columns.of(table) if spend.by_offer.any() else attributes
+    chances = collect_chances(trusted, ids, at, spend, keys, attributes, columns)
+    rates = estimate_rates(chances)
+    behaved = behave_as_answers(survey, dataset, learnt.taken(), spend)
+    content = ContentScorer(
+        keys,
+        columns,
+        attributes,
+        fit_likeness(telling, np.asarray(learnt.taken().sum(axis=0)).ravel()),
+        merchant_shares(query, keys),
+        fit_would(query, keys, seed),
+        np.array(list(PRIOR.values())),
+    )
+    segment, profile = fit_ridges(
+        replace(query, answers=prefer_given(query.answers, behaved)),
+        encoders,
+        chances,
+        kin_of(table["category"], spend, query.purchases / keys.unit),
+        seed,
+    )
+    collaborative = fit_collaborative(learnt, dataset.repeatable, recipe, seed)
+    readiness = find_readiness(dataset, keys)
+    popularity = PopularityScorer(
+        rates.log_rate,
+        Expectation(
+            rates.level,
+            rates.slope,
+            rates.unplaced,
+            rates.effect,
+            *_money(dataset, query, keys),
+            readiness,
+        ),
+        rated=chances.shown is not None,
+    )
+    sample = query.take(_sample(query, seed))
+    return Fitted(
+        recommender=Recommender(
+            encoders=encoders,
+            collaborative=collaborative,
+            content=content,
+            segment=segment,
+            profile=profile,
+            popularity=popularity,
+            hybrid=prior_hybrid(
+                popularity.level,
+                collaborative.score(sample),
+                content.score(sample),
+                np.asarray(learnt.redeemed.sum(axis=0)).ravel(),
+                trend_of(trusted, at),
+                readiness.of(keys.offer_keys),
+                chances.unmet(),
+                popularity.odds - popularity.level,
+                Start.believed(learnt.responses, query.demographic.shape[1]),
+                rated=popularity.rated,
+                segmented=encoders.segments is not None,
+            ),
+        ),
+        ids=ids,
+        query=query,
+        behaved=behaved,
+        profile_segment=profile_segment(dataset, encoders, ids, features),
+    )
+
+
+def _money(dataset: Dataset, query: Query, keys: KeySpace) -> tuple[np.ndarray, np.ndarray]:
+    """Return what a customer spends on average on each key and on each item, in units."""
+    typical = max(1, len(query)) * keys.unit
+    by_key = np.asarray(query.purchases.sum(axis=0)).ravel() / typical
+    item = pd.Index(keys.item_ids).get_indexer(pd.Index(dataset.transactions[ITEM_ID]))
+    amount = dataset.transactions[AMOUNT].to_numpy(dtype=np.float64)
+    by_item = np.bincount(item[item >= 0], amount[item >= 0], minlength=len(keys.item_ids))
+    return by_key, np.maximum(by_item, 0.0) / typical
+
+
+def find_segments(
+    features: pd.DataFrame, k: int | None, seed: int, previous: SegmentModel | None = None
+) -> tuple[Segmentation | None, str]:
+    """Segment customers if anything tells them apart; else say why not.
+
+    Segments that continue some of the `previous` ones keep their names.
+    """
+    try:
+        return segment_customers(features, k=k, seed=seed, previous=previous), ""
+    except DataError as error:
+        return None, error.problem
+
+
+def sample_of(fitted: Fitted, seed: int) -> Query:
+    """Return the queries of the customers that scales are taken from."""
+    return fitted.query.take(_sample(fitted.query, seed))
+
+
+def _sample(query: Query, seed: int) -> np.ndarray:
+    n, offers = query.history.shape
+    most = min(SCALE_SAMPLE, max(1, SCALE_CELLS // max(1, offers)))
+    if n <= most:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
+
+
+def profile_segment(
+    dataset: Dataset, encoders: Encoders, ids: IdMap, features: pd.DataFrame
+) -> sp.csr_matrix:
+    """Place customers by what their profile says, leaving out all that purchases told.
+
+    Returns
+    -------
+    csr_matrix, shape (customers, segments)
+    """
+    table = features.reindex(pd.Index(ids.ids, dtype="str")).copy()
+    table[:] = np.nan
+    stated = dataset.customers.set_index(CUSTOMER_ID)
+    for name in ("age", "annual_income", "spending_score"):
+        table[name] = stated[name].reindex(table.index)
+    return encoders.segment_membership(table.to_numpy(dtype=np.float64))

@@ -1,0 +1,132 @@
+"""Learning what the features of a source are worth, from past moments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+
+from recommender.base import Query
+from recommender.fitting.sources import Fitted
+from recommender.learning.listwise import Lists, fit_listwise, plain_lists
+from recommender.learning.polish import polish_from, settle
+from recommender.learning.pooling import Sums, pool
+from recommender.model import Recommender
+from recommender.past.judging import Judged
+from recommender.past.layout import Layout, evenly, score_listed
+
+STRENGTH = 100.0  # of the prior, in offers taken
+
+
+class Parted(Protocol):
+    """A scorer that is itself a weighted sum of features."""
+
+    @property
+    def weight(self) -> np.ndarray:
+        """What each feature counts."""
+
+    def features(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
+        """Return the features apart: shape (features, n, offers), or of `columns`, (n, c)."""
+
+    def can_say(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
+        """Tell where it can score: shape (n, offers), or of `columns`, (n, c)."""
+
+    def rough(self, query: Query, weights: np.ndarray) -> np.ndarray:
+        """Sum up features in single precision by weights, (w, features, n): (w, n, offers)."""
+
+
+ScorerOf = Callable[[Recommender], Parted]
+
+
+def learn_features(
+    judged: list[Judged],
+    prior: np.ndarray,
+    scorer_of: ScorerOf,
+    most: np.ndarray | float = np.inf,
+) -> np.ndarray:
+    """Learn what each feature of a scorer counts.
+
+    Parameters
+    ----------
+    judged : list of Judged
+        Past moments; with none, the prior stands.
+    prior : ndarray of float, shape (features,)
+        Weights believed before any data.
+    scorer_of : callable
+        Finds the scorer in a recommender.
+    most : ndarray of float, shape (features,), or float
+        What no weight may exceed.
+
+    Returns
+    -------
+    ndarray of float, shape (features,)
+    """
+    lists = [_lists(part.few(), told, scorer_of) for told, part in enumerate(judged)]
+    counted = sum(len(one.taken) for one in lists)
+    if not counted:
+        return prior
+    spread = np.zeros(len(prior))
+    for one in lists:
+        if one.taken.size:
+            within = np.where(one.candidate, one.features, np.nan)
+            spread += np.nansum(np.nanvar(within, axis=2), axis=1)
+    # The penalty is on what a feature moves, not on its unit.
+    scale = np.sqrt(spread / counted) + 1e-9
+    scaled = [replace(one, features=one.features / scale[:, None, None]) for one in lists]
+    bound = (most * scale)[:, None]
+    learnt = fit_listwise(scaled, (prior * scale)[:, None], STRENGTH, bound)[:, 0] / scale
+    unit = np.where(learnt > 0, learnt, prior)
+    # Likelihood may leave out what lists are much better with, and then steps do not find it.
+    starts = ((learnt > 0).astype(np.float64), prior / unit)
+    told = [_told(part.fitted, part.whole, scorer_of) for part in judged]
+
+    def sums_of(scales: Sequence[np.ndarray], at_most: int | None) -> list[Sums]:
+        return [
+            _sums(scorer_of(part.fitted.recommender), unit, scales, query, whole, at_most)
+            for part, (query, whole) in zip(judged, told, strict=True)
+        ]
+
+    return np.asarray(np.minimum(unit * settle(sums_of, starts, polish_from), most))
+
+
+def _sums(
+    scorer: Parted,
+    unit: np.ndarray,
+    scales: Sequence[np.ndarray],
+    query: Query,
+    whole: Layout,
+    at_most: int | None,
+) -> Sums:
+    """Split a scorer's scores of whole lists, all or so many, by feature."""
+    if at_most is not None:
+        rows = evenly(len(query), at_most)
+        query, whole = query.take(rows), whole.take(rows)
+    each = np.repeat(unit[:, None], len(query), axis=1)
+    return pool(scorer.features, scorer.rough, each, scales, query, whole)
+
+
+def _lists(judged: Judged, told: int, scorer_of: ScorerOf) -> Lists:
+    """Lay out the features of the lists that the scorer can say something of."""
+    model = judged.fitted.recommender
+    query, part = _told(judged.fitted, judged.lists, scorer_of)
+    features = score_listed(scorer_of(model).features, query, part)
+    lists = plain_lists(features, part.taken.astype(np.float64), part.candidate)
+    return replace(lists, own=told * model.n_offers + part.columns)
+
+
+def _told(fitted: Fitted, part: Layout, scorer_of: ScorerOf) -> tuple[Query, Layout]:
+    """Leave out of lists what the scorer cannot say anything of."""
+    scorer = scorer_of(fitted.recommender)
+    query = fitted.query.take(part.rows)
+    says = score_listed(partial(_can_say, scorer), query, part)[0]
+    speaks = np.flatnonzero((says & part.candidate).any(axis=1))
+    told = part.take(speaks)
+    candidate = told.candidate & says[speaks]
+    return query.take(speaks), replace(told, taken=told.taken & candidate, candidate=candidate)
+
+
+def _can_say(scorer: Parted, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
+    return scorer.can_say(query, columns)[None]

@@ -1,0 +1,194 @@
+"""Learning the weights of the hybrid from past moments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
+
+import numpy as np
+
+from data.idmap import IdMap
+from recommender.base import Source
+from recommender.collaborative import PRIOR as TAKEN
+from recommender.content import BOUND
+from recommender.content import PRIOR as BOUGHT
+from recommender.features.corners import corner_shares
+from recommender.fitting.sources import Fitted, sample_of
+from recommender.learning.calibration import Calibration, fit_calibration
+from recommender.learning.inner import learn_features
+from recommender.learning.lessons import OF_LISTS, lists_of, trials_of, tried_of
+from recommender.learning.listwise import fit_listwise
+from recommender.learning.pointwise import Tried
+from recommender.learning.polish import SURE_OF_MANY, lean, polish, settle
+from recommender.learning.pooling import Sums, pool
+from recommender.learning.sharing import share_out
+from recommender.model import Recommender
+from recommender.past.judging import Judged
+from recommender.past.layout import Layout, evenly
+from recommender.past.variants import Variant, make_variants
+from recommender.recipe import DEFAULT, Recipe
+from recommender.scoring.terms import OF_NEW, PRIOR, limits, units
+
+
+@dataclass(frozen=True)
+class Within:
+    """What the features of the sources that have several are worth: a weight each."""
+
+    collaborative: np.ndarray
+    content: np.ndarray
+
+
+def learn_within(judged: list[Judged]) -> Within:
+    """Learn what past moments say of the sources each by itself; with none, the priors stand."""
+    return Within(
+        learn_features(judged, _prior(TAKEN), lambda model: model.collaborative),
+        learn_features(judged, _prior(BOUGHT), lambda model: model.content, BOUND),
+    )
+
+
+def _prior(weights: Mapping[str, float]) -> np.ndarray:
+    return np.array(list(weights.values()))
+
+
+def learn(
+    fitted: Fitted,
+    judged: list[Judged],
+    within: Within,
+    seed: int = 0,
+    recipe: Recipe = DEFAULT,
+) -> Recommender:
+    """Give fitted sources the weights that past moments speak for.
+
+    Parameters
+    ----------
+    fitted : Fitted
+        The sources at the model's moment.
+    judged : list of Judged
+        Past moments, oldest first; with none, the prior stands.
+    within : Within
+        What these say of each source by itself.
+    """
+    judged = [part.few() for part in judged]
+    recommender = _with_weights(fitted, within, seed)
+    past = [_with_weights(part.fitted, within, seed) for part in judged]
+    lists = lists_of(past, judged, seed)
+    prior = recommender.hybrid
+    # A lift is held to its share of a log-odds, whatever the spread of the offers' rates.
+    held = _repeats(judged) / units(float(prior.scale[-1])) ** 2
+    strength = recipe.strength * held[:, None]
+    most = limits(float(prior.scale[-1]))
+    tried = [
+        tried_of(model, part.fitted, part.showings, seed)
+        for model, part in zip(past, judged, strict=True)
+        if part.showings is not None
+    ]
+    weight = fit_listwise(lists, prior.weight, strength, most, list(chain(*tried)))
+
+    # Where showing is logged, lists of all candidates are judged by what was shown next: polished
+    # weights would follow the old policy rather than what people want.
+    told = [
+        (model, part.whole, make_variants(part.fitted, part.whole, seed))
+        for part, model in zip(judged, past, strict=True)
+        if part.showings is None
+    ]
+
+    def sums_of(scales: Sequence[np.ndarray], at_most: int | None) -> list[Sums]:
+        return [one for asked in told for one in _sums(*asked, weight, scales, at_most)]
+
+    def improve(sums: list[Sums], begin: Sequence[np.ndarray]) -> np.ndarray:
+        # Newness, trend and readiness of offers add to sources, they are none.
+        return lean(sums, polish(sums, begin[0], SURE_OF_MANY), leaders=len(Source))
+
+    scale = settle(sums_of, (np.ones(len(weight)),), improve)
+    weight = np.minimum(weight * scale[:, None], most)
+    found = _calibration(tried, judged, weight, recommender)
+    hybrid = replace(
+        prior,
+        weight=weight,
+        start=prior.start.fitted(found.intercept, found.about) if found.calibrated else prior.start,
+        slope=found.slope,
+        calibrated=found.calibrated,
+    )
+    return replace(recommender, hybrid=hybrid)
+
+
+def _calibration(
+    tried: list[list[Tried]], judged: list[Judged], weight: np.ndarray, model: Recommender
+) -> Calibration:
+    """Fit how likely each showing was to lead to a redemption, by the weights of the terms."""
+    as_it_was, masked = [], []
+    told = [part for part in judged if part.showings is not None]
+    everybody = IdMap(name for part in told for name in part.fitted.ids.ids)
+    for (first, *others), part in zip(tried, told, strict=True):
+        assert part.showings is not None
+        taken = part.showings.taken
+        owner = everybody.rows(part.fitted.ids.ids[part.showings.lists.rows])
+        as_it_was.append(trials_of(first, taken, weight, owner, 1.0))
+        masked += [
+            trials_of(one, taken, weight, owner, one.weight / (1 - OF_LISTS)) for one in others
+        ]
+    start = model.hybrid.start
+    return fit_calibration(as_it_was, masked, len(start.corner), len(start.profile))
+
+
+def _repeats(judged: list[Judged]) -> np.ndarray:
+    """Say how many taken offers tell as much of each term as one does: shape (terms,).
+
+    What is expected of a new offer is the same for every customer, and offers differ for reasons of
+    their own: twenty who take one of them do not make that twenty times as sure of the others. It
+    is as many as a taken offer has takers, on average (Moulton 1986). Where showing is logged new
+    offers are told apart by how others of their merchant did, and the lists are to say what that is
+    worth.
+    """
+    taken = offers = 0.0
+    for part in judged:
+        if part.showings is None:
+            new = 1.0 - part.fitted.recommender.hybrid.known
+            count = np.bincount(part.whole.columns[part.whole.taken], minlength=len(new))
+            taken += float(new @ count**2)
+            offers += float(new @ count)
+    ratio = taken / offers if offers else 1.0
+    return np.array([ratio if term in OF_NEW else 1.0 for term in PRIOR])
+
+
+def _sums(
+    model: Recommender,
+    whole: Layout,
+    variants: list[Variant],
+    weight: np.ndarray,
+    scales: Sequence[np.ndarray],
+    at_most: int | None,
+) -> list[Sums]:
+    """Split the hybrid's scores of whole lists, all or so many of each variant, by term."""
+    if at_most is not None:
+        rows = evenly(len(whole.rows), at_most)
+        whole, variants = whole.take(rows), [one.take(rows) for one in variants]
+
+    def split(variant: Variant) -> Sums:
+        share = weight @ corner_shares(variant.query).T
+        return pool(
+            partial(model.terms, share=share),
+            model.rough,
+            share,
+            scales,
+            variant.query,
+            replace(whole, taken=whole.taken & variant.candidate, candidate=variant.candidate),
+            variant.weight,
+        )
+
+    return share_out(split, variants)
+
+
+def _with_weights(fitted: Fitted, within: Within, seed: int) -> Recommender:
+    """Replace the weights within sources and take the hybrid's scales anew."""
+    before = fitted.recommender
+    model = replace(
+        before,
+        collaborative=replace(before.collaborative, weight=within.collaborative),
+        content=replace(before.content, weight=within.content),
+    )
+    sample = sample_of(fitted, seed)
+    hybrid = before.hybrid.rescaled(model.collaborative.score(sample), model.content.score(sample))
+    return replace(model, hybrid=hybrid)

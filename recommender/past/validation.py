@@ -1,0 +1,232 @@
+"""Moments in the past at which a list can be judged by what was redeemed after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from data.dataset import Dataset, valid_at
+from data.schema import (
+    CLICK,
+    CUSTOMER_ID,
+    EVENT_TYPE,
+    IMPRESSION,
+    OCCURRED_AT,
+    OFFER_ID,
+    REDEMPTION,
+)
+from recommender.fitting.chances import open_showings
+from recommender.fitting.delays import fit_delays
+from recommender.fitting.examination import looked_at
+from recommender.past.at_random import bought_with, draw_at_random
+from recommender.past.moments import FEWEST_EVENTS, choose_moments, were_newer
+from recommender.past.outcomes import is_logged, outcomes_of
+from recommender.past.thinning import thin
+
+MOST_CUSTOMERS = 20_000  # a dozen weights are learnt as well from so many as from all
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What was known at a moment and what happened after it.
+
+    Attributes
+    ----------
+    past : Dataset
+        Rows before `at`.
+    at : Timestamp
+        The moment.
+    taken : DataFrame
+        Distinct pairs customer_id, offer_id redeemed (or clicked) after it.
+    shown : DataFrame
+        The same pairs' and others' showings after it, with their number `n`, each showing counted
+        as its place is looked at and its time has passed, and how many led to a redemption,
+        `taken`; empty where showing is not logged.
+    logged : bool
+        Whether what was redeemed after the moment had, for the most part, been shown before: then
+        the chance of a redemption if shown can be learnt. Never true of clicks.
+    by_time : bool
+        False where pairs were held out at random because time gives no cut; of these all showings
+        are held out.
+    """
+
+    past: Dataset
+    at: pd.Timestamp
+    taken: pd.DataFrame
+    shown: pd.DataFrame
+    logged: bool = False
+    by_time: bool = True
+
+
+def some_customers(dataset: Dataset, most: int = MOST_CUSTOMERS, seed: int = 0) -> Dataset:
+    """Keep what is known of a random sample of the customers where there are very many."""
+    ids = dataset.customer_ids
+    if len(ids) <= most:
+        return dataset
+    chosen = np.zeros(len(ids), dtype=bool)
+    chosen[np.random.default_rng(seed).choice(len(ids), most, replace=False)] = True
+
+    def of_chosen(frame: pd.DataFrame) -> pd.DataFrame:
+        kept: pd.DataFrame = frame[chosen[ids.rows(frame[CUSTOMER_ID])]]
+        return kept
+
+    return replace(
+        dataset,
+        customers=of_chosen(dataset.customers),
+        transactions=of_chosen(dataset.transactions),
+        interactions=of_chosen(dataset.interactions),
+        survey_answers=of_chosen(dataset.survey_answers),
+    )
+
+
+def look_back(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
+    """Lay out past moments as far as they are learnt from: of some customers, machines thinned."""
+    return make_folds(thin(some_customers(dataset, seed=seed)), at, seed)
+
+
+def make_folds(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
+    """Lay out past moments (see `choose_moments`) with what happened after each.
+
+    Where time gives none, pairs are held out at random; so they are where most of what was taken
+    after those moments was taken by people not met before, to say what a history is worth. Where
+    all that was on offer at those moments was new then and is known now, as after a trial with some
+    of the customers, half of the customers are held out of late: what they were shown is told by
+    what others did with it.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Rows before `at`.
+
+    Returns
+    -------
+    list of Fold
+        Oldest first, that of half the customers or the random one last; empty where nothing was
+        redeemed or clicked.
+    """
+    kind = dataset.positive_type()
+    if kind is None:
+        return []
+    events = dataset.takings(kind)
+    moments, horizon = choose_moments(dataset, kind, at)
+    found = [_fold(dataset, events, moment, horizon) for moment in moments]
+    if any(fold.logged for fold in found) and were_newer(dataset, moments, at):
+        found += _half_fold(dataset, events, moments[-1], at, seed)
+    # What was shown next would decide over pairs held out where showing is logged.
+    if not any(fold.logged or _tells_of_histories(dataset, fold) for fold in found):
+        found += _random_fold(dataset, events, at, seed)
+    return found
+
+
+def fold_at(dataset: Dataset, moment: pd.Timestamp, until: pd.Timestamp) -> Fold:
+    """Lay out one moment with all that followed it until another.
+
+    What counts is redemptions; clicks where nothing was redeemed in between.
+    """
+    window = dataset.before(until)
+    later = window.interactions[window.interactions[OCCURRED_AT] >= moment]
+    redeemed = bool((later[EVENT_TYPE] == REDEMPTION).any())
+    events = later[later[EVENT_TYPE] == (REDEMPTION if redeemed else CLICK)]
+    return _fold(window, events, moment, until - moment)
+
+
+def _covered(
+    dataset: Dataset, events: pd.DataFrame, moment: pd.Timestamp, horizon: pd.Timedelta
+) -> pd.DataFrame:
+    inside = (events[OCCURRED_AT] >= moment) & (events[OCCURRED_AT] < moment + horizon)
+    valid = dataset.offers.loc[valid_at(dataset.offers, moment), OFFER_ID]
+    return events[inside & events[OFFER_ID].isin(valid)]
+
+
+def _fold(
+    dataset: Dataset, events: pd.DataFrame, moment: pd.Timestamp, horizon: pd.Timedelta
+) -> Fold:
+    pair = [CUSTOMER_ID, OFFER_ID]
+    taken = _covered(dataset, events, moment, horizon)[pair].drop_duplicates()
+    until = moment + horizon
+    log = dataset.interactions
+    counts = _showings(
+        dataset, log[(log[OCCURRED_AT] >= moment) & (log[OCCURRED_AT] < until)], until
+    )
+    logged = bool((events[EVENT_TYPE] == REDEMPTION).all()) and is_logged(taken, counts)
+    return Fold(dataset.before(moment), moment, taken, counts, logged)
+
+
+def _half_fold(
+    dataset: Dataset, events: pd.DataFrame, moment: pd.Timestamp, at: pd.Timestamp, seed: int
+) -> list[Fold]:
+    """Hold out what half of the customers did since the offers of today came after a moment."""
+    ids, shown = dataset.customer_ids, dataset.events(IMPRESSION)
+    today = shown[OFFER_ID].isin(dataset.offers.loc[valid_at(dataset.offers, at), OFFER_ID])
+    first = shown[today].groupby(OFFER_ID)[OCCURRED_AT].min()
+    since = first[first >= moment].min()
+    half = np.random.default_rng(seed).permutation(len(ids)) % 2 > 0
+
+    def of_half(frame: pd.DataFrame) -> np.ndarray:
+        late = (frame[OCCURRED_AT] >= since).to_numpy(dtype=bool)
+        return np.asarray(half[ids.rows(frame[CUSTOMER_ID])] & late)
+
+    taken = events.loc[of_half(events), [CUSTOMER_ID, OFFER_ID]].drop_duplicates()
+    log, lines = dataset.interactions, dataset.transactions
+    gone = of_half(log)
+    counts = _showings(dataset, log[gone], at)
+    if len(taken) < FEWEST_EVENTS or not is_logged(taken, counts):
+        return []
+    past = replace(dataset, interactions=log[~gone], transactions=lines[~of_half(lines)])
+    return [Fold(past, at, taken, counts, logged=True)]
+
+
+def _showings(
+    dataset: Dataset, later: pd.DataFrame, until: pd.Timestamp, *, by_time: bool = True
+) -> pd.DataFrame:
+    """Count what was shown among some interactions, and what it led to, as `Fold.shown` says.
+
+    Of what was drawn at random a redemption may be that of any showing.
+    """
+    shown = open_showings(dataset, later[later[EVENT_TYPE] == IMPRESSION])
+    if shown.empty:
+        return _nothing_shown()
+    passed = fit_delays(dataset, until).passed(shown, until)
+    weight = looked_at(shown, dataset.events(CLICK)) * passed
+    redeemed = later[later[EVENT_TYPE] == REDEMPTION]
+    if not by_time:
+        shown, redeemed = (rows.assign(**{OCCURRED_AT: until}) for rows in (shown, redeemed))
+    return outcomes_of(dataset, shown, weight, redeemed)
+
+
+def _tells_of_histories(dataset: Dataset, fold: Fold) -> bool:
+    """Tell whether most was taken by customers of whom something had happened before.
+
+    Where few come back, as where people say once what they like, those who do are others: by them
+    alone a history would seem to tell less than what is popular of late.
+    """
+    ids = dataset.customer_ids
+    met = np.zeros(len(ids), dtype=bool)
+    for events in (fold.past.interactions, fold.past.transactions):
+        met[ids.rows(events[CUSTOMER_ID])] = True
+    back = met[ids.rows(fold.taken[CUSTOMER_ID])]
+    return bool(back.sum() >= max(FEWEST_EVENTS, len(back) / 2))
+
+
+def _random_fold(dataset: Dataset, events: pd.DataFrame, at: pd.Timestamp, seed: int) -> list[Fold]:
+    """Hold out some of what happened at random: for data whose times are all alike or too few."""
+    pair = [CUSTOMER_ID, OFFER_ID]
+    if len(events[pair].drop_duplicates()) < FEWEST_EVENTS:
+        return []
+    kind = events[EVENT_TYPE].iloc[0]
+    gone, logged = draw_at_random(dataset, kind, seed)
+    log = dataset.interactions
+    held: pd.DataFrame = log[gone]
+    taken = held.loc[held[EVENT_TYPE] == kind, pair].drop_duplicates()
+    counts = _showings(dataset, held, at, by_time=False) if logged else _nothing_shown()
+    lines = dataset.transactions
+    past = replace(
+        dataset, interactions=log[~gone], transactions=lines[~bought_with(dataset, gone)]
+    )
+    return [Fold(past, at, taken, counts, logged, False)]
+
+
+def _nothing_shown() -> pd.DataFrame:
+    return pd.DataFrame({CUSTOMER_ID: [], OFFER_ID: [], "n": [], "taken": []})

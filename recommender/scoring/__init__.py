@@ -1,0 +1,1 @@
+"""What the six sources and their sum are made of: parts, traits, terms."""

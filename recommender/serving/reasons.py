@@ -1,0 +1,177 @@
+"""What each source says of a listed offer, in words: the largest of what its part is made of."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from functools import cached_property
+
+import numpy as np
+
+from recommender.base import Source
+from recommender.features.keys import ITEM, LEVELS
+from recommender.features.numbers import around
+from recommender.features.sparse import entries
+from recommender.serving.grounds import People
+
+MANY = 100
+NEARLY_NEW = 0.5  # how known an offer is below which readiness speaks for it
+
+
+class Said:
+    """What is said of one customer's list; what several offers need is looked up but once."""
+
+    def __init__(self, people: People, person: int, rows: list[int]) -> None:
+        self._people, self._person = people, person
+        self._ground, self._recommender = people.ground, people.ground.recommender
+        self._rows = np.array(rows, dtype=np.int64)
+
+    def of(self, source: Source, place: int) -> str:
+        """Say what a source says of the offer at a place of the list; empty where nothing."""
+        row = int(self._rows[place])
+        match source:
+            case Source.COLLABORATIVE:
+                return self._collaborative(place, row)
+            case Source.CONTENT:
+                return self._content(row)
+            case Source.SEGMENT:
+                return self._segment
+            case Source.DEMOGRAPHIC:
+                return self._demographic[place]
+            case Source.SURVEY:
+                return self._survey[place]
+            case Source.POPULARITY:
+                return self._popularity(row)
+
+    def _popularity(self, row: int) -> str:
+        hybrid = self._recommender.hybrid
+        if hybrid.ready[row] > 0 and hybrid.known[row] < NEARLY_NEW:
+            return "Coupons on goods like these are used often."
+        return "Popular with all customers."
+
+    @cached_property
+    def _times(self) -> dict[int, float]:
+        """How often each offer was taken."""
+        columns, times = entries(self._people.query.redeemed, self._person)
+        return dict(zip(columns.tolist(), times.tolist(), strict=True))
+
+    def _collaborative(self, place: int, row: int) -> str:
+        if times := int(self._times.get(row, 0)):
+            return f"You took this {times} times before." if times > 1 else "You took this before."
+        return self._speaking[place] if self._recommender.collaborative.trained[row] else ""
+
+    @cached_property
+    def _speaking(self) -> list[str]:
+        """Which offer of the history speaks most for each listed one, in words."""
+        model, number = self._recommender.collaborative, self._ground.title_number
+        taken = entries(self._people.query.history, self._person)[0]
+        taken = taken[model.trained[taken]]
+        if not len(taken):
+            return [""] * len(self._rows)
+        said = model.speak_for(taken, self._rows)
+        said = np.where(number[taken][:, None] != number[self._rows], said, -np.inf)
+        titles = self._ground.titles[taken[said.argmax(axis=0)]]
+        return [
+            f"Customers who took up “{title}” take this too." if there else ""
+            for title, there in zip(titles, np.isfinite(said).any(axis=0).tolist(), strict=True)
+        ]
+
+    @cached_property
+    def _money(self) -> dict[int, float]:
+        """Money by purchase key."""
+        keys, money = entries(self._people.query.purchases, self._person)
+        return dict(zip(keys.tolist(), money.tolist(), strict=True))
+
+    def _content(self, row: int) -> str:
+        content, money = self._recommender.content, self._money
+        keys = content.keys
+        start, end = keys.offer_keys.indptr[row : row + 2]
+        own = keys.offer_keys.indices[start:end]
+        if len(own) > MANY:  # an offer may be on thousands of items, of which few were bought
+            own = own[np.isin(own, entries(self._people.query.purchases, self._person)[0])]
+        bought = [key for key in own.tolist() if money.get(key, 0.0) > 0]
+        coarse = keys.rows_of(content.would.level).stop  # where keys begin that many things share
+        if min(bought, default=coarse) >= coarse and self._people.foreseen[self._person, row]:
+            return "Customers who buy as you do buy this too."
+        if not bought:
+            return self._liked(row)
+        level = bisect_right(self._ground.levels, min(bought)) - 1
+        rows = keys.rows_of(LEVELS[level])
+        spent = {key: money[key] for key in bought if key < rows.stop}
+        top = str(keys.names[max(spent, key=lambda key: spent[key])]).partition(":")[2]
+        name = LEVELS[level]
+        what = "the very items of this offer" if name == ITEM else f"{top} ({name})"
+        return f"You spent {sum(spent.values()):,.2f} on {what}."
+
+    def _liked(self, row: int) -> str:
+        """Say which attribute of an offer the customer chooses most beyond what everybody does."""
+        if not len(entries(self._people.query.history, self._person)[0]):
+            return ""
+        content = self._recommender.content
+        own, value = entries(content.attributes, row)
+        lift = self._people.liked[self._person, own] * value
+        if not lift.max(initial=0.0) > 0:
+            return "Like offers you chose before."
+        told = content.columns.told(int(own[lift.argmax()]))
+        return f"You take such offers more often than others do: {told}."
+
+    @cached_property
+    def _segment(self) -> str:
+        segments = self._recommender.encoders.segments
+        inside = entries(self._people.query.segment, self._person)[0]
+        if segments is None or not len(inside):
+            return ""
+        name = segments.names[int(inside[0])]
+        return f"Popular with customers like you: {name[:1].lower()}{name[1:]}."
+
+    @cached_property
+    def _demographic(self) -> list[str]:
+        """Which attribute speaks most for each offer, in words."""
+        demographics = self._recommender.encoders.demographics
+        columns, values = entries(self._people.query.demographic, self._person)
+        told = dict(zip(columns.tolist(), values.tolist(), strict=True))
+        known = [
+            (name, here)
+            for name, here in self._ground.attributes
+            if any(column in told for column in here.tolist())
+        ]
+        if not known:
+            return [""] * len(self._rows)
+        share = self._people.by_profile[self._person][:, None] * self._cross()
+        adds = np.stack([share[here].sum(axis=0) for _, here in known])
+        more = share.sum(axis=0) > 0  # than usual: what most people have counts without that
+        words = []
+        for attribute, here in known:
+            column = max(here.tolist(), key=lambda place: told.get(place, 0.0))
+            value = demographics.value(column)
+            if not np.isnan(centre := demographics.centre[column]):
+                value = around(centre)
+            words.append(f"Popular with people like you: {attribute.replace('_', ' ')} {value}.")
+        return [
+            words[best] if more[place] and adds[best, place] > 0 else ""
+            for place, best in enumerate(adds.argmax(axis=0).tolist())
+        ]
+
+    @cached_property
+    def _survey(self) -> list[str]:
+        """Which answer speaks most for each offer, in words."""
+        survey = self._recommender.encoders.survey
+        if not survey.questions:
+            return [""] * len(self._rows)
+        last = slice(-len(survey.questions), None)
+        share = self._people.by_answers[self._person][last, None] * self._cross()[last]
+        given = set(entries(self._people.query.answers, self._person)[0].tolist())
+        return [
+            self._because(best, given) if share[best, place] > 0 else ""
+            for place, best in enumerate(share.argmax(axis=0).tolist())
+        ]
+
+    def _because(self, question: int, given: set[int]) -> str:
+        encoders = self._recommender.encoders
+        about = encoders.survey.offer_of(question, encoders.offer_rows)
+        name = encoders.survey.questions[question].partition(":")[2]
+        what = name if about is None else f"“{self._ground.titles[about]}”"
+        return f"Because you said {'yes' if 2 * question in given else 'no'} to {what}."
+
+    def _cross(self) -> np.ndarray:
+        """Return what the columns say of the listed offers: shape (columns, k)."""
+        return np.asarray(self._recommender.profile.cross[:, self._rows])

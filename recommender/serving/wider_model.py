@@ -1,0 +1,184 @@
+"""A model with room for more offers: how the arrays of each source, and of queries, are widened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from data.schema import OFFER_ID
+from recommender.base import Query
+from recommender.collaborative import CollaborativeScorer
+from recommender.content import ContentScorer
+from recommender.features.facts import Encoders
+from recommender.features.keys import MERCHANT, KeySpace
+from recommender.features.readiness import Readiness
+from recommender.model import Recommender
+from recommender.popularity import Expectation, PopularityScorer
+from recommender.scoring.traits import TraitRidge
+from recommender.serving.placing import Aim, cross_of, log_rate_of, wider_keys, with_aims
+from recommender.serving.widening import Places, with_lines
+
+
+@dataclass(frozen=True)
+class Wider:
+    """Where everything goes.
+
+    Attributes
+    ----------
+    offers, keys, items : Places
+    new : list of Aim
+        Of the new offers, in the order of their places.
+    categories : list of str or None
+        Of the new offers.
+    space : KeySpace
+        With all keys, and the key rows of all offers.
+    changed : DataFrame
+        Rows of the offers table that are new, or are not what they were in training.
+    at : ndarray of int, shape (changed,)
+        Their places.
+    """
+
+    offers: Places
+    keys: Places
+    items: Places
+    new: list[Aim]
+    categories: list[str | None]
+    space: KeySpace
+    changed: pd.DataFrame
+    at: np.ndarray
+
+
+def widen(
+    encoders: Encoders, aims: Mapping[str, Aim], fresh: list[str], changed: pd.DataFrame
+) -> Wider:
+    """Find where everything goes.
+
+    Parameters
+    ----------
+    aims : mapping of str to Aim
+        What offers are for, by id: of the new ones, and of those that are for something else now.
+    fresh : list of str
+        The ids of the new ones, sorted.
+    changed : DataFrame
+        As in `Wider`.
+    """
+    keys, places = encoders.keys, Places.among(encoders.offer_ids, fresh)
+    category = changed.set_index(OFFER_ID)["category"].reindex(fresh)
+    space, key_places, item_places = wider_keys(keys, list(aims.values()))
+    aimed = np.array([places.rows[name] for name in aims], dtype=np.int64)
+    offer_keys = with_aims(places.lines(space.offer_keys), aimed, list(aims.values()), space)
+    return Wider(
+        offers=places,
+        keys=key_places,
+        items=item_places,
+        new=[aims[name] for name in fresh],
+        categories=[str(one) if pd.notna(one) else None for one in category],
+        space=replace(space, offer_keys=offer_keys),
+        changed=changed,
+        at=np.array([places.rows[name] for name in changed[OFFER_ID]], dtype=np.int64),
+    )
+
+
+def wider_recommender(model: Recommender, wider: Wider) -> Recommender:
+    """Let every source know of the offers as they are now."""
+    keys, popularity = model.encoders.keys, model.popularity
+    content = _content(model.content, wider)
+    expected = np.array([log_rate_of(aim, keys, popularity.expectation) for aim in wider.new])
+    expected += content.attributes[wider.offers.new] @ popularity.expectation.effect
+    readiness = popularity.expectation.readiness
+    expectation = replace(
+        popularity.expectation,
+        key_money=wider.keys.spread(popularity.expectation.key_money, np.nan),
+        item_money=wider.items.spread(popularity.expectation.item_money, np.nan),
+        readiness=Readiness(wider.keys.spread(readiness.used), wider.keys.spread(readiness.usual)),
+    )
+    ready = expectation.readiness.of(wider.space.offer_keys[wider.offers.new])
+    later = PopularityScorer(
+        wider.offers.spread(popularity.base, expected), expectation, popularity.rated
+    )
+    return replace(
+        model,
+        encoders=replace(model.encoders, offer_ids=wider.offers.names, keys=wider.space),
+        collaborative=_collaborative(model.collaborative, wider),
+        content=content,
+        segment=_ridge(model.segment, keys, wider, popularity.expectation),
+        profile=_ridge(model.profile, keys, wider, popularity.expectation),
+        popularity=later,
+        hybrid=replace(
+            model.hybrid,
+            known=wider.offers.spread(model.hybrid.known),
+            trend=wider.offers.spread(model.hybrid.trend),
+            ready=wider.offers.spread(model.hybrid.ready, ready),
+            unmet=wider.offers.spread(model.hybrid.unmet),
+            steep=(later.odds - later.level) / model.hybrid.scale[-1],
+        ),
+    )
+
+
+def _collaborative(scorer: CollaborativeScorer, wider: Wider) -> CollaborativeScorer:
+    places, space = wider.offers, scorer.space
+    repeatable = places.spread(scorer.repeatable).copy()
+    repeatable[wider.at] = wider.changed["repeatable"].fillna(False).to_numpy(dtype=bool)
+    return replace(
+        scorer,
+        factors=replace(scorer.factors, offers=places.spread(scorer.factors.offers)),
+        autoencoder=replace(
+            scorer.autoencoder, near=places.columns(places.lines(scorer.autoencoder.near))
+        ),
+        space=replace(space, left=places.spread(space.left), right=places.spread(space.right)),
+        # What could be taken once only tells of no habit until it is trained on again.
+        habit=places.spread(scorer.habit) * repeatable,
+        repeatable=repeatable,
+        trained=places.spread(scorer.trained),
+    )
+
+
+def _content(scorer: ContentScorer, wider: Wider) -> ContentScorer:
+    merchants, own = (
+        wider.keys.within(scorer.keys.rows_of(level), wider.space.rows_of(level))
+        for level in (MERCHANT, scorer.would.level)
+    )
+    return replace(
+        scorer,
+        keys=wider.space,
+        attributes=with_lines(
+            wider.offers.lines(scorer.attributes),
+            wider.at,
+            scorer.columns.of(wider.changed, wider.space, wider.at),
+        ),
+        share=merchants.spread(scorer.share),
+        would=replace(scorer.would, near=own.columns(own.lines(scorer.would.near))),
+    )
+
+
+def _ridge(ridge: TraitRidge, keys: KeySpace, wider: Wider, expectation: Expectation) -> TraitRidge:
+    relatives = ridge.relatives
+    cross = [
+        cross_of(aim, category, keys, relatives, expectation)
+        for aim, category in zip(wider.new, wider.categories, strict=True)
+    ]
+    return replace(
+        ridge,
+        cross=wider.offers.spread_columns(ridge.cross, np.array(cross).T),
+        rate=wider.offers.spread(ridge.rate, relatives.rate),
+        relatives=replace(
+            relatives,
+            by_key=wider.keys.spread_columns(relatives.by_key),
+            interest=wider.keys.spread(relatives.interest),
+        ),
+    )
+
+
+def wider_query(query: Query, wider: Wider) -> Query:
+    """Make room in what is known of customers; of what is new nothing is known."""
+    return replace(
+        query,
+        **{name: wider.offers.columns(getattr(query, name)) for name in ("history", "redeemed")},
+        **{
+            name: wider.keys.columns(getattr(query, name))
+            for name in ("purchases", "baskets", "recent")
+        },
+    )
