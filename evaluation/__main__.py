@@ -18,11 +18,11 @@ from data.sources.complete_journey import NAME as COMPLETE_JOURNEY
 from data.sources.complete_journey import read_complete_journey
 from data.synthetic import WorldParameters, write_world
 from evaluation.benchmark import Benchmark, print_benchmark
-from evaluation.drill import DRILLS
+from evaluation.checks.drill import DRILLS
+from evaluation.checks.refusal import refuse
 from evaluation.earlier import read_report
-from evaluation.refusal import refuse
+from evaluation.off_policy.replaying import replay
 from evaluation.render import print_report, write_report
-from evaluation.replaying import replay
 from evaluation.report import STEPS, build_report, since
 from evaluation.scoring import metrics
 from evaluation.splitting import PROTOCOLS, Protocol

@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from data.console import WIDTH
-from evaluation.baselines import ORACLE
-from evaluation.depth import Depth
-from evaluation.exposure import GroupExposure
+from evaluation.depth.baselines import ORACLE
+from evaluation.depth.depth import Depth
+from evaluation.depth.exposure import GroupExposure
 from evaluation.harness import HEADLINE
 from recommender.base import HYBRID
 from recommender.learning.yardstick import Difference

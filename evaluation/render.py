@@ -11,16 +11,16 @@ from rich.console import Console
 from rich.table import Table
 
 from data.console import write_json
-from evaluation.baselines import ORACLE
 from evaluation.charts import LABELS, policy_chart, reliability_chart
 from evaluation.comparison import print_comparison
+from evaluation.depth.baselines import ORACLE
+from evaluation.depth.shown import COUNTED
 from evaluation.depth_tables import print_depth, told_exposure, told_gap
 from evaluation.earlier import REPORT
 from evaluation.findings import feature_table, labels_of
 from evaluation.harness import HEADLINE, KS, Trial
 from evaluation.reliability import Reliability
 from evaluation.report import Report
-from evaluation.shown import COUNTED
 from evaluation.significance import Estimate
 from evaluation.trec import write_outputs
 from recommender.base import HYBRID

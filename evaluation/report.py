@@ -13,22 +13,22 @@ import pandas as pd
 
 from data.dataset import Dataset
 from data.errors import DataError
-from evaluation.ablation import STEPS as ABLATION_STEPS
-from evaluation.ablation import Ablation, run_ablation
+from evaluation.checks.drill import Drill
+from evaluation.checks.refusal import STEPS as CHECK_STEPS
+from evaluation.checks.refusal import run_checks
 from evaluation.comparison import ReportComparison, compare_reports
-from evaluation.depth import STEPS as DEPTH_STEPS
-from evaluation.depth import Depth, measure_depth
-from evaluation.drill import Drill
+from evaluation.depth.ablation import STEPS as ABLATION_STEPS
+from evaluation.depth.ablation import Ablation, run_ablation
+from evaluation.depth.depth import STEPS as DEPTH_STEPS
+from evaluation.depth.depth import Depth, measure_depth
+from evaluation.depth.uplift import measure_uplift
 from evaluation.findings import anomaly_findings, segment_findings, segment_summary
 from evaluation.harness import SLICES, Trial, run_trial
 from evaluation.identity import identify, split_identity
 from evaluation.online import NOT_MEASURED, measure_online
-from evaluation.refusal import STEPS as CHECK_STEPS
-from evaluation.refusal import run_checks
 from evaluation.significance import Estimate
 from evaluation.splitting import Protocol, Split, split_dataset
 from evaluation.trec import values_table
-from evaluation.uplift import measure_uplift
 from recommender.base import POLICIES
 from recommender.bundle import Bundle
 from recommender.release.verdict import Check
@@ -140,7 +140,7 @@ def build_report(
     thorough : bool
         Also what needs more trainings: other splits, checks of determinism and of shuffled labels.
     drill : callable, optional
-        Plants a mistake on purpose (`evaluation.drill`).
+        Plants a mistake on purpose (`evaluation.checks.drill`).
     on_step : callable
         Told the name of each of the `STEPS` steps as it begins.
     """

@@ -31,7 +31,7 @@ class Protocol:
         End of the test window; by default the end of the data.
     new_offers : bool
         Rank only the offers that begin at the moment; of an offer without a begin, its first
-        interaction counts. Offers that begin later in the window: `evaluation.folds`.
+        interaction counts. Offers that begin later in the window: `evaluation.depth.folds`.
     """
 
     at: pd.Timestamp | None = None

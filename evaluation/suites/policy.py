@@ -23,13 +23,13 @@ from data.schema import CUSTOMER_ID
 from data.synthetic.campaigns import make_interactions
 from data.synthetic.slates import SlatePolicy
 from evaluation.benchmark import Row
-from evaluation.estimators import doubly_robust, self_normalised
+from evaluation.depth.uplift import measure_uplift
+from evaluation.off_policy.estimators import doubly_robust, self_normalised
+from evaluation.off_policy.overlap import judge_overlap
 from evaluation.online import measure_online
-from evaluation.overlap import judge_overlap
 from evaluation.policy import position_model
 from evaluation.significance import Estimate, estimate_means
 from evaluation.suites.worlds import Expected, Population, Sample, best_policy, quality_policy
-from evaluation.uplift import measure_uplift
 from recommender.learning.yardstick import compare, ndcg
 
 SEEDS = 500

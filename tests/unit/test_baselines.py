@@ -13,16 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.dataset import Dataset
-from evaluation import slices as slices_module
-from evaluation.baselines import ORACLE, Baselines, chance, run_baselines, stand
-from evaluation.board import lay_out
-from evaluation.catalogue import measure_catalogue
-from evaluation.exposure import measure_exposure
+from evaluation.depth import slices as slices_module
+from evaluation.depth.baselines import ORACLE, Baselines, chance, run_baselines, stand
+from evaluation.depth.board import lay_out
+from evaluation.depth.catalogue import measure_catalogue
+from evaluation.depth.exposure import measure_exposure
+from evaluation.depth.searching import RIVALS, TRIES, draw
+from evaluation.depth.slices import measure_slices
 from evaluation.harness import KS, Trial, rank_policy, run_trial
 from evaluation.metrics import find_hits, per_customer
 from evaluation.report import _plain
-from evaluation.searching import RIVALS, TRIES, draw
-from evaluation.slices import measure_slices
 from evaluation.splitting import Protocol, Split, split_dataset
 from recommender.base import HYBRID, RANDOM
 from recommender.bundle import Bundle

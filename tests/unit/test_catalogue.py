@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.dataset import Dataset
-from evaluation.assortment import calibration, gini, spread_within
-from evaluation.catalogue import Beyond, measure_catalogue
+from evaluation.depth.assortment import calibration, gini, spread_within
+from evaluation.depth.catalogue import Beyond, measure_catalogue
 from evaluation.significance import Estimate
 from evaluation.splitting import Split
 

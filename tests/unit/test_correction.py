@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.correction import holm
+from evaluation.depth.correction import holm
 
 
 def test_holm_by_hand() -> None:

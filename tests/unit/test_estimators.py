@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.estimators import (
+from evaluation.off_policy.estimators import (
     clipping_curve,
     direct_method,
     doubly_robust,
@@ -21,8 +21,8 @@ from evaluation.estimators import (
     inverse_propensity,
     self_normalised,
 )
-from evaluation.overlap import judge_overlap, unsupported_share
-from evaluation.weights import PolicyEstimate, effective_size
+from evaluation.off_policy.overlap import judge_overlap, unsupported_share
+from evaluation.off_policy.weights import PolicyEstimate, effective_size
 
 FOLDER = Path(os.environ.get("NBO_TEST_DATA", "")) / "obd"
 needs_bandit = pytest.mark.skipif(

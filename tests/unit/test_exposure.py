@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import fisher_exact
 
 from data.dataset import Dataset
-from evaluation.exposure import GroupExposure, compare_groups, measure_exposure
+from evaluation.depth.exposure import GroupExposure, compare_groups, measure_exposure
 from evaluation.harness import Trial
 from evaluation.splitting import Split
 

@@ -10,7 +10,7 @@ import pytest
 
 from data.dataset import Dataset
 from data.errors import DataError
-from evaluation.folds import (
+from evaluation.depth.folds import (
     held_out_customers,
     leave_last_out,
     new_offer_split,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evaluation.overlap import ESTIMABLE, Overlap, judge_overlap, unsupported_share
+from evaluation.off_policy.overlap import ESTIMABLE, Overlap, judge_overlap, unsupported_share
 
 
 def judged(

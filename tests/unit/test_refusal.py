@@ -12,7 +12,7 @@ from data.dataset import Dataset
 from data.errors import BundleError
 from data.idmap import IdMap
 from data.synthetic import WorldParameters, generate
-from evaluation.fullness import (
+from evaluation.checks.fullness import (
     CHANCE,
     FIGURES,
     FULL,
@@ -21,8 +21,7 @@ from evaluation.fullness import (
     check_full,
     reach_of,
 )
-from evaluation.harness import Trial, run_trial
-from evaluation.leakage import (
+from evaluation.checks.leakage import (
     COLD,
     KNOWN,
     PAIRS,
@@ -36,8 +35,9 @@ from evaluation.leakage import (
     check_time,
     fold_of,
 )
+from evaluation.checks.refusal import STEPS, refuse, run_checks
+from evaluation.harness import Trial, run_trial
 from evaluation.metrics import find_hits, per_customer
-from evaluation.refusal import STEPS, refuse, run_checks
 from evaluation.splitting import Protocol, Split, split_dataset
 from recommender.bundle import Bundle
 from recommender.fitting.sources import find_segments

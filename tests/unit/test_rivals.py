@@ -10,8 +10,8 @@ from implicit.als import AlternatingLeastSquares
 
 from data.dataset import Dataset
 from data.idmap import IdMap
-from evaluation import rivals
-from evaluation.rivals import Past, past_of
+from evaluation.depth import rivals
+from evaluation.depth.rivals import Past, past_of
 
 AT = pd.Timestamp("2025-03-01", tz="UTC")
 DAY = pd.Timedelta(days=1)

@@ -9,10 +9,10 @@ import pytest
 
 from data.dataset import Dataset
 from data.synthetic import PRESETS, generate
+from evaluation.depth.knowledge import find_failures, measure_knowledge
+from evaluation.depth.shown import COUNTED, AmongShown, most_redeemed, rank_shown
 from evaluation.harness import HEADLINE, rank_policy, run_trial
-from evaluation.knowledge import find_failures, measure_knowledge
 from evaluation.reliability import Reliability, measure_reliability
-from evaluation.shown import COUNTED, AmongShown, most_redeemed, rank_shown
 from evaluation.splitting import Protocol, Split, split_dataset
 from recommender.base import HYBRID, POLICIES
 from recommender.service import Service

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.dataset import Dataset
-from evaluation import slices as module
-from evaluation.correction import holm
-from evaluation.groups import AGES, HISTORY, age_bands, band, genders, history_edges
+from evaluation.depth import slices as module
+from evaluation.depth.correction import holm
+from evaluation.depth.groups import AGES, HISTORY, age_bands, band, genders, history_edges
+from evaluation.depth.slices import Slice, Slices, measure_slices
 from evaluation.harness import SLICES, Trial
 from evaluation.metrics import find_hits, per_customer
-from evaluation.slices import Slice, Slices, measure_slices
 from evaluation.splitting import Split
 from recommender.bundle import Bundle
 

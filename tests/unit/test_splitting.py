@@ -10,7 +10,7 @@ import pytest
 
 from data.dataset import Dataset
 from data.errors import DataError
-from evaluation.leakage import check_pairs, check_rows
+from evaluation.checks.leakage import check_pairs, check_rows
 from evaluation.splitting import Protocol, Split, split_dataset
 
 BEGIN = pd.Timestamp("2025-01-01", tz="UTC")

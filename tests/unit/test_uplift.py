@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from data.dataset import Dataset
+from evaluation.depth.uplift import measure_uplift
 from evaluation.online import NOT_MEASURED
-from evaluation.uplift import measure_uplift
 
 DAY = pd.Timestamp("2025-01-01", tz="UTC")
 

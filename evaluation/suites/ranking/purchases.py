@@ -13,8 +13,8 @@ from data.idmap import IdMap
 from data.schema import CUSTOMER_ID, EVENT_TYPE, ITEM_ID, OCCURRED_AT, OFFER_ID, REDEMPTION
 from data.sources.complete_journey import NAME, is_installed, read_purchase_lines
 from evaluation.benchmark import Row, not_measured
+from evaluation.depth.rivals import fit_autoencoder, past_of
 from evaluation.harness import HEADLINE, run_trial
-from evaluation.rivals import fit_autoencoder, past_of
 from evaluation.splitting import Split
 from evaluation.suites.ranking.beside import measured, ndcg, plain_lists
 from recommender.base import HYBRID, Source

@@ -9,9 +9,15 @@ from time import perf_counter
 
 from data.dataset import Dataset
 from data.errors import BundleError, DataError
-from evaluation.fullness import CHANCE, FIGURES, FULL, check_chance, check_figures, check_full
-from evaluation.harness import Trial
-from evaluation.leakage import (
+from evaluation.checks.fullness import (
+    CHANCE,
+    FIGURES,
+    FULL,
+    check_chance,
+    check_figures,
+    check_full,
+)
+from evaluation.checks.leakage import (
     check_cold,
     check_known,
     check_pairs,
@@ -20,6 +26,7 @@ from evaluation.leakage import (
     check_time,
     fold_of,
 )
+from evaluation.harness import Trial
 from evaluation.splitting import Split
 from recommender.bundle import Bundle
 from recommender.release.gate import trainer_of

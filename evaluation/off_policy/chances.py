@@ -16,7 +16,7 @@ import pandas as pd
 from data.dataset import Dataset, valid_at
 from data.idmap import IdMap
 from data.schema import CUSTOMER_ID, OFFER_ID
-from evaluation.logged import Log
+from evaluation.off_policy.logged import Log
 from recommender.base import RANDOM
 from recommender.batch import query_customers
 from recommender.bundle import Bundle

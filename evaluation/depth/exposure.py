@@ -17,8 +17,8 @@ from scipy.stats import fisher_exact
 
 from data.idmap import IdMap
 from data.schema import CUSTOMER_ID, OFFER_ID
-from evaluation.correction import holm
-from evaluation.groups import UNKNOWN, age_bands, genders, profiles
+from evaluation.depth.correction import holm
+from evaluation.depth.groups import UNKNOWN, age_bands, genders, profiles
 from evaluation.harness import Trial
 from evaluation.splitting import Split
 from recommender.base import HYBRID

@@ -4,7 +4,7 @@ One row is one decision: an offer shown at a place. Its weight is how much likel
 is to have shown it there. Four estimators, in the notation of Dudik, Erhan, Langford and Li (2014,
 "Doubly robust policy evaluation and optimization"): inverse propensity (Horvitz and Thompson,
 1952), its self-normalised form (Swaminathan and Joachims, 2015), the direct method and doubly
-robust. Whether the weights can carry an estimate at all is judged in `evaluation.overlap`.
+robust. Whether the weights can carry an estimate at all, `evaluation.off_policy.overlap` judges.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.weights import PolicyEstimate, clustered_error, weights_of, with_interval
+from evaluation.off_policy.weights import PolicyEstimate, clustered_error, weights_of, with_interval
 
 # What a weight is cut to, from hardly any weighting to none cut: each step about doubles it.
 CLIPS = (2.0, 5.0, 10.0, 20.0, 50.0, 100.0, np.inf)

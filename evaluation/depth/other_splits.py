@@ -8,16 +8,16 @@ from functools import partial
 
 from data.dataset import Dataset
 from data.errors import DataError
-from evaluation.folds import (
+from evaluation.depth.folds import (
     FOLDS,
     held_out_customers,
     leave_last_out,
     new_offer_split,
     rolling_protocols,
 )
+from evaluation.depth.shown import K, most_redeemed
 from evaluation.harness import HEADLINE, rank_policy
 from evaluation.metrics import find_hits, per_customer
-from evaluation.shown import K, most_redeemed
 from evaluation.significance import Comparison, Estimate, compare_paired, estimate_means
 from evaluation.splitting import Protocol, Split, split_dataset
 from recommender.base import HYBRID

@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from evaluation.board import lay_out
-from evaluation.correction import holm
+from evaluation.depth.board import lay_out
+from evaluation.depth.correction import holm
+from evaluation.depth.rivals import MOST_DENSE, Fit, Past, fit_autoencoder, fit_segment
+from evaluation.depth.searching import RIVALS, TRIES, Tuned, search
 from evaluation.harness import HEADLINE, KS, Trial
 from evaluation.metrics import find_hits, per_customer
-from evaluation.rivals import MOST_DENSE, Fit, Past, fit_autoencoder, fit_segment
-from evaluation.searching import RIVALS, TRIES, Tuned, search
 from evaluation.significance import Estimate, estimate_means
 from evaluation.splitting import Split
 from recommender.base import HYBRID, RANDOM

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.weights import clustered_error, effective_size, weights_of
+from evaluation.off_policy.weights import clustered_error, effective_size, weights_of
 
 ESTIMABLE, NOT_ESTIMABLE = "estimable", "not estimable"
 # The error of a standard error from n rows is about 1 / sqrt(2 n): 7 % at a hundred.
@@ -88,7 +88,7 @@ def judge_overlap(
     Parameters
     ----------
     reward, propensity, target, customer
-        As of `evaluation.estimators.inverse_propensity`.
+        As of `evaluation.off_policy.estimators.inverse_propensity`.
     unsupported : float
         Share of the other policy's chances, summed over rows and offers, that falls on offers
         whose logging propensity is zero or unknown (see `unsupported_share`).

@@ -16,8 +16,8 @@ import pandas as pd
 
 from data.dataset import Dataset, transaction_numbers
 from data.schema import CUSTOMER_ID, EVENT_TYPE, OFFER_ID
-from evaluation.correction import holm
-from evaluation.groups import UNKNOWN, age_bands, band, genders, history_edges, profiles
+from evaluation.depth.correction import holm
+from evaluation.depth.groups import UNKNOWN, age_bands, band, genders, history_edges, profiles
 from evaluation.harness import HEADLINE, Trial
 from evaluation.metrics import find_hits, per_customer
 from evaluation.significance import Estimate, estimate_means

@@ -15,7 +15,7 @@ import scipy.sparse as sp
 
 from data.idmap import IdMap
 from data.schema import CUSTOMER_ID, EVENT_TYPE, OFFER_ID
-from evaluation.assortment import calibration, gini, row_sums, spread_within
+from evaluation.depth.assortment import calibration, gini, row_sums, spread_within
 from evaluation.significance import Estimate
 from evaluation.splitting import Split
 from recommender.features.attributes import categories_of

@@ -16,7 +16,7 @@ import scipy.sparse as sp
 from data.dataset import Dataset, valid_at
 from data.idmap import IdMap
 from data.schema import CUSTOMER_ID, OFFER_ID
-from evaluation.rivals import Past, past_of
+from evaluation.depth.rivals import Past, past_of
 from recommender.learning.yardstick import ndcg
 from recommender.serving.ranking import top
 from segmentation.features import customer_features

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from data.dataset import Dataset
-from evaluation.baselines import STEPS as BASELINE_STEPS
-from evaluation.baselines import Standing, run_baselines, stand
-from evaluation.catalogue import Beyond, measure_catalogue
-from evaluation.exposure import GroupExposure, measure_exposure
+from evaluation.depth.baselines import STEPS as BASELINE_STEPS
+from evaluation.depth.baselines import Standing, run_baselines, stand
+from evaluation.depth.catalogue import Beyond, measure_catalogue
+from evaluation.depth.exposure import GroupExposure, measure_exposure
+from evaluation.depth.knowledge import Failure, find_failures, measure_knowledge
+from evaluation.depth.other_splits import STEPS as SPLIT_STEPS
+from evaluation.depth.other_splits import OtherSplit, measure_other_splits
+from evaluation.depth.shown import AmongShown, rank_shown
+from evaluation.depth.slices import Slices, measure_slices
 from evaluation.harness import Trial
-from evaluation.knowledge import Failure, find_failures, measure_knowledge
-from evaluation.other_splits import STEPS as SPLIT_STEPS
-from evaluation.other_splits import OtherSplit, measure_other_splits
 from evaluation.reliability import Reliability, measure_reliability
-from evaluation.shown import AmongShown, rank_shown
 from evaluation.significance import Estimate
-from evaluation.slices import Slices, measure_slices
 from evaluation.splitting import Protocol, Split
 from recommender.service import Service
 

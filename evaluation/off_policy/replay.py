@@ -17,8 +17,8 @@ import pandas as pd
 
 from data.dataset import Dataset
 from data.errors import BundleError, DataError, UsageError
-from evaluation.chances import Chances, Decider
-from evaluation.estimators import (
+from evaluation.off_policy.chances import Chances, Decider
+from evaluation.off_policy.estimators import (
     Clipped,
     clipping_curve,
     direct_method,
@@ -27,12 +27,12 @@ from evaluation.estimators import (
     inverse_propensity,
     self_normalised,
 )
-from evaluation.logged import Log, Shown, past_rates, read_log
-from evaluation.overlap import Overlap, judge_overlap
+from evaluation.off_policy.logged import Log, Shown, past_rates, read_log
+from evaluation.off_policy.overlap import Overlap, judge_overlap
+from evaluation.off_policy.weights import PolicyEstimate
 from evaluation.policy import position_model
 from evaluation.significance import Estimate, estimate_ratio
 from evaluation.splitting import Protocol, split_dataset
-from evaluation.weights import PolicyEstimate
 from recommender.base import POLICIES
 from recommender.bundle import Bundle
 from recommender.training import train

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.board import Board
-from evaluation.rivals import (
+from evaluation.depth.board import Board
+from evaluation.depth.rivals import (
     Fit,
     fit_autoencoder,
     fit_factors,

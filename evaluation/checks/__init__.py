@@ -1,0 +1,1 @@
+"""Whether an evaluation fools its reader."""

@@ -1,0 +1,1 @@
+"""What stands behind the headline: baselines, slices, exposure, what each part adds."""

@@ -1,0 +1,1 @@
+"""What another policy would have achieved, told from logged decisions."""
