@@ -14,10 +14,9 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 
 from api.bodies import Profile
-from data.schema import CUSTOMERS, OFFERS
+from data.schema import ABOUT_CATEGORY, ABOUT_OFFER, CUSTOMERS, OFFERS
 from recommender.bundle import Bundle
 from recommender.features.numbers import is_number
-from recommender.survey import CATEGORY, OFFER
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_NAMED, MOST_ERRORS = 40, 20  # columns in a message, and messages
@@ -70,7 +69,7 @@ def answers_of(given: Mapping[str, str], bundle: Bundle, *where: str) -> dict[st
             f"reads of your own; that is {own}",
         }
         for question in given
-        if not question.startswith((CATEGORY, OFFER)) and question not in reads
+        if not question.startswith((ABOUT_CATEGORY, ABOUT_OFFER)) and question not in reads
     ]
     if errors:
         raise RequestValidationError(errors[:MOST_ERRORS])

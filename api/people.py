@@ -12,7 +12,7 @@ from data.schema import OFFER_ID
 from data.states import CustomerState
 from data.store import Store
 from recommender.base import Query
-from recommender.features.facts import Facts
+from recommender.facts import Facts
 from recommender.service import Service
 from recommender.serving.visitors import Visitor, queries
 

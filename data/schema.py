@@ -54,6 +54,8 @@ class Table:
 IMPRESSION, CLICK, REDEMPTION = "impression", "click", "redemption"
 EVENT_TYPES = (IMPRESSION, CLICK, REDEMPTION)
 YES, NO = "yes", "no"
+# What a question is about; any other is one of the survey's own, with named answers.
+ABOUT_CATEGORY, ABOUT_OFFER = "category:", "offer:"
 
 CUSTOMER_ID, OFFER_ID, ITEM_ID = "customer_id", "offer_id", "item_id"
 OCCURRED_AT, EVENT_TYPE, AMOUNT = "occurred_at", "event_type", "amount"

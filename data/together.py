@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from data.checks import Checked
 from data.schema import (
+    ABOUT_CATEGORY,
+    ABOUT_OFFER,
     CUSTOMER_ID,
     CUSTOMERS,
     EVENT_TYPE,
@@ -48,7 +50,7 @@ def _check_answers(checked: dict[str, Checked]) -> None:
     if SURVEY_ANSWERS.name not in checked:
         return
     table = checked[SURVEY_ANSWERS.name]
-    asked = table.frame["question"].str.startswith(("offer:", "category:"))
+    asked = table.frame["question"].str.startswith((ABOUT_CATEGORY, ABOUT_OFFER))
     odd = asked & ~table.frame["answer"].isin((YES, NO))
     table.reject_also(odd.to_numpy(dtype=bool), "answer", "is neither yes nor no")
     again = table.frame.duplicated([CUSTOMER_ID, "question"])

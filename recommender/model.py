@@ -10,12 +10,12 @@ import numpy as np
 from recommender.base import Query, Reading, Scorer, Source
 from recommender.collaborative import CollaborativeScorer
 from recommender.content import ContentScorer
+from recommender.facts import Encoders
 from recommender.features.corners import met_of
-from recommender.features.facts import Encoders
 from recommender.hybrid import Blend, Hybrid
+from recommender.outline import outline_of
 from recommender.popularity import PopularityScorer
 from recommender.scoring.mixing import Mix
-from recommender.scoring.outline import outline_of
 from recommender.scoring.parts import pairs_of
 from recommender.scoring.trait_scorer import TraitScorer
 from recommender.scoring.traits import TraitRidge

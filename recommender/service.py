@@ -16,7 +16,7 @@ from data.schema import OFFER_ID
 from recommender.base import HYBRID, POLICIES, RANDOM, Query, Source
 from recommender.bundle import Bundle
 from recommender.explanation import Explainer
-from recommender.features.facts import Facts
+from recommender.facts import Facts
 from recommender.model import Recommender
 from recommender.serving.asking import Asking
 from recommender.serving.candidates import Candidates

@@ -12,12 +12,11 @@ import scipy.sparse as sp
 
 from data.dataset import Dataset
 from data.idmap import IdMap
-from data.schema import CLICK, CUSTOMER_ID, NO, OFFER_ID, YES
+from data.schema import ABOUT_CATEGORY, ABOUT_OFFER, CLICK, CUSTOMER_ID, NO, OFFER_ID, YES
 from recommender.features.sparse import entries, rows_of
 from recommender.features.spending import Spending
 
 MOST_CATEGORIES, MOST_OFFERS = 24, 30
-CATEGORY, OFFER = "category:", "offer:"
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Survey:
     def offer_of(self, question: int, offer_rows: Mapping[str, int]) -> int | None:
         """Return the row of the offer that a question asks about; None where it asks otherwise."""
         kind, _, name = self.questions[question].partition(":")
-        return offer_rows.get(name) if kind + ":" == OFFER else None
+        return offer_rows.get(name) if kind + ":" == ABOUT_OFFER else None
 
     def updated(self, before: sp.csr_matrix, told: Sequence[Mapping[str, str]]) -> sp.csr_matrix:
         """Put answers in the place of what was known of the same questions.
@@ -100,8 +99,8 @@ def build_survey(dataset: Dataset) -> Survey:
     titles = offers["title"].fillna(pd.Series(offers.index, index=offers.index))
     return Survey(
         questions=(
-            *(CATEGORY + name for name in categories),
-            *(f"{OFFER}{offers.index[row]}" for row in popular),
+            *(ABOUT_CATEGORY + name for name in categories),
+            *(f"{ABOUT_OFFER}{offers.index[row]}" for row in popular),
         ),
         texts=(
             *(f"Are offers on {name.lower()} for you?" for name in categories),
@@ -130,7 +129,11 @@ def behave_as_answers(
     csr_matrix, shape (customers, 2 · questions)
     """
     active = np.flatnonzero((np.diff(history.indptr) > 0) | (spend.by_customer > 0))
-    names = [name.removeprefix(CATEGORY) for name in survey.questions if name.startswith(CATEGORY)]
+    names = [
+        name.removeprefix(ABOUT_CATEGORY)
+        for name in survey.questions
+        if name.startswith(ABOUT_CATEGORY)
+    ]
     offers = dataset.offers.set_index(OFFER_ID).reindex(dataset.offer_ids.ids)
     group = pd.Index(names, dtype="str").get_indexer(pd.Index(offers["category"]))
     inside = np.flatnonzero(group >= 0)
@@ -141,7 +144,7 @@ def behave_as_answers(
         spend.on(of_category), spend.by_customer
     )
     share = share[active].toarray()
-    about = [name.removeprefix(OFFER) for name in survey.questions[len(names) :]]
+    about = [name.removeprefix(ABOUT_OFFER) for name in survey.questions[len(names) :]]
     taken = history[active][:, dataset.offer_ids.rows(about)].toarray()
     usual = share.sum(axis=0) / max(1, len(active))
     yes = np.hstack([share > usual, taken > 0])

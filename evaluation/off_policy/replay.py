@@ -29,10 +29,10 @@ from evaluation.off_policy.estimators import (
 )
 from evaluation.off_policy.logged import Log, Shown, past_rates, read_log
 from evaluation.off_policy.overlap import Overlap, judge_overlap
-from evaluation.off_policy.weights import PolicyEstimate
 from evaluation.policy import position_model
 from evaluation.significance import Estimate, estimate_ratio
 from evaluation.splitting import Protocol, split_dataset
+from evaluation.weights import PolicyEstimate
 from recommender.base import POLICIES
 from recommender.bundle import Bundle
 from recommender.training import train

@@ -9,7 +9,15 @@ import numpy as np
 import pandas as pd
 
 from data.dataset import Dataset
-from data.schema import AGE, ANNUAL_INCOME, CUSTOMER_ID, CUSTOMERS, GENDER
+from data.schema import (
+    ABOUT_CATEGORY,
+    ABOUT_OFFER,
+    AGE,
+    ANNUAL_INCOME,
+    CUSTOMER_ID,
+    CUSTOMERS,
+    GENDER,
+)
 from recommender.features.demographics import (
     SEPARATOR,
     SIGNUP,
@@ -19,7 +27,6 @@ from recommender.features.demographics import (
     months_until,
 )
 from recommender.features.numbers import is_number, numbers_of
-from recommender.survey import CATEGORY, OFFER
 
 CITY = "city"
 AGES = (12.0, 18.0, 24.0, 30.0, 38.0, 46.0, 54.0, 62.0, 70.0)
@@ -92,7 +99,7 @@ def profiles_of(dataset: Dataset) -> pd.DataFrame:
     true, as a profile has; the last one counts, and what the table states counts more.
     """
     answers, customers = dataset.survey_answers, dataset.customers
-    own = ~answers["question"].str.startswith((CATEGORY, OFFER))
+    own = ~answers["question"].str.startswith((ABOUT_CATEGORY, ABOUT_OFFER))
     own &= ~answers["question"].isin([*CUSTOMERS.names, TENURE])
     if not own.any():
         return customers

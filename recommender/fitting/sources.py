@@ -14,9 +14,9 @@ from data.idmap import IdMap
 from data.schema import AMOUNT, CUSTOMER_ID, ITEM_ID, OFFER_ID
 from recommender.base import Query
 from recommender.content import PRIOR, ContentScorer, merchant_shares
+from recommender.facts import Encoders
 from recommender.features.attributes import build_attributes
 from recommender.features.demographics import Demographics
-from recommender.features.facts import Encoders
 from recommender.features.habits import responses_of
 from recommender.features.history import history_of
 from recommender.features.keys import KeySpace, build_keys

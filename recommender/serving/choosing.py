@@ -18,7 +18,7 @@ from scipy.special import expit
 from recommender.base import HYBRID, Query, Reading, Source
 from recommender.hybrid import Blend
 from recommender.model import Recommender
-from recommender.scoring.outline import Outline, outline
+from recommender.outline import Outline, outline
 from recommender.serving.lists import Ranked, Wish, stacked
 from recommender.serving.ranking import leaders, spread, top
 from recommender.serving.single_source import lists_of_one

@@ -11,7 +11,7 @@ import pandas as pd
 from data.schema import SPENDING_SCORE
 from recommender.base import Query
 from recommender.bundle import Bundle
-from recommender.features.facts import Encoders, Facts, features_of
+from recommender.facts import Encoders, Facts, features_of
 from recommender.features.sparse import picked
 from segmentation.features import FEATURES
 

@@ -19,7 +19,7 @@ from data.ingest import read_folder
 from data.recorded import read_database
 from data.store import Store
 from recommender.bundle import Bundle
-from recommender.features.facts import Facts
+from recommender.facts import Facts
 from recommender.service import Service
 from recommender.serving.lists import Wish
 from recommender.storage.model_folder import load, save

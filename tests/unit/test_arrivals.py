@@ -15,7 +15,7 @@ from data.dataset import Dataset
 from data.schema import OFFERS
 from recommender.base import Source
 from recommender.bundle import Bundle
-from recommender.features.facts import Facts
+from recommender.facts import Facts
 from recommender.service import Service
 from recommender.serving.arrivals import with_arrivals
 from recommender.serving.lists import Wish

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from recommender.base import Query
 from recommender.bundle import Bundle
-from recommender.features.facts import Facts
+from recommender.facts import Facts
 from recommender.model import Recommender
 from recommender.service import Service
 from recommender.serving.asking import Asking

@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 from recommender.base import Query, Source, stack
 from recommender.bundle import Bundle
 from recommender.hybrid import Blend, Hybrid
-from recommender.scoring.outline import outline
+from recommender.outline import outline
 from recommender.serving import choosing
 from recommender.serving.choosing import Chooser
 from recommender.serving.lists import Ranked, Wish

@@ -12,7 +12,7 @@ from data.dataset import Dataset
 from recommender.base import Query
 from recommender.batch import query_customers
 from recommender.bundle import Bundle
-from recommender.features.facts import Facts, features_of
+from recommender.facts import Facts, features_of
 from recommender.service import Service
 from recommender.serving.lists import Wish
 from recommender.serving.visitors import Visitor, queries

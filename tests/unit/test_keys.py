@@ -10,8 +10,8 @@ import pytest
 
 from data.dataset import Dataset
 from recommender.content import PRIOR, ContentScorer
+from recommender.facts import Encoders, Facts, features_of
 from recommender.features.attributes import build_attributes
-from recommender.features.facts import Encoders, Facts, features_of
 from recommender.features.keys import build_keys
 from recommender.features.likeness import fit_likeness
 from recommender.features.profile_columns import build_demographics

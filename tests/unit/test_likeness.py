@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from data.dataset import Dataset
 from recommender.base import Source
 from recommender.explanation import Explainer
-from recommender.features.facts import Facts
+from recommender.facts import Facts
 from recommender.features.likeness import PRIOR_SPREAD, fit_likeness
 from recommender.service import Service
 from recommender.serving.lists import Listed

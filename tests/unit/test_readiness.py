@@ -12,7 +12,7 @@ from data.dataset import Dataset
 from recommender.base import Source
 from recommender.bundle import Bundle
 from recommender.explanation import Explainer
-from recommender.features.facts import Facts
+from recommender.facts import Facts
 from recommender.features.keys import build_keys
 from recommender.features.readiness import find_readiness
 from recommender.service import Service

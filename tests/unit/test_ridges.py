@@ -8,10 +8,10 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from data.schema import ABOUT_CATEGORY, ABOUT_OFFER
 from recommender.bundle import Bundle
 from recommender.fitting import ridges
 from recommender.fitting.ridges import fit_ridges
-from recommender.survey import CATEGORY, OFFER
 
 
 def test_an_offer_called_as_a_category_that_is_asked_about_is_no_question(
@@ -21,8 +21,10 @@ def test_an_offer_called_as_a_category_that_is_asked_about_is_no_question(
     assert model is not None
     assert query is not None
     questions = model.encoders.survey.questions
-    category = next(name.removeprefix(CATEGORY) for name in questions if name.startswith(CATEGORY))
-    about = [name.removeprefix(OFFER) for name in questions if name.startswith(OFFER)]
+    category = next(
+        name.removeprefix(ABOUT_CATEGORY) for name in questions if name.startswith(ABOUT_CATEGORY)
+    )
+    about = [name.removeprefix(ABOUT_OFFER) for name in questions if name.startswith(ABOUT_OFFER)]
     ids = model.encoders.offer_ids.astype(object)
     ids[np.flatnonzero(~np.isin(model.encoders.offer_ids, about))[0]] = category
     names = ids.astype(np.str_)

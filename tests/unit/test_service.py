@@ -11,7 +11,7 @@ from data.dataset import valid_at
 from data.errors import BundleError, UsageError
 from recommender.base import POLICIES, Query
 from recommender.bundle import Bundle
-from recommender.features.facts import Facts
+from recommender.facts import Facts
 from recommender.service import Service
 from recommender.serving.candidates import Candidates
 from recommender.serving.lists import Listed, Wish

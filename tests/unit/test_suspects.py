@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from data.dataset import Dataset
 from data.errors import UsageError
 from recommender.bundle import Bundle
-from recommender.features.facts import Facts
+from recommender.facts import Facts
 from recommender.fitting.sources import fit_sources
 from recommender.past.thinning import without
 from recommender.recipe import Recipe

@@ -15,7 +15,7 @@ from recommender.base import Query, Source
 from recommender.bundle import Bundle
 from recommender.content import BOUND, PRIOR, ContentScorer
 from recommender.explanation import Explainer
-from recommender.features.facts import Facts
+from recommender.facts import Facts
 from recommender.features.keys import ITEM, TYPE
 from recommender.fitting.autoencoder import (
     CUSTOMER_POWER,

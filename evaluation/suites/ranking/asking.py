@@ -15,7 +15,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from data.dataset import Dataset
-from data.schema import CUSTOMER_ID, OFFER_ID
+from data.schema import ABOUT_OFFER, CUSTOMER_ID, OFFER_ID
 from evaluation.benchmark import Row
 from evaluation.suites.ranking.beside import measured, ndcg, paired, plain_lists
 from evaluation.suites.ranking.fixed import choose_fixed
@@ -116,7 +116,7 @@ def ask_adaptively(met: Interviewees, n: int) -> np.ndarray:
     Questions about categories are skipped. `NOT_ASKED` where the list was settled before.
     """
     survey, at = met.service.recommender.encoders.survey, met.service.bundle.moment
-    skipped = [question for question in survey.questions if not question.startswith("offer:")]
+    skipped = [question for question in survey.questions if not question.startswith(ABOUT_OFFER)]
     asked = np.full((len(met.people), n), NOT_ASKED)
     for place in range(n):
         query = met.told(asked)
@@ -130,7 +130,7 @@ def ask_most_popular(met: Interviewees, n: int) -> np.ndarray:
     """Ask everybody about the n offers that the others took most: shape (people, n)."""
     survey = met.service.recommender.encoders.survey
     names = met.offers[np.argsort(-met.popularity, kind="stable")[:n]]
-    asked = [survey.rows[f"offer:{name}"] for name in names]
+    asked = [survey.rows[ABOUT_OFFER + name] for name in names]
     return np.tile(asked, (len(met.people), 1))
 
 

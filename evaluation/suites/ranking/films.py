@@ -12,7 +12,7 @@ from sklearn.model_selection import KFold
 
 from data.dataset import Dataset
 from data.ingest import MAX_BAD
-from data.schema import CUSTOMER_ID, NO, OFFER_ID, YES
+from data.schema import ABOUT_OFFER, CUSTOMER_ID, NO, OFFER_ID, YES
 from data.sources.movielens import read_movielens
 from data.sources.movielens_files import find_layout
 from evaluation.benchmark import Row, at_least, not_measured
@@ -122,7 +122,7 @@ def ask(meeting: Meeting, n: int) -> Meeting:
     answers = pd.DataFrame(
         {
             CUSTOMER_ID: pairs.get_level_values(CUSTOMER_ID),
-            "question": "offer:" + pairs.get_level_values(OFFER_ID),
+            "question": ABOUT_OFFER + pairs.get_level_values(OFFER_ID),
             "answer": np.where(yes, YES, NO),
         }
     )
@@ -165,7 +165,7 @@ def _answered(meeting: Meeting) -> pd.DataFrame:
     answers = meeting.given.survey_answers
     yes = answers[answers["answer"] == YES]
     return pd.DataFrame(
-        {CUSTOMER_ID: yes[CUSTOMER_ID], OFFER_ID: yes["question"].str.removeprefix("offer:")}
+        {CUSTOMER_ID: yes[CUSTOMER_ID], OFFER_ID: yes["question"].str.removeprefix(ABOUT_OFFER)}
     )
 
 

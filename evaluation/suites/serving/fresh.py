@@ -13,7 +13,7 @@ from evaluation.benchmark import Row, at_least
 from evaluation.suites.serving.home import Home
 from evaluation.suites.serving.load import serve
 from evaluation.suites.serving.process import Server
-from recommender.features.facts import Facts
+from recommender.facts import Facts
 from recommender.service import Service
 from recommender.serving.lists import Wish
 from recommender.storage.model_folder import load
