@@ -18,20 +18,18 @@ from data.idmap import IdMap
 from data.schema import CUSTOMER_ID, OFFER_ID
 from recommender.base import Query
 from recommender.bundle import Bundle, Customers
-from recommender.features.demographics import Demographics
 from recommender.features.profile_columns import build_demographics, profiles_of
 from recommender.fitting.sources import find_segments, fit_sources
 from recommender.learning.tuning import tune
 from recommender.learning.weights import Within, learn, learn_within
 from recommender.model import Recommender
-from recommender.past.judging import Judged, judge
+from recommender.past.judging import Judged, Setting, judge
 from recommender.past.thinning import thin, told_of, without
 from recommender.past.validation import Fold, look_back
 from recommender.recipe import DEFAULT, Recipe
 from segmentation.anomaly import find_anomalies
-from segmentation.features import DAY, CustomerFeatures, customer_features
+from segmentation.features import DAY, customer_features
 from segmentation.kinds import FRAUD, KINDS
-from segmentation.kmeans import Segmentation
 from segmentation.segments import SegmentModel
 
 STEPS = 5
@@ -73,7 +71,7 @@ def train(
         There is nobody to learn from.
     """
     at = dataset.moment_after() if at is None else at
-    dataset = _told(dataset.before(at))
+    dataset = _read(dataset.before(at))
     if not len(dataset.customer_ids):
         raise DataError(
             f"No customer is known before {at.isoformat()}.",
@@ -90,28 +88,33 @@ def train(
         segmentation, problem = find_segments(features.values, None, seed, previous)
         anomalies, folds = odd.result(), [] if past is None else past.result()
     notes += [f"No segments: {problem}"] if segmentation is None else segmentation.notes
+    segments = None if segmentation is None else segmentation.model
     recommender: Recommender | None = None
     query: Query | None = None
-    if tries and not reason:
-        k = None if segmentation is None else segmentation.model.n_segments
-        tuned = tune(
-            folds,
-            _profile(dataset, at),
-            k=k,
-            tries=tries,
-            seed=seed,
-            suspects=_suspects(anomalies, recipe),
-            recipe=recipe,
-            on_step=on_step,
-        )
-        recipe = tuned.recipe
-        notes.append(tuned.told())
     if reason:
         notes.append(reason)
     else:
-        recommender, query = _recommender(
-            dataset, at, features, segmentation, anomalies, folds, recipe, seed, notes, on_step
-        )
+        k = None if segments is None else segments.n_segments
+        profile = build_demographics(profiles_of(dataset), at.value // 1000)
+        setting = Setting(k, seed, _suspects(anomalies, recipe), profile)
+        if tries:
+            tuned = tune(folds, setting, tries=tries, recipe=recipe, on_step=on_step)
+            recipe = tuned.recipe
+            notes.append(tuned.told())
+        on_step("validation")
+        trusted, left_out = _trusted(dataset, setting.suspects)
+        notes += [*left_out, *_told_of(folds, at)]
+        with _beside() as beside:
+            lessons = beside.submit(_learn_from, folds, setting, recipe)
+            on_step("sources")
+            fitted = fit_sources(
+                dataset, at, features.values, segments, seed, recipe, trusted, profile
+            )
+            judged, within = lessons.result()
+        on_step("hybrid")
+        with threadpool_limits(1, "blas"):
+            recommender = learn(fitted, judged, within, seed, recipe)
+        query = replace(fitted.query, flagged=_flagged(anomalies, fitted.ids))
     return Bundle(
         at=at.isoformat(),
         seed=seed,
@@ -120,7 +123,7 @@ def train(
         anomalies=anomalies,
         choice=pd.DataFrame() if segmentation is None else segmentation.choice.reset_index(),
         silhouette=float("nan") if segmentation is None else segmentation.silhouette,
-        segments=None if segmentation is None else segmentation.model,
+        segments=segments,
         recommender=recommender,
         recipe=recipe,
         customers=Customers(
@@ -133,7 +136,7 @@ def train(
     )
 
 
-def _told(dataset: Dataset) -> Dataset:
+def _read(dataset: Dataset) -> Dataset:
     """Leave out what training does not read: of many million rows every copy would hold it."""
     return replace(dataset, interactions=dataset.interactions.drop(columns=list(UNREAD)))
 
@@ -146,68 +149,37 @@ def _cannot_recommend(dataset: Dataset) -> str:
     return ""
 
 
-def _profile(dataset: Dataset, at: pd.Timestamp) -> Demographics:
-    """Find the columns of profiles, once for all moments, of which each knows some customers."""
-    return build_demographics(profiles_of(dataset), at.value // 1000)
-
-
-def _recommender(
-    dataset: Dataset,
-    at: pd.Timestamp,
-    features: CustomerFeatures,
-    segmentation: Segmentation | None,
-    anomalies: pd.DataFrame,
-    folds: list[Fold],
-    recipe: Recipe,
-    seed: int,
-    notes: list[str],
-    on_step: Callable[[str], None],
-) -> tuple[Recommender, Query]:
-    on_step("validation")
-    suspects = _suspects(anomalies, recipe)
+def _trusted(dataset: Dataset, suspects: frozenset[str]) -> tuple[Dataset, list[str]]:
+    """Leave out what is not to be learnt from, and say so."""
     honest = without(dataset, suspects)
-    trusted = thin(honest)
-    left_out = len(dataset.interactions) - len(honest.interactions)
-    if left_out:
+    trusted, notes = thin(honest), []
+    if left_out := len(dataset.interactions) - len(honest.interactions):
         notes.append(
             f"{left_out} interactions of customers flagged as possible fraud are not learnt from."
         )
     if trusted is not honest:
         notes.append(told_of(honest, trusted))
-    segments = None if segmentation is None else segmentation.model
-    k = None if segments is None else segments.n_segments
+    return trusted, notes
+
+
+def _told_of(folds: list[Fold], at: pd.Timestamp) -> list[str]:
+    """Say what is unusual about the moments that weights are learnt from."""
     if not folds:
-        notes.append("Too little was redeemed to learn weights from: the prior's stand.")
-    elif not folds[0].by_time:
-        notes.append("Time gives no cut: validation held out interactions at random.")
-    elif not folds[-1].by_time:
-        notes.append("Few came back: some interactions were held out at random as well.")
-    elif folds[-1].at == at:
-        notes.append(
+        return ["Too little was redeemed to learn weights from: the prior's stand."]
+    if not folds[0].by_time:
+        return ["Time gives no cut: validation held out interactions at random."]
+    if not folds[-1].by_time:
+        return ["Few came back: some interactions were held out at random as well."]
+    if folds[-1].at == at:
+        return [
             "The offers are known now, at past moments they were new: of late half of the "
             "customers were held out as well."
-        )
-    profile = _profile(dataset, at)
-    with _beside() as beside:
-        past = beside.submit(_learn_from, folds, k, seed, recipe, suspects, profile)
-        on_step("sources")
-        fitted = fit_sources(dataset, at, features.values, segments, seed, recipe, trusted, profile)
-        judged, within = past.result()
-    on_step("hybrid")
-    query = replace(fitted.query, flagged=_flagged(anomalies, fitted.ids))
-    with threadpool_limits(1, "blas"):
-        return learn(fitted, judged, within, seed, recipe), query
+        ]
+    return []
 
 
-def _learn_from(
-    folds: list[Fold],
-    k: int | None,
-    seed: int,
-    recipe: Recipe,
-    suspects: frozenset[str],
-    profile: Demographics,
-) -> tuple[list[Judged], Within]:
-    judged = [judge(fold, k, seed, recipe, suspects, profile) for fold in folds]
+def _learn_from(folds: list[Fold], setting: Setting, recipe: Recipe) -> tuple[list[Judged], Within]:
+    judged = [judge(fold, setting, recipe) for fold in folds]
     return judged, learn_within(judged)
 
 

@@ -13,11 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from recommender.base import Query
-from recommender.features.demographics import Demographics
 from recommender.learning.weights import learn, learn_within
 from recommender.learning.yardstick import compare, ndcg
 from recommender.model import Recommender
-from recommender.past.judging import Judged, judge
+from recommender.past.judging import Judged, Setting, judge
 from recommender.past.layout import Score, in_chunks, score_listed
 from recommender.past.validation import Fold
 from recommender.recipe import DEFAULT, Recipe
@@ -50,7 +49,8 @@ class Tuned:
     def told(self) -> str:
         """Say in a sentence what was found."""
         best = max(value for _, value in self.tried)
-        if self.recipe == DEFAULT:
+        usual = self.tried[0][0]
+        if self.recipe == usual:
             return (
                 f"Of {len(self.tried) - 1} tries none is surely better than the defaults "
                 f"(NDCG@10 {self.tried[0][1]:.4f}, the best try {best:.4f}): they stand."
@@ -58,19 +58,16 @@ class Tuned:
         changed = ", ".join(
             f"{name} {getattr(self.recipe, name):g}"
             for name in CHOICES
-            if getattr(self.recipe, name) != getattr(DEFAULT, name)
+            if getattr(self.recipe, name) != getattr(usual, name)
         )
         return f"Tuned: {changed} (NDCG@10 {best:.4f} instead of {self.tried[0][1]:.4f})."
 
 
 def tune(
     folds: Sequence[Fold],
-    profile: Demographics,
+    setting: Setting,
     *,
-    k: int | None,
     tries: int = 12,
-    seed: int = 0,
-    suspects: frozenset[str] = frozenset(),
     recipe: Recipe = DEFAULT,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Tuned:
@@ -80,19 +77,16 @@ def tune(
     ----------
     folds : sequence of Fold
         The moments.
-    profile : Demographics
-        The columns of profiles at all of them.
-    k : int or None
-        Number of segments.
+    setting : Setting
+        What they share.
     tries : int
         How many recipes beside the default are tried.
-    suspects : frozenset of str
-        Customers that are not learnt from.
     recipe : Recipe
         What is tried first, and varied.
     on_step : callable
         Told the name of each of the 1 + `tries` steps as it begins.
     """
+    seed = setting.seed
     random = np.random.default_rng(seed)
     recipes = [recipe]
     while len(recipes) <= tries:
@@ -102,7 +96,7 @@ def tune(
     values = []
     for number, one in enumerate(recipes):
         on_step(f"try {number} of {tries}" if number else "the defaults")
-        judged = [judge(fold, k, seed, one, suspects, profile) for fold in folds]
+        judged = [judge(fold, setting, one) for fold in folds]
         values.append(_judge(judged, one, seed))
     tried = tuple(
         (one, float(value.mean()) if len(value) else 0.0)

@@ -40,6 +40,28 @@ class Showings:
 
 
 @dataclass(frozen=True)
+class Setting:
+    """What is the same at all moments that a model learns from.
+
+    Attributes
+    ----------
+    k : int or None
+        Number of segments; None for no segments.
+    seed : int
+        The only source of chance.
+    suspects : frozenset of str
+        Customers that are not learnt from.
+    demographics : Demographics, optional
+        The columns of profiles; those of the customers known at each moment by default.
+    """
+
+    k: int | None = None
+    seed: int = 0
+    suspects: frozenset[str] = frozenset()
+    demographics: Demographics | None = None
+
+
+@dataclass(frozen=True)
 class Judged:
     """Sources fitted at a past moment with what was redeemed after it.
 
@@ -70,35 +92,25 @@ class Judged:
         return replace(self, lists=self.lists.take(kept), whole=self.whole.take(kept))
 
 
-def judge(
-    fold: Fold,
-    k: int | None,
-    seed: int = 0,
-    recipe: Recipe = DEFAULT,
-    suspects: frozenset[str] = frozenset(),
-    demographics: Demographics | None = None,
-) -> Judged:
+def judge(fold: Fold, setting: Setting, recipe: Recipe = DEFAULT) -> Judged:
     """Fit the sources to the past of a fold and lay out what happened after it.
 
     Parameters
     ----------
     fold : Fold
         The moment.
-    k : int or None
-        Number of segments; None for no segments.
+    setting : Setting
+        What it shares with other moments.
     recipe : Recipe
         Hyper-parameters.
-    suspects : frozenset of str
-        Customers that are not learnt from.
-    demographics : Demographics, optional
-        The columns of profiles that a model has which learns from this and other moments.
     """
+    k, seed, suspects = setting.k, setting.seed, setting.suspects
     features = customer_features(fold.past, fold.at).values
     found, _ = find_segments(features, k, seed) if k else (None, "")
     segments = None if found is None else found.model
     trusted = without(fold.past, suspects)
     fitted = fit_sources(
-        fold.past, fold.at, features, segments, seed, recipe, trusted, demographics
+        fold.past, fold.at, features, segments, seed, recipe, trusted, setting.demographics
     )
     ids, offers = fitted.ids, fold.past.offer_ids
     known = ids.known(fold.taken[CUSTOMER_ID])

@@ -10,7 +10,7 @@ from data.dataset import Dataset
 from recommender.fitting import collaborative as fitting
 from recommender.past import judging
 from recommender.past.at_random import bought_with
-from recommender.past.judging import judge
+from recommender.past.judging import Setting, judge
 from recommender.past.validation import fold_at, make_folds
 from recommender.training import train
 
@@ -37,7 +37,7 @@ def test_what_can_be_taken_once_only_is_not_learnt_from_when_taken_again(repeata
             ),
         }
     )
-    judged = judge(fold_at(dataset, CUT, END), None)
+    judged = judge(fold_at(dataset, CUT, END), Setting())
     before = judged.fitted.query.redeemed[judged.whole.rows].toarray() > 0
     again = before[np.arange(len(before))[:, None], judged.whole.columns]
     for taken, candidate in (
@@ -70,7 +70,7 @@ def test_where_showing_is_logged_all_that_was_shown_is_laid_out() -> None:
             "interactions": pd.concat([shown, taken], ignore_index=True),
         }
     )
-    judged = judge(fold_at(dataset, CUT, END), None)
+    judged = judge(fold_at(dataset, CUT, END), Setting())
     showings = judged.showings
     assert showings is not None
     assert judged.lists.candidate.all()
@@ -126,11 +126,11 @@ def test_a_large_catalogue_is_judged_by_many_lists_and_learnt_from_by_fewer(
         {"interactions": pd.DataFrame(interactions), "offers": pd.DataFrame(offers)}
     )
     (fold,) = make_folds(dataset, at + pd.Timedelta(days=1))
-    small = judge(fold, None)
+    small = judge(fold, Setting())
     assert len(small.whole.rows) == 10
     assert small.few() is small
     monkeypatch.setattr(fitting, "MOST_DENSE", 10)
-    large = judge(fold, None)
+    large = judge(fold, Setting())
     assert len(large.whole.rows) == len(large.lists.rows) == 50
     few = large.few()
     assert len(few.whole.rows) == 20

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from data.dataset import Dataset
-from recommender.past.judging import judge
+from recommender.past.judging import Setting, judge
 from recommender.past.outcomes import is_logged, outcomes_of
 from recommender.past.validation import fold_at, make_folds
 from recommender.service import Service
@@ -102,7 +102,7 @@ def test_what_is_taken_several_times_counts_each_time() -> None:
     fold = fold_at(dataset, START + pd.Timedelta(days=60), dataset.moment_after())
     assert fold.logged
     assert fold.shown["taken"].max() > 1
-    showings = judge(fold, None).showings
+    showings = judge(fold, Setting()).showings
     assert showings is not None
     assert showings.taken.sum() == fold.shown["taken"].sum()
     log = dataset.interactions
@@ -115,7 +115,7 @@ def test_suspects_teach_neither_what_they_took_nor_what_they_did_not() -> None:
     dataset = shown_again_and_again(apart=True)
     fold = fold_at(dataset, START + pd.Timedelta(days=60), dataset.moment_after())
     suspects = frozenset({"c000", "c007"})
-    judged = judge(fold, None, suspects=suspects)
+    judged = judge(fold, Setting(suspects=suspects))
     assert judged.showings is not None
     there = judged.fitted.ids.ids[judged.showings.lists.rows]
     assert len(there) > 100

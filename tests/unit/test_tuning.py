@@ -8,24 +8,25 @@ import pandas as pd
 import pytest
 
 from data.dataset import Dataset
-from recommender.features.demographics import Demographics
 from recommender.features.profile_columns import build_demographics
 from recommender.learning.tuning import CHOICES, tune
+from recommender.past.judging import Setting
 from recommender.past.validation import Fold, look_back
 from recommender.recipe import DEFAULT
 
 
 def moments_of(
-    dataset: Dataset, at: pd.Timestamp, seed: int = 0
-) -> tuple[list[Fold], Demographics]:
+    dataset: Dataset, at: pd.Timestamp, seed: int = 0, k: int | None = None
+) -> tuple[list[Fold], Setting]:
     profile = build_demographics(dataset.customers, at.value // 1000)
-    return look_back(dataset, at, seed), profile
+    return look_back(dataset, at, seed), Setting(k, seed, demographics=profile)
 
 
 def test_every_try_is_told_and_chance_does_not_win(small_dataset: Dataset) -> None:
     at = small_dataset.moment_after()
     steps: list[str] = []
-    found = tune(*moments_of(small_dataset.before(at), at), k=3, tries=2, on_step=steps.append)
+    moments = moments_of(small_dataset.before(at), at, k=3)
+    found = tune(*moments, tries=2, on_step=steps.append)
     assert steps == ["the defaults", "try 1 of 2", "try 2 of 2"]
     assert found.tried[0][0] == DEFAULT
     assert all(0 < value < 1 for _, value in found.tried)
@@ -38,19 +39,20 @@ def test_every_try_is_told_and_chance_does_not_win(small_dataset: Dataset) -> No
 def test_the_same_seed_tries_the_same(small_dataset: Dataset) -> None:
     at = small_dataset.moment_after()
     moments = moments_of(small_dataset, at, 5)
-    first, second = (tune(*moments, k=None, tries=1, seed=5) for _ in range(2))
+    first, second = (tune(*moments, tries=1) for _ in range(2))
     assert first == second
 
 
 def test_without_past_moments_the_defaults_stand(small_dataset: Dataset) -> None:
     empty = small_dataset.before(small_dataset.interactions["occurred_at"].min())
-    assert tune(*moments_of(empty, empty.moment_after()), k=None, tries=1).recipe == DEFAULT
+    assert tune(*moments_of(empty, empty.moment_after()), tries=1).recipe == DEFAULT
 
 
 def test_what_is_not_searched_stays_as_it_was_given(small_dataset: Dataset) -> None:
     empty = small_dataset.before(small_dataset.interactions["occurred_at"].min())
     recipe = replace(DEFAULT, learn_from_suspects=True)
     moments = moments_of(empty, empty.moment_after())
-    found = tune(*moments, k=None, tries=2, recipe=recipe)
+    found = tune(*moments, tries=2, recipe=recipe)
     assert all(one.learn_from_suspects for one, _ in found.tried)
     assert found.recipe == recipe
+    assert found.told().endswith("they stand.")
