@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from recommender.base import Query, Source
 from recommender.features.attributes import Attributes
-from recommender.features.keys import ITEM, MERCHANT, TYPE, KeySpace
+from recommender.features.keys import ITEM, MERCHANT, KeySpace
 from recommender.features.likeness import Likeness
 from recommender.scoring.mixing import Mix, Says
 from recommender.scoring.parts import Cells, Part, Product, Side, Table, features_at, rough_sums
@@ -40,8 +40,9 @@ class ContentScorer:
     - item: log(1 + money on the offer's items), in multiples of a typical amount;
     - type, category: the same by type and category, averaged over the offer's items, so that an
       offer of ten thousand items does not stand above all others;
-    - baskets: log(1 + transactions with the type), averaged likewise;
-    - recent: how lately one of the items was bought;
+    - baskets: log(1 + transactions with the type), averaged likewise; of an offer without items,
+      with what it states, its merchant or category, whichever is finer;
+    - recent: how lately one of the items was bought, or something of what it states;
     - merchant: log of the money on the merchant over what everyone's share of it lets expect;
     - liked: what the offer's attributes say, by what the customer took (see
       `recommender.features.likeness`);
@@ -139,7 +140,7 @@ class ContentScorer:
         if name == "would":
             return self._would(query).table()
         if name == "baskets":
-            counts = sp.csr_matrix(query.baskets[:, self.keys.rows_of(TYPE)])
+            counts = query.baskets.copy()
         else:
             counts = sp.csr_matrix(query.purchases[:, self.keys.rows_of(name)]) / self.keys.unit
         counts.data = np.log1p(counts.data)
@@ -172,13 +173,13 @@ class ContentScorer:
         return Side(self.likeness.points(self.attributes))
 
     def _offers(self, name: str) -> sp.csr_matrix:
-        level = {"baskets": TYPE, "recent": ITEM}.get(name, name)
-        return self.keys.offers_by_level[level]
+        if name == "baskets":
+            return self.keys.counted
+        return self.keys.dated if name == "recent" else self.keys.offers_by_level[name]
 
     def _recent(self, query: Query) -> np.ndarray:
-        """Find the most recent of each offer's items."""
-        offers = self._offers(ITEM)
-        own = query.recent[:, self.keys.rows_of(ITEM)].tocoo()
+        """Find the most recent of what each offer is for."""
+        offers, own = self.keys.dated, query.recent.tocoo()
         found = np.zeros((len(query), offers.shape[1]))
         width = np.diff(offers.indptr)[own.col]
         start = np.repeat(offers.indptr[own.col] - np.r_[0, np.cumsum(width)[:-1]], width)

@@ -3,12 +3,13 @@
 An offer applies to items; a purchase of the same item, of its type, its category, its merchant, is
 evidence of falling strength. Each such value that some offer has is a key, ``item:i1`` or
 ``category:travel``. A purchase counts for every key it has; an offer collects from its keys. Keys
-that no offer has are not kept. The type is the finest grouping of the items there is, by brand.
+that no offer has are not kept. The type is the finest grouping of the items there is, by brand. Of
+category and merchant the one of which there are more is the finer one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -30,10 +31,12 @@ class KeySpace:
 
     Attributes
     ----------
+    levels : tuple of str
+        The levels, the finest first.
     names : ndarray of str, shape (keys,)
         ``level:value``, grouped by level.
     level_of : ndarray of int, shape (keys,)
-        Position of each key's level in `LEVELS`.
+        Position of each key's level in `levels`.
     item_ids : ndarray of str, shape (items,)
         Items that have a key, sorted.
     item_keys : csr_matrix, shape (items, keys)
@@ -44,6 +47,7 @@ class KeySpace:
         A typical amount of money; spend is compared in multiples of it.
     """
 
+    levels: tuple[str, ...]
     names: np.ndarray
     level_of: np.ndarray
     item_ids: np.ndarray
@@ -68,14 +72,52 @@ class KeySpace:
 
     def rows_of(self, level: str) -> slice:
         """Return the rows of the keys of a level."""
-        first, end = np.searchsorted(self.level_of, [LEVELS.index(level), LEVELS.index(level) + 1])
+        place = self.levels.index(level)
+        first, end = np.searchsorted(self.level_of, [place, place + 1])
         return slice(int(first), int(end))
 
     @cached_property
     def offers_by_level(self) -> dict[str, sp.csr_matrix]:
         """The offers' part of each level: shape (keys of the level, offers)."""
         keys = sp.csr_matrix(self.offer_keys.T)
-        return {level: sp.csr_matrix(keys[self.rows_of(level)]) for level in LEVELS}
+        return {level: sp.csr_matrix(keys[self.rows_of(level)]) for level in self.levels}
+
+    @cached_property
+    def counted(self) -> sp.csr_matrix:
+        """What visits count for an offer: types, or the finest level it states: (keys, offers)."""
+        return self.first_named((TYPE, *self._stated))
+
+    @cached_property
+    def dated(self) -> sp.csr_matrix:
+        """What tells how lately was bought: items, or the finest level stated: (keys, offers)."""
+        return self.first_named((ITEM, *self._stated))
+
+    @cached_property
+    def counted_rows(self) -> frozenset[int]:
+        """The keys that are `counted` for some offer."""
+        return frozenset(np.flatnonzero(np.diff(self.counted.indptr)).tolist())
+
+    @cached_property
+    def dated_rows(self) -> frozenset[int]:
+        """The keys that are `dated` for some offer."""
+        return frozenset(np.flatnonzero(np.diff(self.dated.indptr)).tolist())
+
+    @property
+    def _stated(self) -> list[str]:
+        return [level for level in self.levels if level in STATED]
+
+    def first_named(self, levels: Sequence[str]) -> sp.csr_matrix:
+        """Return each offer's part of the first of some levels that it names: (keys, offers)."""
+        open_offers = np.ones(self.offer_keys.shape[0], dtype=bool)
+        parts = {level: sp.csr_matrix(part.shape) for level, part in self.offers_by_level.items()}
+        for level in levels:
+            part = self.offers_by_level[level]
+            here = open_offers & (np.asarray(part.sum(axis=0)).ravel() > 0)
+            parts[level] = part @ sp.diags_array(here.astype(np.float64))
+            open_offers &= ~here
+        found = sp.csr_matrix(sp.vstack([parts[level] for level in self.levels]))
+        found.eliminate_zeros()
+        return found
 
     def keys_of(self, purchase: Mapping[str, str | None]) -> list[int]:
         """Return the keys of one purchase with its item_id, category and merchant, if stated."""
@@ -106,8 +148,10 @@ def build_keys(dataset: Dataset) -> KeySpace:
         wanted.append(count.assign(level=level))
     pairs = pd.concat(wanted, ignore_index=True)
     pairs["key"] = pairs["level"] + ":" + pairs["value"].astype("str")
+    number = pairs.groupby("level")["key"].nunique().reindex(STATED, fill_value=0)
+    levels = (ITEM, TYPE, *number.sort_values(ascending=False, kind="stable").index)
     names, level_of = [], []
-    for row, level in enumerate(LEVELS):
+    for row, level in enumerate(levels):
         here = sorted(pairs.loc[pairs["level"] == level, "key"].unique())
         names += here
         level_of += [row] * len(here)
@@ -121,6 +165,7 @@ def build_keys(dataset: Dataset) -> KeySpace:
     item_ids, item_keys = _item_keys(dataset, values, index)
     amounts = dataset.transactions[AMOUNT]
     return KeySpace(
+        levels=levels,
         names=np.array(names, dtype=np.str_),
         level_of=np.array(level_of, dtype=np.int64),
         item_ids=item_ids,

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from data.dataset import Dataset, microseconds, transaction_numbers
 from data.idmap import IdMap
 from data.schema import AMOUNT, CUSTOMER_ID, ITEM_ID, OCCURRED_AT
-from recommender.features.keys import ITEM, STATED, TYPE, KeySpace
+from recommender.features.keys import STATED, KeySpace
 from recommender.features.sparse import rows_of
 from segmentation.features import DAY
 
@@ -29,9 +29,10 @@ class Purchases:
     spend : csr_matrix, shape (n, keys)
         Money per key, refunds taken off; never below zero.
     baskets : csr_matrix, shape (n, keys)
-        Transactions per key; at level type only.
+        Transactions per key; of keys that are `counted` for some offer.
     recent : csr_matrix, shape (n, keys)
-        2^(-age / half-life) of the last purchase, seen from the model's moment; items only.
+        2^(-age / half-life) of the last purchase, seen from the model's moment; of keys that are
+        `dated` for some offer.
     spent : csr_matrix, shape (n, 1)
         Money in all, whether or not it has a key.
     """
@@ -55,49 +56,78 @@ def purchases_of(dataset: Dataset, keys: KeySpace, customers: IdMap, moment: int
     lines = dataset.transactions
     owner = customers.rows(lines[CUSTOMER_ID])
     amount = lines[AMOUNT].to_numpy(dtype=np.float64)
+    when = microseconds(lines[OCCURRED_AT]).to_numpy(dtype=np.float64)
     item = pd.Index(keys.item_ids).get_indexer(pd.Index(lines[ITEM_ID]))
+    known, stated = item >= 0, _stated(lines, np.flatnonzero(item < 0), keys)
     shape = (len(customers), keys.n_keys)
-    known = item >= 0
 
-    def by_item(rows: np.ndarray, columns: np.ndarray, values: np.ndarray) -> sp.csr_matrix:
-        return sp.csr_matrix((values, (rows, columns)), (len(customers), len(keys.item_ids)))
+    def laid_out(rows: np.ndarray, columns: np.ndarray, values: np.ndarray) -> sp.csr_matrix:
+        return sp.csr_matrix((values, (rows, columns)), shape=shape)
 
-    spend = by_item(owner[known], item[known], amount[known]) @ keys.item_keys
-    index = pd.Index(keys.names)
-    rest = lines[~known]
-    for level in STATED:
-        stated = rest[level].notna().to_numpy()
-        key = index.get_indexer(pd.Index(level + ":" + rest.loc[stated, level]))
-        hit = key >= 0
-        if hit.any():
-            values, rows = amount[~known][stated][hit], owner[~known][stated][hit]
-            spend = spend + sp.csr_matrix((values, (rows, key[hit])), shape=shape)
-    bought = known & (amount >= 0)  # a refund is neither a transaction nor recent
-    types = _type_of_item(keys)[item[bought]]
-    typed = types >= 0
-    triple = pd.DataFrame(
-        {
-            "owner": owner[bought][typed],
-            "transaction": transaction_numbers(lines)[bought][typed],
-            "key": types[typed],
-        }
-    ).drop_duplicates()
-    baskets = sp.csr_matrix(
-        (np.ones(len(triple)), (triple["owner"].to_numpy(), triple["key"].to_numpy())), shape=shape
+    by_item = sp.csr_matrix(
+        (amount[known], (owner[known], item[known])), shape=(shape[0], len(keys.item_ids))
     )
-    when = microseconds(lines[OCCURRED_AT]).to_numpy(dtype=np.float64)[bought]
-    last = pd.Series(when).groupby([owner[bought], item[bought]]).max()
+    spend = by_item @ keys.item_keys + laid_out(owner[stated[0]], stated[1], amount[stated[0]])
+    bought = amount >= 0  # a refund is neither a transaction nor recent
+    line, key = _having(item, stated, keys.item_keys, keys.counted, bought)
+    visits = pd.DataFrame(
+        {"owner": owner[line], "transaction": transaction_numbers(lines)[line], "key": key}
+    ).drop_duplicates()
+    rows, columns = visits["owner"].to_numpy(), visits["key"].to_numpy()
+    line, key = _having(item, stated, keys.item_keys, keys.dated, bought)
+    last = pd.Series(when[line]).groupby([owner[line], key]).max()
     pairs = last.index.to_frame().to_numpy(dtype=np.int64).reshape(-1, 2)
-    itemwise = by_item(pairs[:, 0], pairs[:, 1], recency(last.to_numpy(dtype=np.float64), moment))
-    own = keys.item_keys[:, keys.rows_of(ITEM)]
     money = sp.csr_matrix((amount, (owner, np.zeros(len(owner), dtype=np.int64))), (shape[0], 1))
     return without_refunds(
         Purchases(
             spend=sp.csr_matrix(spend),
-            baskets=baskets,
-            recent=_padded(itemwise @ own, keys.rows_of(ITEM).start, keys.n_keys),
+            baskets=laid_out(rows, columns, np.ones(len(visits))),
+            recent=laid_out(
+                pairs[:, 0], pairs[:, 1], recency(last.to_numpy(dtype=np.float64), moment)
+            ),
             spent=money,
         )
+    )
+
+
+def _stated(lines: pd.DataFrame, rows: np.ndarray, keys: KeySpace) -> tuple[np.ndarray, np.ndarray]:
+    """Return lines, of some, and keys that they state themselves."""
+    index, rest = pd.Index(keys.names), lines.iloc[rows]
+    found: list[tuple[np.ndarray, np.ndarray]] = [(rows[:0], rows[:0])]
+    for level in STATED:
+        here = rest[level].notna().to_numpy()
+        key = index.get_indexer(pd.Index(level + ":" + rest.loc[here, level]))
+        found.append((rows[here][key >= 0], key[key >= 0]))
+    line, key = (np.concatenate(part) for part in zip(*found, strict=True))
+    return line, key
+
+
+def _having(
+    item: np.ndarray,
+    stated: tuple[np.ndarray, np.ndarray],
+    item_keys: sp.csr_matrix,
+    wanted: sp.csr_matrix,
+    bought: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return lines that were bought with their keys, of those that say something of an offer.
+
+    Parameters
+    ----------
+    item : ndarray of int, shape (lines,)
+        Below zero where none is known.
+    stated : tuple of ndarray
+        Lines of these, and the keys that they state.
+    wanted : csr_matrix, shape (keys, offers)
+        Empty for a key that says nothing.
+    """
+    here = np.flatnonzero(np.diff(wanted.indptr))
+    known = np.flatnonzero((item >= 0) & bought)
+    of_item = sp.csr_matrix(sp.csr_matrix(item_keys[:, here])[item[known]])
+    line, key = stated
+    said = bought[line] & np.isin(key, here)
+    return (
+        np.concatenate([np.repeat(known, np.diff(of_item.indptr)), line[said]]),
+        np.concatenate([here[of_item.indices], key[said]]),
     )
 
 
@@ -134,14 +164,15 @@ def _sums(lines: Iterable[Mapping[str, Any]], keys: KeySpace, moment: int) -> _S
         total += amount
         for key in keys.keys_of(line):
             spend[key] = spend.get(key, 0.0) + amount
-            if amount >= 0 and line.get(ITEM_ID) is not None:
-                if key in _rows(keys, TYPE):
-                    name = line.get("transaction_id") or f"line {number}"
-                    seen.setdefault(key, set()).add(str(name))
-                elif key in _rows(keys, ITEM):
-                    when = line.get(OCCURRED_AT)
-                    age = recency(np.array([moment if when is None else when]), moment)
-                    recent[key] = max(recent.get(key, 0.0), float(age[0]))
+            if amount < 0:
+                continue
+            if key in keys.counted_rows:
+                name = line.get("transaction_id") or f"line {number}"
+                seen.setdefault(key, set()).add(str(name))
+            if key in keys.dated_rows:
+                when = line.get(OCCURRED_AT)
+                age = recency(np.array([moment if when is None else when]), moment)
+                recent[key] = max(recent.get(key, 0.0), float(age[0]))
     baskets = {key: float(len(names)) for key, names in seen.items()}
     return _Sums(spend, baskets, recent, {0: total} if total else {})
 
@@ -181,22 +212,3 @@ def without_refunds(purchases: Purchases) -> Purchases:
     return Purchases(
         positive(purchases.spend), purchases.baskets, purchases.recent, positive(purchases.spent)
     )
-
-
-def _type_of_item(keys: KeySpace) -> np.ndarray:
-    """Return the type's key of every item, below zero where it has none."""
-    of_type = keys.item_keys[:, keys.rows_of(TYPE)].tocoo()
-    found = np.full(len(keys.item_ids), -1, dtype=np.int64)
-    found[of_type.row] = of_type.col + keys.rows_of(TYPE).start
-    return found
-
-
-def _rows(keys: KeySpace, level: str) -> range:
-    rows = keys.rows_of(level)
-    return range(rows.start, rows.stop)
-
-
-def _padded(matrix: sp.csr_matrix, start: int, width: int) -> sp.csr_matrix:
-    """Put columns at their place among all keys."""
-    part = sp.csr_matrix(matrix)
-    return sp.csr_matrix((part.data, part.indices + start, part.indptr), (part.shape[0], width))

@@ -32,14 +32,8 @@ class Spending:
 
     @classmethod
     def of(cls, purchases: sp.csr_matrix, keys: KeySpace) -> Spending:
-        """Count for an offer its items; if it names none, the first level that it does name."""
-        open_offers = np.ones(keys.offer_keys.shape[0], dtype=bool)
-        parts = []
-        for part in keys.offers_by_level.values():
-            here = open_offers & (np.asarray(part.sum(axis=0)).ravel() > 0)
-            parts.append(part @ sp.diags_array(here / keys.unit))
-            open_offers &= ~here
-        return cls(purchases, sp.csr_matrix(sp.vstack(parts)))
+        """Count for an offer its items; if it names none, the finest level that it does name."""
+        return cls(purchases, keys.first_named(keys.levels) / keys.unit)
 
     def rows(self, rows: np.ndarray) -> sp.csr_matrix:
         """Return what some customers spend: shape (rows, offers)."""

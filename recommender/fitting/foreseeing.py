@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
 from recommender.base import Query
-from recommender.features.keys import LEVELS, TYPE, KeySpace
+from recommender.features.keys import TYPE, KeySpace
 from recommender.fitting.autoencoder import mean_diagonal, placed, solve_autoencoder
 from recommender.scoring.would import Would, bought_at
 
@@ -46,8 +46,8 @@ def fit_would(query: Query, keys: KeySpace, seed: int = 0) -> Would:
 
 def level_of(keys: KeySpace) -> str:
     """Choose the level: types, or of those that have not too many keys the one with most."""
-    span = {level: keys.rows_of(level) for level in LEVELS}
+    span = {level: keys.rows_of(level) for level in keys.levels}
     count = {level: rows.stop - rows.start for level, rows in span.items()}
     if 0 < count[TYPE] <= MOST_KEYS:
         return TYPE
-    return max(LEVELS, key=lambda level: count[level] if count[level] <= MOST_KEYS else -1)
+    return max(keys.levels, key=lambda level: count[level] if count[level] <= MOST_KEYS else -1)

@@ -78,7 +78,7 @@ def learn(
     # A lift is held to its share of a log-odds, whatever the spread of the offers' rates.
     held = _repeats(judged) / units(float(prior.scale[-1])) ** 2
     strength = recipe.strength * held[:, None]
-    most = limits(float(prior.scale[-1]))
+    most = limits(float(prior.scale[-1]), recommender.popularity.rated)
     tried = [
         tried_of(model, part.fitted, part.showings, seed)
         for model, part in zip(past, judged, strict=True)

@@ -1,4 +1,4 @@
-"""What is learnt from: nothing of suspects, and of a machine no more than of twenty others.
+"""What is learnt from: nothing of suspects, and of a machine no more than of one of the others.
 
 A tester, a crawler or an account that many people share may be shown more than everybody else
 together: rates, habits and probabilities would be theirs. What is known of them stays as it is;
@@ -40,14 +40,14 @@ def thin(dataset: Dataset) -> Dataset:
     -------
     Dataset
         Of a customer who was shown more than `BEYOND` times as much as usual, an even part of the
-        interactions of each type.
+        interactions of each type, as large as what is usual.
     """
     events = dataset.interactions
     shown = events.loc[(events[EVENT_TYPE] == IMPRESSION).to_numpy(), CUSTOMER_ID].value_counts()
     if len(shown) < FEWEST:
         return dataset
-    most = BEYOND * float(shown[shown <= shown.quantile(USUAL)].mean())
-    beyond = shown[shown > most]
+    usual = float(shown[shown <= shown.quantile(USUAL)].mean())
+    beyond = shown[shown > BEYOND * usual]
     if beyond.empty:
         return dataset
     theirs = np.flatnonzero(events[CUSTOMER_ID].isin(beyond.index))
@@ -55,7 +55,7 @@ def thin(dataset: Dataset) -> Dataset:
     theirs = theirs[order.index.to_numpy()]
     rows = events.iloc[theirs]
     place = rows.groupby([CUSTOMER_ID, EVENT_TYPE]).cumcount().to_numpy()
-    share = most / rows[CUSTOMER_ID].map(beyond).to_numpy(dtype=np.float64)
+    share = usual / rows[CUSTOMER_ID].map(beyond).to_numpy(dtype=np.float64)
     kept = np.ones(len(events), dtype=bool)
     kept[theirs] = np.floor((place + 1) * share) > np.floor(place * share)
     return replace(dataset, interactions=events[kept])

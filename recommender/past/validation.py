@@ -111,7 +111,8 @@ def make_folds(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
         return []
     events = dataset.takings(kind)
     moments, horizon = choose_moments(dataset, kind, at)
-    found = [_fold(dataset, events, moment, horizon) for moment in moments]
+    # Of what comes after the data nothing is seen: no showing has aged by it.
+    found = [_fold(dataset, events, moment, min(moment + horizon, at)) for moment in moments]
     if any(fold.logged for fold in found) and were_newer(dataset, moments, at):
         found += _half_fold(dataset, events, moments[-1], at, seed)
     # What was shown next would decide over pairs held out where showing is logged.
@@ -129,23 +130,22 @@ def fold_at(dataset: Dataset, moment: pd.Timestamp, until: pd.Timestamp) -> Fold
     later = window.interactions[window.interactions[OCCURRED_AT] >= moment]
     redeemed = bool((later[EVENT_TYPE] == REDEMPTION).any())
     events = later[later[EVENT_TYPE] == (REDEMPTION if redeemed else CLICK)]
-    return _fold(window, events, moment, until - moment)
+    return _fold(window, events, moment, until)
 
 
 def _covered(
-    dataset: Dataset, events: pd.DataFrame, moment: pd.Timestamp, horizon: pd.Timedelta
+    dataset: Dataset, events: pd.DataFrame, moment: pd.Timestamp, until: pd.Timestamp
 ) -> pd.DataFrame:
-    inside = (events[OCCURRED_AT] >= moment) & (events[OCCURRED_AT] < moment + horizon)
+    inside = (events[OCCURRED_AT] >= moment) & (events[OCCURRED_AT] < until)
     valid = dataset.offers.loc[valid_at(dataset.offers, moment), OFFER_ID]
     return events[inside & events[OFFER_ID].isin(valid)]
 
 
 def _fold(
-    dataset: Dataset, events: pd.DataFrame, moment: pd.Timestamp, horizon: pd.Timedelta
+    dataset: Dataset, events: pd.DataFrame, moment: pd.Timestamp, until: pd.Timestamp
 ) -> Fold:
     pair = [CUSTOMER_ID, OFFER_ID]
-    taken = _covered(dataset, events, moment, horizon)[pair].drop_duplicates()
-    until = moment + horizon
+    taken = _covered(dataset, events, moment, until)[pair].drop_duplicates()
     log = dataset.interactions
     counts = _showings(
         dataset, log[(log[OCCURRED_AT] >= moment) & (log[OCCURRED_AT] < until)], until

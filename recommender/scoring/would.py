@@ -16,7 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender.base import Query
-from recommender.features.keys import TYPE, KeySpace
+from recommender.features.keys import KeySpace
 
 LEAST = 1e-12  # length of what was bought, that nothing is divided by zero
 
@@ -62,7 +62,7 @@ class Would:
 
 def bought_at(query: Query, keys: KeySpace, level: str) -> sp.csr_matrix:
     """Return log(1 + transactions) at a level, or of money where those are not counted."""
-    if level == TYPE:
+    if keys.counted[keys.rows_of(level)].nnz:
         bought = sp.csr_matrix(query.baskets[:, keys.rows_of(level)])
     else:
         bought = sp.csr_matrix(query.purchases[:, keys.rows_of(level)] / keys.unit)

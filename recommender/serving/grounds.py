@@ -9,7 +9,6 @@ import numpy as np
 
 from recommender.base import Query, Source
 from recommender.content import PRIOR
-from recommender.features.keys import LEVELS
 from recommender.model import Recommender
 from recommender.scoring.traits import traits_of
 
@@ -28,7 +27,7 @@ class Ground:
     def levels(self) -> list[int]:
         """The first purchase key of each level."""
         keys = self.recommender.content.keys
-        return [keys.rows_of(level).start for level in LEVELS]
+        return [keys.rows_of(level).start for level in keys.levels]
 
     @cached_property
     def attributes(self) -> list[tuple[str, np.ndarray]]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from recommender.features.keys import ITEM, LEVELS, STATED, KeySpace
+from recommender.features.keys import ITEM, STATED, KeySpace
 from recommender.popularity import Expectation
 from recommender.scoring.traits import Relatives
 from recommender.serving.widening import Places, with_lines
@@ -50,11 +50,11 @@ def aim_of(offer: Mapping[str, Any], items: Iterable[str], keys: KeySpace) -> Ai
     of its items says it.
     """
     own = tuple(dict.fromkeys(items))
-    found: dict[str, Counter[str]] = {level: Counter() for level in LEVELS}
+    found: dict[str, Counter[str]] = {level: Counter() for level in keys.levels}
     found[ITEM].update(f"{ITEM}:{item}" for item in own)
     for row in (keys.item_rows[item] for item in own if item in keys.item_rows):
         for key in keys.item_keys.indices[slice(*keys.item_keys.indptr[row : row + 2])]:
-            level = LEVELS[keys.level_of[key]]
+            level = keys.levels[keys.level_of[key]]
             if level != ITEM:
                 found[level][str(keys.names[key])] += 1
     for level in STATED:
@@ -93,7 +93,7 @@ def wider_keys(keys: KeySpace, aims: Sequence[Aim]) -> tuple[KeySpace, Places, P
     rows = [item_places.rows[item] for item in mine]
     columns = [key_places.rows[f"{ITEM}:{item}"] for item in mine]
     own = sp.csr_matrix((np.ones(len(mine)), (rows, columns)), shape=item_keys.shape)
-    level_of = [LEVELS.index(str(key).partition(":")[0]) for key in key_places.names]
+    level_of = [keys.levels.index(str(key).partition(":")[0]) for key in key_places.names]
     return (
         replace(
             keys,
@@ -123,14 +123,14 @@ def with_aims(matrix: sp.csr_matrix, rows: np.ndarray, aims: Sequence[Aim], keys
 def log_rate_of(aim: Aim, keys: KeySpace, expectation: Expectation) -> float:
     """Expect the log rate that everybody redeems an offer with.
 
-    As in training the spend on its items speaks; for an offer that names none, the first level
-    that it does name. Items nothing is known of are taken to be like those that are known.
+    As in training the spend on its items speaks; for an offer that names none, the finest
+    level that it does name. Items nothing is known of are taken to be like those that are known.
     """
     own = [keys.item_rows[item] for item in aim.items if item in keys.item_rows]
     by_item = expectation.item_money[own]
     if not np.isnan(by_item).all():
         return expectation.log_rate(float(np.nanmean(by_item)) * len(aim.items))
-    for level in LEVELS[1:]:
+    for level in keys.levels[1:]:
         rows, share = _known(aim, level, keys)
         money = expectation.key_money[rows] * share
         if not np.isnan(money).all():
@@ -182,7 +182,7 @@ def _interest_behind(
                 money if own[0] < keys.rows_of(ITEM).stop else float(expectation.key_money[own[0]])
             )
             weight[int(own[0])] += min(1.0, money / max(whole, 1e-12))
-    for level in LEVELS[1:]:
+    for level in keys.levels[1:]:
         if not weight:
             rows, share = _known(aim, level, keys)
             weight.update(dict(zip(rows.tolist(), share.tolist(), strict=True)))
@@ -198,7 +198,7 @@ def _known(aim: Aim, level: str, keys: KeySpace) -> tuple[np.ndarray, np.ndarray
 
 def _among_levels(keys: KeySpace, wanted: Iterable[str]) -> Places:
     """Sort keys in, each among those of its level."""
-    more = sorted(wanted, key=lambda key: (LEVELS.index(key.partition(":")[0]), key))
+    more = sorted(wanted, key=lambda key: (keys.levels.index(key.partition(":")[0]), key))
     at = []
     for key in more:
         here = keys.rows_of(key.partition(":")[0])

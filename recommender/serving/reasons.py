@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from recommender.base import Source
-from recommender.features.keys import ITEM, LEVELS
+from recommender.features.keys import ITEM
 from recommender.features.numbers import around
 from recommender.features.sparse import entries
 from recommender.serving.grounds import People
@@ -95,10 +95,10 @@ class Said:
         if not bought:
             return self._liked(row)
         level = bisect_right(self._ground.levels, min(bought)) - 1
-        rows = keys.rows_of(LEVELS[level])
+        rows = keys.rows_of(keys.levels[level])
         spent = {key: money[key] for key in bought if key < rows.stop}
         top = str(keys.names[max(spent, key=lambda key: spent[key])]).partition(":")[2]
-        name = LEVELS[level]
+        name = keys.levels[level]
         what = "the very items of this offer" if name == ITEM else f"{top} ({name})"
         return f"You spent {sum(spent.values()):,.2f} on {what}."
 

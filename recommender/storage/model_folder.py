@@ -30,7 +30,7 @@ from recommender.storage.frames import decode_frame, encode_frame
 from recommender.storage.versions import CURRENT, current_version, make_current, sync_folder, write
 from segmentation.segments import SegmentModel
 
-FORMAT = 13
+FORMAT = 14
 FRAMES = ("offers", "anomalies", "choice")
 # The files that hold people: an erasure puts others in their places, under names of their own.
 OF_PEOPLE = ("customers.npz", "customers.json", "anomalies.npz", "anomalies.json")

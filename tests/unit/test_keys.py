@@ -15,7 +15,8 @@ from recommender.features.attributes import build_attributes
 from recommender.features.keys import build_keys
 from recommender.features.likeness import fit_likeness
 from recommender.features.profile_columns import build_demographics
-from recommender.features.purchases import HALF_LIFE, purchases_of
+from recommender.features.purchases import HALF_LIFE, purchases_of, purchases_of_people
+from recommender.features.spending import Spending
 from recommender.fitting.foreseeing import fit_would
 from recommender.survey import Survey
 
@@ -96,7 +97,7 @@ def test_money_reaches_every_key_of_a_purchase() -> None:
     keys = build_keys(dataset)
     found = purchases_of(dataset, keys, dataset.customer_ids, WHEN.value // 1000)
     np.testing.assert_array_equal(found.spend.toarray(), [[3.0, 5.0, 0.0], [0.0, 0.0, 50.0]])
-    np.testing.assert_array_equal(found.recent.toarray(), [[1, 0, 0], [0, 0, 0]])
+    np.testing.assert_array_equal(found.recent.toarray(), [[1, 1, 0], [0, 0, 1]])
     np.testing.assert_array_equal(found.spent.toarray(), [[5.0], [0.0]])
 
 
@@ -134,6 +135,59 @@ def test_one_person_at_the_door_gets_what_the_table_gives() -> None:
     )  # fmt: skip
     query = encoders.query_people([facts], features_of(facts, WHEN)[None], encoders.nothing_known)
     np.testing.assert_array_equal(query.purchases.toarray(), [[3.0, 5.0, 0.0]])
+
+
+def of_merchants(transactions: pd.DataFrame) -> Dataset:
+    """Offers of merchants and categories, and purchases that name no item."""
+    offers = pd.DataFrame(
+        {
+            "offer_id": ["cafe", "diner", "shop"],
+            "category": ["food", "food", "clothes"],
+            "merchant": ["Cafe", "Diner", "Shop"],
+        }
+    )
+    return Dataset.of({"offers": offers, "transactions": transactions})
+
+
+def visits(merchants: list[str], amounts: list[float], days: list[int]) -> pd.DataFrame:
+    category = {"Cafe": "food", "Diner": "food", "Shop": "clothes"}
+    return pd.DataFrame(
+        {
+            "customer_id": "ann",
+            "occurred_at": [WHEN - pd.Timedelta(days=day) for day in days],
+            "amount": amounts,
+            "merchant": merchants,
+            "category": [category[name] for name in merchants],
+        }
+    )
+
+
+def test_without_items_visits_and_how_lately_count_by_the_finest_that_offers_state() -> None:
+    lines = visits(["Cafe", "Cafe", "Diner", "Cafe"], [3, 4, 90, -2], [60, 90, 0, 0])
+    dataset = of_merchants(lines)
+    keys, moment = build_keys(dataset), WHEN.value // 1000
+    assert keys.levels == ("item", "type", "merchant", "category")
+    found = purchases_of(dataset, keys, dataset.customer_ids, moment)
+    rows = [keys.key_rows[f"merchant:{name}"] for name in ("Cafe", "Diner", "Shop")]
+    assert found.baskets[:, rows].toarray().ravel().tolist() == [2.0, 1.0, 0.0]
+    np.testing.assert_allclose(found.recent[:, rows].toarray().ravel(), [0.5, 1.0, 0.0])
+    assert found.baskets.nnz == found.recent.nnz == 2  # nothing by category
+    told = [
+        {"merchant": row.merchant, "category": row.category, "amount": row.amount,
+         "occurred_at": row.occurred_at.value // 1000}
+        for row in lines.itertuples()
+    ]  # fmt: skip
+    alone = purchases_of_people([told], keys, moment)
+    for name in ("spend", "baskets", "recent"):
+        np.testing.assert_allclose(getattr(alone, name).toarray(), getattr(found, name).toarray())
+    spend = Spending.of(found.spend, keys).rows(np.array([0])).toarray()[0]
+    np.testing.assert_allclose(spend * keys.unit, [5.0, 90.0, 0.0])
+
+
+def test_where_all_offers_are_of_one_merchant_the_category_is_finer() -> None:
+    dataset = of_merchants(visits(["Cafe"], [3], [0]))
+    keys = build_keys(replace(dataset, offers=dataset.offers.assign(merchant="Us")))
+    assert keys.levels == ("item", "type", "category", "merchant")
 
 
 def test_content_ranks_what_the_customer_buys() -> None:

@@ -169,3 +169,24 @@ def test_showing_is_logged_where_most_of_what_was_taken_was_shown() -> None:
     pairs = pd.DataFrame({"customer_id": ["a", "a", "b"], "offer_id": ["x", "y", "x"]})
     assert is_logged(pairs, pairs.head(2))
     assert not is_logged(pairs, pairs.head(1))
+
+
+def test_nothing_that_was_shown_has_aged_beyond_the_data() -> None:
+    random = np.random.default_rng(0)
+    n, end = 20_000, START + pd.Timedelta(days=90)
+    # A campaign of the last days; what it leads to comes a week later, of which little is seen.
+    day = np.where(random.random(n) < 0.5, random.uniform(84, 90, n), random.uniform(0, 90, n))
+    rows = pd.DataFrame(
+        {
+            "customer_id": [f"c{one:04}" for one in random.integers(0, 2000, n)],
+            "offer_id": [f"o{one}" for one in random.integers(0, 40, n)],
+            "event_type": "impression",
+            "occurred_at": START + pd.to_timedelta(day, "D"),
+        }
+    )
+    taken = rows[random.random(n) < 0.2].assign(event_type="redemption")
+    taken["occurred_at"] += pd.to_timedelta(random.exponential(7, len(taken)), "D")
+    table = pd.DataFrame({"offer_id": rows["offer_id"].unique(), "repeatable": True})
+    whole = Dataset.of({"offers": table, "interactions": pd.concat([rows, taken])})
+    for fold in make_folds(whole.before(end), end):
+        assert fold.shown["taken"].sum() / fold.shown["n"].sum() == pytest.approx(0.2, rel=0.2)

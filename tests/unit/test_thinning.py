@@ -1,4 +1,4 @@
-"""One account that is shown more than all others together teaches no more than twenty of them."""
+"""One account that is shown more than all others together teaches no more than one of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from data.dataset import Dataset
 from recommender.base import HYBRID
 from recommender.batch import recommend_batch
-from recommender.past.thinning import BEYOND, thin, told_of
+from recommender.past.thinning import thin, told_of
 from recommender.service import Service
 from recommender.serving.lists import Wish
 from recommender.training import train
@@ -61,12 +61,12 @@ def test_an_even_part_of_what_a_machine_did_is_kept(each: int) -> None:
     pd.testing.assert_frame_equal(kept[kept["customer_id"] != "machine"], before[others])
     count = kept.loc[kept["customer_id"] == "machine", "event_type"].value_counts()
     was = before.loc[~others, "event_type"].value_counts()
-    assert count["impression"] == pytest.approx(BEYOND * 30, abs=1)
+    assert count["impression"] == pytest.approx(30, abs=1)  # as of one of the others
     assert count["redemption"] / count["impression"] == pytest.approx(
-        was["redemption"] / was["impression"], rel=0.02
+        was["redemption"] / was["impression"], abs=1 / 30
     )
     days = (kept.loc[kept["customer_id"] == "machine", "occurred_at"] - START).dt.days
-    assert days.mean() == pytest.approx(100, abs=5)  # of all times
+    assert days.mean() == pytest.approx(100, abs=10)  # of all times
     assert "1 customer shown" in told_of(whole, thinned)
 
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from data.dataset import Dataset
+from recommender.facts import Facts
 from recommender.fitting.trend import trend_of
+from recommender.service import Service
+from recommender.serving.lists import Wish
+from recommender.training import train
 
 AT = pd.Timestamp("2024-07-01", tz="UTC")
 
@@ -62,3 +67,27 @@ def test_a_late_beginning_is_no_trend() -> None:
 def test_what_nobody_took_has_no_trend() -> None:
     assert trend_of(dataset_of({"a": [], "b": [3, 9]}), AT)[0] == 0
     assert (trend_of(dataset_of({"a": []}), AT) == 0).all()
+
+
+def test_where_showing_is_logged_strangers_get_what_is_liked_of_late() -> None:
+    random = np.random.default_rng(0)
+    n, offers = 12_000, [f"o{one}" for one in range(8)]
+    place, day = random.integers(0, 8, n), random.uniform(0, 120, n)
+    # The first half is liked ever less, the other half ever more.
+    change = np.where(place < 4, -1.0, 1.0) * (day / 60 - 1)
+    rows = pd.DataFrame(
+        {
+            "customer_id": [f"c{one % 600}" for one in range(n)],
+            "offer_id": np.array(offers)[place],
+            "event_type": "impression",
+            "occurred_at": AT - pd.Timedelta(days=120) + pd.to_timedelta(day, "D"),
+        }
+    )
+    taken = rows[random.random(n) < expit(-2.0 + 1.5 * change)].assign(event_type="redemption")
+    taken["occurred_at"] += pd.Timedelta(minutes=5)
+    table = pd.DataFrame({"offer_id": offers, "repeatable": True})
+    dataset = Dataset.of({"offers": table, "interactions": pd.concat([rows, taken])})
+    service = Service(train(dataset, at=AT))
+    [listing] = service.recommend(service.query("new", Facts(), AT), Wish(at=AT, n=8))
+    best = [service.shown(one.row)[0] for one in listing.offers[:4]]
+    assert sorted(best) == offers[4:]
