@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -111,9 +112,9 @@ def check_rows(raw: pd.DataFrame, table: Table, file: str) -> Checked:
         if column.name in raw.columns:
             typed[column.name] = _typed(raw[column.name], column, file, reasons, notes)
     for name in raw.columns.difference(list(table.names)):
-        if _is_binary(raw[name]):
+        if (held := _unreadable(raw[name])) is not None:
             typed = typed.drop(columns=name)
-            notes.append(f"{file}: column {str(name)!r} holds binary data and is left out.")
+            notes.append(f"{file}: column {str(name)!r} holds {held} and is left out.")
         elif _is_text(raw[name]):
             typed[name] = raw[name].mask(raw[name].isin(MISSING))
     good = np.ones(len(raw), dtype=bool)
@@ -161,10 +162,15 @@ def _is_text(values: pd.Series) -> bool:
     return bool(pd.api.types.is_string_dtype(values) or pd.api.types.is_object_dtype(values))
 
 
-def _is_binary(values: pd.Series) -> bool:
-    """Tell whether a column holds bytes, as of a photo or a hash."""
+def _unreadable(values: pd.Series) -> str | None:
+    """Say what a column holds that no value of a table is: bytes, as of a photo, or lists."""
     stated = values.dropna() if values.dtype == object else values.iloc[:0]
-    return any(isinstance(value, bytes | bytearray) for value in stated.iloc[:100])
+    for value in stated.iloc[:100]:
+        if isinstance(value, bytes | bytearray):
+            return "binary data"
+        if not isinstance(value, Hashable):
+            return "several values in one"
+    return None
 
 
 def _typed(

@@ -125,6 +125,18 @@ def test_a_whole_world_can_be_loaded_twice(
         assert store.counts() == {name: len(small_world[name]) for name in COUNTS}
 
 
+@pytest.mark.parametrize("name", ["id", "name", "of", "value", "variable"])
+@pytest.mark.parametrize("table", ["customers", "offers", "items"])
+def test_an_own_column_may_have_any_name(store: Store, table: str, name: str) -> None:
+    frame = small_dataset().tables()[table]
+    own = frame.assign(**{name: ["x", None], "size": [3, 4], "share": [0.5, None]})
+    store.load(Dataset.of({table: own}))
+    read = store.read_tables()[table]
+    expected = own[[name, "size", "share"]].astype("object")
+    pd.testing.assert_frame_equal(read[expected.columns].astype("object"), expected)
+    assert [type(value) for value in read["size"]] == [int, int]
+
+
 @pytest.mark.parametrize("step", [1, 2, 3, 4])
 def test_loading_is_whole_or_nothing(store: Store, step: int) -> None:
     told: list[str] = []

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.checks import Checked, check_columns, check_rows
+from data.dataset import Dataset
 from data.errors import DataError
 from data.schema import CUSTOMERS, INTERACTIONS, ITEMS, OFFERS, TABLES, TRANSACTIONS, Kind, Table
 
@@ -198,6 +199,14 @@ def test_bytes_are_left_out_and_said_so() -> None:
     checked = check(CUSTOMERS, customer_id=["a", "b"], photo=[None, b"\x00\xff"])
     assert "photo" not in checked.frame
     assert any("'photo' holds binary data" in note for note in checked.notes)
+
+
+@pytest.mark.parametrize("value", [["de", "en"], np.array(["de"]), {"first": "de"}])
+def test_a_column_of_lists_is_left_out_and_said_so(value: object) -> None:
+    checked = check(CUSTOMERS, customer_id=["a", "b"], languages=[None, value])
+    assert "languages" not in checked.frame
+    assert any("'languages' holds several values in one" in note for note in checked.notes)
+    assert Dataset.of({"customers": checked.frame}).fingerprint
 
 
 @pytest.mark.parametrize("zone", [None, "UTC", "Europe/Paris"])
