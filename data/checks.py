@@ -106,6 +106,9 @@ def check_rows(raw: pd.DataFrame, table: Table, file: str) -> Checked:
     """
     raw = raw.reset_index(drop=True)
     notes = check_columns([str(name) for name in raw.columns], table, file)
+    for name in raw.columns[[isinstance(kind, pd.CategoricalDtype) for kind in raw.dtypes]]:
+        # A column written as categories is text, or numbers, like any other.
+        raw[name] = raw[name].astype("object").infer_objects()
     reasons: list[tuple[np.ndarray, str, str]] = []
     typed = raw.copy(deep=False)
     for column in table.columns:

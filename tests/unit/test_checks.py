@@ -299,6 +299,20 @@ def test_categorical_columns_are_read_like_text() -> None:
     assert checked.frame["customer_id"].tolist() == ["a", "c"]
 
 
+def test_categorical_columns_of_the_owners_are_what_they_hold() -> None:
+    checked = check(
+        ITEMS,
+        item_id=["a", "b"],
+        brand=pd.Categorical([" own", "NA"]),
+        shelf=pd.Categorical(["s1", "NA"]),
+        level=pd.Categorical([3, 5]),
+    )
+    told = checked.frame[["brand", "shelf", "level"]]
+    assert [str(kind) for kind in told.dtypes] == ["str", "str", "int64"]
+    assert told.iloc[0].tolist() == ["own", "s1", 3]
+    assert told.isna().iloc[1].tolist() == [True, True, False]
+
+
 def test_flags_are_read_in_any_spelling() -> None:
     checked = check(
         OFFERS,
