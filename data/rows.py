@@ -31,11 +31,16 @@ def customer_rows(dataset: Dataset) -> pd.DataFrame:
 
 
 def attribute_rows(dataset: Dataset) -> pd.DataFrame:
-    """Return what customers, offers and items have beyond the known columns, a row each."""
+    """Return what customers, offers and items have beyond the known columns, a row each.
+
+    Times are left out: no model reads them, and as text they would come back as categories.
+    """
     found = [pd.DataFrame({"of": [], "id": [], "name": [], "value": []}, dtype="str")]
     for table in (CUSTOMERS, OFFERS, ITEMS):
         frame: pd.DataFrame = getattr(dataset, table.name)
         for name in frame.columns.difference(list(table.names), sort=False):
+            if pd.api.types.is_datetime64_any_dtype(frame[name]):
+                continue
             stated = frame[name].dropna().astype("object")
             rows = {
                 "of": table.name,
