@@ -150,7 +150,7 @@ def query_customers(
     familiar = [name for name in ids if name in bundle.customer_ids]
     parts = [known.take(bundle.customer_ids.rows(familiar))]
     if len(strangers):
-        told = _only(given.before(at), strangers, bundle)
+        told = _only(given.before(at), strangers)
         features = customer_features(told, at).values
         # A percentile among strangers says nothing: only scores that are stated count.
         stated = told.customers.set_index(CUSTOMER_ID)[SPENDING_SCORE]
@@ -161,17 +161,16 @@ def query_customers(
     return ids, stack(parts).take(order)
 
 
-def _only(given: Dataset, wanted: IdMap, bundle: Bundle) -> Dataset:
-    """Keep the rows of some customers, and of offers that the bundle knows."""
+def _only(given: Dataset, wanted: IdMap) -> Dataset:
+    """Keep the rows of some customers."""
 
     def of_wanted(frame: pd.DataFrame) -> pd.DataFrame:
         return frame[wanted.known(frame[CUSTOMER_ID])]
 
-    interactions = of_wanted(given.interactions)
     return replace(
         given,
         customers=of_wanted(given.customers),
         transactions=of_wanted(given.transactions),
-        interactions=interactions[interactions[OFFER_ID].isin(bundle.offers[OFFER_ID])],
+        interactions=of_wanted(given.interactions),
         survey_answers=of_wanted(given.survey_answers),
     )

@@ -35,7 +35,7 @@ def history_of(
     Parameters
     ----------
     customers, offers : IdMap
-        The rows and columns of the result.
+        The rows and columns of the result; what was done with other offers is left out.
     moment : int
         The model's moment, microseconds since 1970.
 
@@ -47,11 +47,13 @@ def history_of(
     events = dataset.interactions
     code, names = pd.factorize(events[EVENT_TYPE])
     weight = np.array([*(EVENT_WEIGHT.get(name, 0.0) for name in names), 0.0])[code]
-    counted = events[weight > 0]
+    used = weight > 0
+    used[used] = offers.known(events.loc[used, OFFER_ID])
+    counted = events[used]
     rows, columns = customers.rows(counted[CUSTOMER_ID]), offers.rows(counted[OFFER_ID])
     when = microseconds(counted[OCCURRED_AT]).fillna(moment).to_numpy(dtype=np.float64)
     shape = (len(customers), len(offers))
-    value = weight[weight > 0] * fading(when, moment)
+    value = weight[used] * fading(when, moment)
     done = (counted[EVENT_TYPE] == REDEMPTION).to_numpy()
     return (
         sp.csr_matrix((value, (rows, columns)), shape=shape),

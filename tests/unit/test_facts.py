@@ -70,6 +70,30 @@ def test_one_stranger_by_two_ways(
     assert_same(door, batch)
 
 
+def test_what_was_shown_of_unknown_offers_counts_by_two_ways(
+    small_bundle: Bundle, small_service: Service
+) -> None:
+    """How readily somebody answers shows in whatever they were shown."""
+    at = small_bundle.moment
+    known = str(small_bundle.offers["offer_id"].iloc[0])
+    log = pd.DataFrame(
+        {
+            "customer_id": "new",
+            "offer_id": [*["not in the model"] * 40, known],
+            "event_type": [*["impression"] * 39, "redemption", "click"],
+            "occurred_at": at - pd.Timedelta(days=1),
+        }
+    )
+    tables = {"customers": pd.DataFrame({"customer_id": ["new"]}), "interactions": log}
+    _, batch = query_customers(small_bundle, Dataset.of(tables), at)
+    events = [
+        (one.offer_id, one.event_type, one.occurred_at.value // 1000) for one in log.itertuples()
+    ]
+    assert_same(small_service.query("new", Facts(interactions=events), at), batch)
+    assert batch.responses.toarray().tolist() == [[39, 1, 1]]
+    assert batch.redeemed.nnz == 0
+
+
 def test_what_a_profile_does_not_state_is_kept(
     small_bundle: Bundle, small_service: Service
 ) -> None:
