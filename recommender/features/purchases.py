@@ -127,7 +127,8 @@ class _Sums:
 def _sums(lines: Iterable[Mapping[str, Any]], keys: KeySpace, moment: int) -> _Sums:
     spend: dict[int, float] = {}
     seen: dict[int, set[str]] = {}
-    recent: dict[int, float] = {}
+    latest: dict[int, int] = {}
+    types, items = _rows(keys, TYPE), _rows(keys, ITEM)
     total = 0.0
     for number, line in enumerate(lines):
         amount = float(line[AMOUNT])
@@ -135,14 +136,16 @@ def _sums(lines: Iterable[Mapping[str, Any]], keys: KeySpace, moment: int) -> _S
         for key in keys.keys_of(line):
             spend[key] = spend.get(key, 0.0) + amount
             if amount >= 0 and line.get(ITEM_ID) is not None:
-                if key in _rows(keys, TYPE):
+                if key in types:
                     name = line.get("transaction_id") or f"line {number}"
                     seen.setdefault(key, set()).add(str(name))
-                elif key in _rows(keys, ITEM):
+                elif key in items:
                     when = line.get(OCCURRED_AT)
-                    age = recency(np.array([moment if when is None else when]), moment)
-                    recent[key] = max(recent.get(key, 0.0), float(age[0]))
+                    when = moment if when is None else when
+                    latest[key] = max(latest.get(key, when), when)
     baskets = {key: float(len(names)) for key, names in seen.items()}
+    ages = recency(np.array(list(latest.values()), dtype=np.float64), moment).tolist()
+    recent = dict(zip(latest, ages, strict=True))
     return _Sums(spend, baskets, recent, {0: total} if total else {})
 
 
