@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from data.checks import Checked
 from data.console import say
 from data.dataset import Dataset
-from data.ingest import read_table
+from data.ingest import Intake, read_table
 from data.schema import (
     CUSTOMER_ID,
     CUSTOMERS,
@@ -20,6 +19,7 @@ from data.schema import (
     TABLES,
     TRANSACTIONS,
 )
+from data.together import check_answers
 from recommender.bundle import Bundle
 
 
@@ -37,9 +37,7 @@ def tables(
         TRANSACTIONS.name: purchases,
         SURVEY_ANSWERS.name: answers,
     }
-    return Dataset.of(
-        {name: _read(path, name, max_bad) for name, path in paths.items() if path is not None}
-    )
+    return _read({name: path for name, path in paths.items() if path is not None}, max_bad)
 
 
 def moment_of(bundle: Bundle, given: Dataset | None) -> pd.Timestamp:
@@ -68,19 +66,20 @@ def say_left_aside(bundle: Bundle, given: Dataset) -> None:
 
 def candidate_ids(path: Path, bundle: Bundle, max_bad: float) -> frozenset[str]:
     """Read the offers that lists may hold; those the model does not know are counted and said."""
-    wanted = frozenset(_read(path, OFFERS.name, max_bad)[OFFER_ID])
+    wanted = frozenset(_read({OFFERS.name: path}, max_bad).offers[OFFER_ID])
     unknown = len(wanted.difference(bundle.offers[OFFER_ID]))
     if unknown:
         say(f"Note: {unknown} of {len(wanted)} offers of {path.name} are not in the model.")
     return wanted
 
 
-def _read(path: Path, name: str, max_bad: float) -> pd.DataFrame:
-    checked: Checked = read_table(path, TABLES[name])
-    total = len(checked.frame) + len(checked.rejected)
-    checked.refuse_too_bad(path.name, max_bad)
-    if len(checked.rejected):
-        say(f"Left out {len(checked.rejected)} of {total} rows of {path.name}.")
-    for note in checked.notes:
-        say(f"Note: {note}")
-    return checked.frame
+def _read(paths: dict[str, Path], max_bad: float) -> Dataset:
+    """Read and check tables, by name; say what is left out of them."""
+    checked = {name: read_table(path, TABLES[name]) for name, path in paths.items()}
+    check_answers(checked)
+    for name, table in checked.items():
+        table.refuse_too_bad(paths[name].name, max_bad)
+    intake = Intake.of(checked)
+    for remark in intake.remarks():
+        say(f"Note: {remark}")
+    return intake.dataset

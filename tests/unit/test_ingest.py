@@ -434,16 +434,18 @@ def test_a_folder_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert files_of(tmp_path) == set()
 
 
-def test_an_answer_is_yes_or_no_and_given_once(make: Make) -> None:
+def test_an_answer_is_yes_or_no_and_the_last_one_counts(make: Make) -> None:
     text = (
         "customer_id,question,answer\na,category:food,yes\na,category:food,no\n"
         "b,offer:o1,maybe\nb,favourite day,sunday\n"
     )
     intake = read_folder(make({"survey_answers.csv": text}), max_bad=1)
-    assert intake.dataset.survey_answers["answer"].tolist() == ["yes", "sunday"]
+    assert intake.dataset.survey_answers["answer"].tolist() == ["no", "sunday"]
     rejected = intake.rejected["survey_answers"]
-    assert rejected["row"].tolist() == [2, 3]
-    assert "is neither yes nor no" in rejected["reason"].tolist()
+    assert rejected[["row", "reason"]].to_numpy().tolist() == [
+        [1, "is answered again in a later row"],
+        [3, "is neither yes nor no"],
+    ]
 
 
 def test_a_row_in_quarantine_is_the_row_that_was_given(make: Make) -> None:
