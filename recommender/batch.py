@@ -146,11 +146,11 @@ def query_customers(
     if given is None:
         return [str(name) for name in bundle.customers.ids], known
     ids = [str(name) for name in given.customers[CUSTOMER_ID]]
-    strangers = IdMap(name for name in ids if name not in bundle.customer_ids)
+    strangers = strangers_of(bundle, given)
     familiar = [name for name in ids if name in bundle.customer_ids]
     parts = [known.take(bundle.customer_ids.rows(familiar))]
     if len(strangers):
-        told = _only(given.before(at), strangers)
+        told = told_of(given.before(at), strangers)
         features = customer_features(told, at).values
         # A percentile among strangers says nothing: only scores that are stated count.
         stated = told.customers.set_index(CUSTOMER_ID)[SPENDING_SCORE]
@@ -161,7 +161,12 @@ def query_customers(
     return ids, stack(parts).take(order)
 
 
-def _only(given: Dataset, wanted: IdMap) -> Dataset:
+def strangers_of(bundle: Bundle, given: Dataset) -> IdMap:
+    """Return the wanted customers that the bundle does not know: those that rows are read of."""
+    return IdMap(name for name in given.customers[CUSTOMER_ID] if name not in bundle.customer_ids)
+
+
+def told_of(given: Dataset, wanted: IdMap) -> Dataset:
     """Keep the rows of some customers."""
 
     def of_wanted(frame: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from data.console import say
+from data.console import parse_moment, say
 from data.dataset import Dataset
 from data.ingest import Intake, read_table
 from data.schema import (
@@ -20,6 +20,7 @@ from data.schema import (
     TRANSACTIONS,
 )
 from data.together import check_answers
+from recommender.batch import strangers_of, told_of
 from recommender.bundle import Bundle
 
 
@@ -40,11 +41,33 @@ def tables(
     return _read({name: path for name, path in paths.items() if path is not None}, max_bad)
 
 
-def moment_of(bundle: Bundle, given: Dataset | None) -> pd.Timestamp:
-    """Return the model's moment, or just after the last row given if that is later."""
-    if given is None or (given.transactions.empty and given.interactions.empty):
+def moment_of(bundle: Bundle, given: Dataset | None, at: str | None) -> pd.Timestamp:
+    """Return the moment that lists are for, and say where it is not the model's.
+
+    The one stated, else the model's, or just after the last row given if that is later. Rows that
+    are not used move nothing.
+    """
+    stated = parse_moment(at)
+    if stated is not None:
+        if stated < bundle.moment:
+            say(
+                f"Warning: the model knows what happened until {bundle.at}, after --at; "
+                "train with the same --at for lists that are fair to judge."
+            )
+        return stated
+    if given is None:
         return bundle.moment
-    return max(bundle.moment, given.moment_after())
+    used = told_of(given, strangers_of(bundle, given))
+    if used.transactions.empty and used.interactions.empty:
+        return bundle.moment
+    moment = used.moment_after()
+    if moment <= bundle.moment:
+        return bundle.moment
+    say(
+        f"Note: lists are for {moment.isoformat()}, just after the last row given; the model knows "
+        f"what happened until {bundle.at}. Give --at for another moment."
+    )
+    return moment
 
 
 def say_left_aside(bundle: Bundle, given: Dataset) -> None:
@@ -59,9 +82,13 @@ def say_left_aside(bundle: Bundle, given: Dataset) -> None:
         stranger = ~known & ~frame[CUSTOMER_ID].isin(given.customers[CUSTOMER_ID])
         if stranger.any():
             say(f"Note: {int(stranger.sum())} rows of {name} are of customers not asked for.")
-    unknown = ~given.interactions[OFFER_ID].isin(bundle.offers[OFFER_ID])
+    used = told_of(given, strangers_of(bundle, given)).interactions
+    unknown = ~used[OFFER_ID].isin(bundle.offers[OFFER_ID])
     if unknown.any():
-        say(f"Note: {int(unknown.sum())} interactions name offers that the model does not know.")
+        say(
+            f"Note: {int(unknown.sum())} interactions name offers that the model does not know: "
+            "they tell how readily somebody answers, nothing else."
+        )
 
 
 def candidate_ids(path: Path, bundle: Bundle, max_bad: float) -> frozenset[str]:
