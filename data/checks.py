@@ -11,7 +11,7 @@ import pandas as pd
 
 from data.dataset import complete
 from data.errors import DataError
-from data.schema import Column, Kind, Table
+from data.schema import EVENT_ID, Column, Kind, Table
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 TRUE, FALSE = ("true", "1", "yes", "1.0"), ("false", "0", "no", "0.0")
@@ -123,8 +123,8 @@ def check_rows(raw: pd.DataFrame, table: Table, file: str) -> Checked:
     good = np.ones(len(raw), dtype=bool)
     for bad, _, _ in reasons:
         good &= ~bad
-    for unique in (table.key, "event_id" if "event_id" in raw.columns else None):
-        if unique is not None:
+    for unique in (table.key, EVENT_ID):
+        if unique in table.names and unique in raw.columns:
             repeated = np.zeros(len(raw), dtype=bool)
             usable = good & np.asarray(typed[unique].notna())
             repeated[usable] = typed.loc[usable, unique].duplicated().to_numpy()

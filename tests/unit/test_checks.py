@@ -98,7 +98,7 @@ def test_what_is_accepted_keeps_to_the_schema(case: tuple[Table, pd.DataFrame]) 
             assert values.dropna().isin(column.allowed).all()
     if table.key is not None:
         assert frame[table.key].is_unique
-    if "event_id" in frame:
+    if table is INTERACTIONS:
         assert frame["event_id"].dropna().is_unique
 
 
@@ -247,6 +247,19 @@ def test_event_ids_are_unique_where_there_is_one() -> None:
     )
     assert reasons(checked) == [(4, "event_id", "is already in an earlier row")]
     assert len(checked.frame) == 3
+
+
+def test_an_own_column_called_event_id_may_repeat_itself() -> None:
+    offers = check(OFFERS, offer_id=["a", "b"], event_id=["xmas", "xmas"])
+    lines = check(
+        TRANSACTIONS,
+        customer_id=["a", "a"],
+        occurred_at=[MOMENT, MOMENT],
+        amount=["1", "2"],
+        event_id=["xmas", "xmas"],
+    )
+    assert offers.rejected.empty
+    assert lines.rejected.empty
 
 
 @pytest.mark.parametrize("event", ["purchase", "Redemption", "impressions"])
