@@ -191,7 +191,8 @@ def _typed(
     values = raw
     if _is_text(raw):
         values = raw.astype("str").str.strip()
-        absent = ("",) if column.kind is Kind.ID else MISSING
+        # Somebody may be called NA; where an id may be left out, it is how R and pandas do so.
+        absent = ("",) if column.kind is Kind.ID and column.required else MISSING
         values = values.mask(values.isin(absent))
         if values.equals(raw):
             values = raw  # a second copy of millions of texts would stay in memory

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.checks import Checked, check_columns, check_rows
-from data.dataset import Dataset
+from data.dataset import Dataset, transaction_numbers
 from data.errors import DataError
 from data.schema import CUSTOMERS, INTERACTIONS, ITEMS, OFFERS, TABLES, TRANSACTIONS, Kind, Table
 
@@ -278,6 +278,28 @@ def test_a_missing_required_value_is_rejected(column: str) -> None:
     raw = pd.DataFrame([row, {**row, column: ""}, {**row, column: None}], dtype="str")
     checked = check_rows(raw, INTERACTIONS, "file.csv")
     assert reasons(checked) == [(2, column, "is missing"), (3, column, "is missing")]
+
+
+@pytest.mark.parametrize("mark", ["NA", "NULL", "nan"])
+def test_where_an_id_may_be_left_out_a_missing_mark_is_none(mark: str) -> None:
+    events = check(
+        INTERACTIONS,
+        customer_id=["NA", "b"],
+        offer_id=["o", "o"],
+        event_type=["click", "click"],
+        occurred_at=[MOMENT, MOMENT],
+        event_id=[mark, mark],
+    )
+    assert events.rejected.empty
+    assert events.frame["event_id"].isna().all()
+    lines = check(
+        TRANSACTIONS,
+        customer_id=["a", "a"],
+        occurred_at=[MOMENT, MOMENT],
+        amount=["1", "2"],
+        transaction_id=[mark, mark],
+    )
+    assert len(np.unique(transaction_numbers(lines.frame))) == 2
 
 
 def test_na_is_an_id_but_no_text() -> None:
