@@ -156,6 +156,8 @@ def test_bad_input_ends_with_its_code_and_a_remedy(
         (2, "lies in the dataset", ["train", "--data", empty, "--model", empty / "m"]),
         (5, "holds no model", ["recommend", "--model", empty, "--output", out]),
         (2, "is not a moment", ["recommend", "--model", model, "--output", out, "--at", "soon"]),
+        (2, "is not a moment", ["explain", "c0000005", "--model", model, "--at", "06/07/2025"]),
+        (2, "2025-06-30T00:00Z", ["recommend", "--model", model, "--output", out, "--at", "now"]),
         (2, "lists.txt", ["recommend", "--model", model, "--output", tmp_path / "lists.txt"]),
         (4, "customer_id", ["recommend", "--model", model, "--output", out, "--customers", people]),
         (2, "does not know the offer", ["explain", "nobody", "nothing", "--model", model]),
