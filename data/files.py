@@ -96,7 +96,8 @@ def _read_csv(text: str, file: str) -> Raw:
 def _read_ragged(text: str, header: list[str]) -> Raw:
     rows = csv.reader(io.StringIO(text, newline=""))
     next(rows)
-    body = [row for row in rows if row]
+    # A line of spaces alone is none, as for pandas.
+    body = [row for row in rows if row and not (len(row) == 1 and row[0].isspace())]
     width = len(header)
     ragged = tuple((n, ",".join(row)) for n, row in enumerate(body, 1) if len(row) > width)
     # A ragged row stays in place, empty, so that the row numbers of the others are true.

@@ -143,6 +143,14 @@ def test_other_faults_keep_their_row_numbers_beside_a_ragged_row(make: Make) -> 
     assert intake.dataset.customers["customer_id"].tolist() == ["a", "d"]
 
 
+@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.parametrize("blank", ["", "   ", "\t"])
+def test_a_blank_line_is_no_row(make: Make, ragged: bool, blank: str) -> None:
+    text = f"customer_id,age\na,20\n{blank}\nb,old\nc,30{',x' * ragged}\n"
+    rejected = lenient(make({"customers.csv": text})).rejected["customers"]
+    assert rejected["row"].tolist() == ([2, 3] if ragged else [2])
+
+
 def test_a_row_with_too_few_fields_lacks_the_last_ones(make: Make) -> None:
     intake = read_folder(make({"customers.csv": "customer_id,age\na\nb,40\n"}))
     assert intake.dataset.customers["age"].isna().tolist() == [True, False]
