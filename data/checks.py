@@ -14,7 +14,8 @@ from data.errors import DataError
 from data.schema import EVENT_ID, Column, Kind, Table
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
-TRUE, FALSE = ("true", "1", "yes", "1.0"), ("false", "0", "no", "0.0")
+TRUE, FALSE = ("true", "1", "yes", "y", "1.0"), ("false", "0", "no", "n", "0.0")
+OTHER_MARKS = {";": "semicolons", "\t": "tabs"}
 REJECT_COLUMNS = ("row", "column", "reason")
 
 
@@ -68,6 +69,12 @@ def check_columns(found: list[str], table: Table, file: str) -> list[str]:
         raise DataError(f"{file}: the column {twice[0]!r} stands there twice.", "Remove one.")
     missing = [name for name in table.required if name not in found]
     if missing:
+        for mark, word in OTHER_MARKS.items():
+            parts = {part.strip(' "') for name in found for part in name.split(mark)}
+            if parts.issuperset(table.required):
+                raise DataError(
+                    f"{file}: the columns are separated by {word}.", "Separate columns by commas."
+                )
         lower = {name.lower(): name for name in found}
         near = difflib.get_close_matches(missing[0], lower, n=1, cutoff=0.6)
         close = [lower[name] for name in near]
@@ -225,6 +232,9 @@ def _typed(
             reasons.append((number > column.high, column.name, f"is above {column.high:g}"))
     if column.allowed:
         odd = there & ~np.asarray(typed.isin(column.allowed))
+        if odd.any():
+            typed = typed.mask(odd, typed[odd].str.lower())
+            odd &= ~np.asarray(typed.isin(column.allowed))
         reasons.append((odd, column.name, f"is none of {', '.join(column.allowed)}"))
     return typed
 

@@ -81,7 +81,8 @@ def _read_csv(text: str, file: str) -> Raw:
         widest = max((len(row) for row in reader), default=0)
     except csv.Error as error:
         raise DataError(
-            f"{file}: line {reader.line_num}: {error}.", "Check the quotation marks."
+            f"{file}: line {reader.line_num}: {error}.",
+            "Check the quotation marks, and that commas separate the columns.",
         ) from error
     if len(header) > len(set(header)):
         twice = next(name for name in header if header.count(name) > 1)

@@ -262,7 +262,7 @@ def test_an_own_column_called_event_id_may_repeat_itself() -> None:
     assert lines.rejected.empty
 
 
-@pytest.mark.parametrize("event", ["purchase", "Redemption", "impressions"])
+@pytest.mark.parametrize("event", ["purchase", "re-demption", "impressions"])
 def test_an_unknown_event_type_is_rejected_and_the_known_ones_named(event: str) -> None:
     checked = check(
         INTERACTIONS, customer_id=["a"], offer_id=["o"], event_type=[event], occurred_at=[MOMENT]
@@ -270,6 +270,19 @@ def test_an_unknown_event_type_is_rejected_and_the_known_ones_named(event: str) 
     ((row, column, reason),) = reasons(checked)
     assert (row, column) == (1, "event_type")
     assert all(known in reason for known in ("impression", "click", "redemption"))
+
+
+def test_event_types_are_read_in_any_spelling() -> None:
+    spelt = ["Redemption", " click", "IMPRESSION ", "click"]
+    checked = check(
+        INTERACTIONS,
+        customer_id=["a"] * 4,
+        offer_id=["o"] * 4,
+        event_type=spelt,
+        occurred_at=[MOMENT] * 4,
+    )
+    assert checked.rejected.empty
+    assert checked.frame["event_type"].tolist() == ["redemption", "click", "impression", "click"]
 
 
 @pytest.mark.parametrize("column", ["customer_id", "offer_id", "event_type", "occurred_at"])
@@ -351,12 +364,12 @@ def test_categorical_columns_of_the_owners_are_what_they_hold() -> None:
 def test_flags_are_read_in_any_spelling() -> None:
     checked = check(
         OFFERS,
-        offer_id=list("abcdef"),
-        repeatable=["TRUE", "no", "", "perhaps", "1.0", "0"],
+        offer_id=list("abcdefgh"),
+        repeatable=["TRUE", "no", "", "perhaps", "1.0", "0", "Y", " n"],
     )
     assert reasons(checked) == [(4, "repeatable", "is not true or false")]
     values = [None if pd.isna(value) else bool(value) for value in checked.frame["repeatable"]]
-    assert values == [True, False, None, True, False]
+    assert values == [True, False, None, True, False, True, False]
 
 
 def test_one_row_with_two_faults_is_rejected_once() -> None:
@@ -390,6 +403,14 @@ def test_a_missing_column_without_a_likeness_asks_to_be_added() -> None:
     with pytest.raises(DataError, match="'amount' is missing") as caught:
         check_columns(["customer_id", "occurred_at", "x"], TRANSACTIONS, "transactions.csv")
     assert "Add it to transactions.csv" in caught.value.remedy
+
+
+@pytest.mark.parametrize(("mark", "word"), [(";", "semicolons"), ("\t", "tabs")])
+def test_another_separator_is_named(mark: str, word: str) -> None:
+    header = mark.join(["customer_id", "occurred_at", "amount"])
+    with pytest.raises(DataError, match=f"t.csv: the columns are separated by {word}") as caught:
+        check_columns([header], TRANSACTIONS, "t.csv")
+    assert caught.value.remedy == "Separate columns by commas."
 
 
 @pytest.mark.parametrize(("wrong", "right"), [("agee", "age"), ("Annual_Incme", "annual_income")])
