@@ -198,7 +198,7 @@ def _typed(
     values = raw
     if _is_text(raw):
         values = raw.astype("str").str.strip()
-        # Somebody may be called NA; where an id may be left out, it is how R and pandas do so.
+        # Somebody may be called NA; an id that may be left out is written so by R and pandas.
         absent = ("",) if column.kind is Kind.ID and column.required else MISSING
         values = values.mask(values.isin(absent))
         if values.equals(raw):
