@@ -19,7 +19,7 @@ from api.house import House, serve
 from api.settling import settle
 from data.settings import Settings, read_settings
 from data.store import Store
-from recommender.serving.withholding import parse_rules
+from recommender.serving.withholding import configured_rules
 from recommender.storage.model_folder import load
 
 VARIABLE = "NBO_SERVE"  # options for workers; the database's URL has a variable of its own
@@ -65,7 +65,7 @@ def open_house(opening: Opening, settings: Settings) -> House:
         One of them cannot be used.
     """
     folder = Path(opening.model)
-    rules = parse_rules(settings.withhold)
+    rules = configured_rules(settings.withhold)
     bundle = load(folder)
     store = Store.open(settings.database_url)
     at = None if opening.at is None else pd.Timestamp(opening.at)

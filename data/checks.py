@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,10 +11,11 @@ import pandas as pd
 
 from data.dataset import complete
 from data.errors import DataError
-from data.schema import Column, Kind, Table
+from data.schema import EVENT_ID, Column, Kind, Table
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
-TRUE, FALSE = ("true", "1", "yes", "1.0"), ("false", "0", "no", "0.0")
+TRUE, FALSE = ("true", "1", "yes", "y", "1.0"), ("false", "0", "no", "n", "0.0")
+OTHER_MARKS = {";": "semicolons", "\t": "tabs"}
 REJECT_COLUMNS = ("row", "column", "reason")
 
 
@@ -67,6 +69,12 @@ def check_columns(found: list[str], table: Table, file: str) -> list[str]:
         raise DataError(f"{file}: the column {twice[0]!r} stands there twice.", "Remove one.")
     missing = [name for name in table.required if name not in found]
     if missing:
+        for mark, word in OTHER_MARKS.items():
+            parts = {part.strip(' "') for name in found for part in name.split(mark)}
+            if parts.issuperset(table.required):
+                raise DataError(
+                    f"{file}: the columns are separated by {word}.", "Separate columns by commas."
+                )
         lower = {name.lower(): name for name in found}
         near = difflib.get_close_matches(missing[0], lower, n=1, cutoff=0.6)
         close = [lower[name] for name in near]
@@ -105,22 +113,25 @@ def check_rows(raw: pd.DataFrame, table: Table, file: str) -> Checked:
     """
     raw = raw.reset_index(drop=True)
     notes = check_columns([str(name) for name in raw.columns], table, file)
+    for name in raw.columns[[isinstance(kind, pd.CategoricalDtype) for kind in raw.dtypes]]:
+        # A column written as categories is text, or numbers, like any other.
+        raw[name] = raw[name].astype("object").infer_objects()
     reasons: list[tuple[np.ndarray, str, str]] = []
     typed = raw.copy(deep=False)
     for column in table.columns:
         if column.name in raw.columns:
             typed[column.name] = _typed(raw[column.name], column, file, reasons, notes)
     for name in raw.columns.difference(list(table.names)):
-        if _is_binary(raw[name]):
+        if (held := _unreadable(raw[name])) is not None:
             typed = typed.drop(columns=name)
-            notes.append(f"{file}: column {str(name)!r} holds binary data and is left out.")
+            notes.append(f"{file}: column {str(name)!r} holds {held} and is left out.")
         elif _is_text(raw[name]):
             typed[name] = raw[name].mask(raw[name].isin(MISSING))
     good = np.ones(len(raw), dtype=bool)
     for bad, _, _ in reasons:
         good &= ~bad
-    for unique in (table.key, "event_id" if "event_id" in raw.columns else None):
-        if unique is not None:
+    for unique in (table.key, EVENT_ID):
+        if unique in table.names and unique in raw.columns:
             repeated = np.zeros(len(raw), dtype=bool)
             usable = good & np.asarray(typed[unique].notna())
             repeated[usable] = typed.loc[usable, unique].duplicated().to_numpy()
@@ -161,10 +172,15 @@ def _is_text(values: pd.Series) -> bool:
     return bool(pd.api.types.is_string_dtype(values) or pd.api.types.is_object_dtype(values))
 
 
-def _is_binary(values: pd.Series) -> bool:
-    """Tell whether a column holds bytes, as of a photo or a hash."""
+def _unreadable(values: pd.Series) -> str | None:
+    """Say what a column holds that no value of a table is: bytes, as of a photo, or lists."""
     stated = values.dropna() if values.dtype == object else values.iloc[:0]
-    return any(isinstance(value, bytes | bytearray) for value in stated.iloc[:100])
+    for value in stated.iloc[:100]:
+        if isinstance(value, bytes | bytearray):
+            return "binary data"
+        if not isinstance(value, Hashable):
+            return "several values in one"
+    return None
 
 
 def _typed(
@@ -182,7 +198,8 @@ def _typed(
     values = raw
     if _is_text(raw):
         values = raw.astype("str").str.strip()
-        absent = ("",) if column.kind is Kind.ID else MISSING
+        # Somebody may be called NA; an id that may be left out is written so by R and pandas.
+        absent = ("",) if column.kind is Kind.ID and column.required else MISSING
         values = values.mask(values.isin(absent))
         if values.equals(raw):
             values = raw  # a second copy of millions of texts would stay in memory
@@ -215,6 +232,9 @@ def _typed(
             reasons.append((number > column.high, column.name, f"is above {column.high:g}"))
     if column.allowed:
         odd = there & ~np.asarray(typed.isin(column.allowed))
+        if odd.any():
+            typed = typed.mask(odd, typed[odd].str.lower())
+            odd &= ~np.asarray(typed.isin(column.allowed))
         reasons.append((odd, column.name, f"is none of {', '.join(column.allowed)}"))
     return typed
 

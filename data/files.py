@@ -81,7 +81,8 @@ def _read_csv(text: str, file: str) -> Raw:
         widest = max((len(row) for row in reader), default=0)
     except csv.Error as error:
         raise DataError(
-            f"{file}: line {reader.line_num}: {error}.", "Check the quotation marks."
+            f"{file}: line {reader.line_num}: {error}.",
+            "Check the quotation marks, and that commas separate the columns.",
         ) from error
     if len(header) > len(set(header)):
         twice = next(name for name in header if header.count(name) > 1)
@@ -96,7 +97,8 @@ def _read_csv(text: str, file: str) -> Raw:
 def _read_ragged(text: str, header: list[str]) -> Raw:
     rows = csv.reader(io.StringIO(text, newline=""))
     next(rows)
-    body = [row for row in rows if row]
+    # A line of spaces alone is none, as for pandas.
+    body = [row for row in rows if row and not (len(row) == 1 and row[0].isspace())]
     width = len(header)
     ragged = tuple((n, ",".join(row)) for n, row in enumerate(body, 1) if len(row) > width)
     # A ragged row stays in place, empty, so that the row numbers of the others are true.

@@ -31,15 +31,25 @@ def customer_rows(dataset: Dataset) -> pd.DataFrame:
 
 
 def attribute_rows(dataset: Dataset) -> pd.DataFrame:
-    """Return what customers, offers and items have beyond the known columns, a row each."""
-    found = []
+    """Return what customers, offers and items have beyond the known columns, a row each.
+
+    Times are left out: no model reads them, and as text they would come back as categories.
+    """
+    found = [pd.DataFrame({"of": [], "id": [], "name": [], "value": []}, dtype="str")]
     for table in (CUSTOMERS, OFFERS, ITEMS):
         frame: pd.DataFrame = getattr(dataset, table.name)
-        unknown = [name for name in frame.columns if name not in table.names]
-        rows = frame.rename(columns={str(table.key): "id"}).melt("id", unknown, "name", "value")
-        found.append(rows.dropna(subset="value").assign(of=table.name))
-    told = pd.concat(found, ignore_index=True)
-    return told.assign(value=[text_of(value) for value in told["value"]])
+        for name in frame.columns.difference(list(table.names), sort=False):
+            if pd.api.types.is_datetime64_any_dtype(frame[name]):
+                continue
+            stated = frame[name].dropna().astype("object")
+            rows = {
+                "of": table.name,
+                "id": frame.loc[stated.index, str(table.key)],
+                "name": str(name),
+                "value": pd.Series(map(text_of, stated), index=stated.index, dtype="str"),
+            }
+            found.append(pd.DataFrame(rows))
+    return pd.concat(found, ignore_index=True)
 
 
 def text_of(value: Any) -> str:

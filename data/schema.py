@@ -59,7 +59,7 @@ ABOUT_CATEGORY, ABOUT_OFFER = "category:", "offer:"
 
 CUSTOMER_ID, OFFER_ID, ITEM_ID = "customer_id", "offer_id", "item_id"
 OCCURRED_AT, EVENT_TYPE, AMOUNT = "occurred_at", "event_type", "amount"
-TRANSACTION_ID = "transaction_id"
+TRANSACTION_ID, EVENT_ID = "transaction_id", "event_id"
 POSITION = "position"
 AGE, ANNUAL_INCOME, SPENDING_SCORE, GENDER = "age", "annual_income", "spending_score", "gender"
 
@@ -135,7 +135,7 @@ INTERACTIONS = Table(
         _id(OFFER_ID),
         Column(EVENT_TYPE, Kind.TEXT, required=True, allowed=EVENT_TYPES),
         Column(OCCURRED_AT, Kind.TIME, required=True),
-        Column("event_id", Kind.ID),
+        Column(EVENT_ID, Kind.ID),
         _number(POSITION, 1),
         _number("propensity", 0, 1),
         Column("decision_id", Kind.ID),

@@ -25,7 +25,7 @@ REPEATED = 0.2  # share of impressions that are there already
 def check_together(checked: dict[str, Checked]) -> None:
     """Check what no table can tell alone: ids that are referred to, answers given twice."""
     _check_references(checked)
-    _check_answers(checked)
+    check_answers(checked)
     _note_strangers(checked)
     _note_repetition(checked)
 
@@ -45,16 +45,19 @@ def _check_references(checked: dict[str, Checked]) -> None:
         table.reject_also(unknown.to_numpy(), OFFER_ID, "is not in offers")
 
 
-def _check_answers(checked: dict[str, Checked]) -> None:
-    """Reject answers to yes-no questions that are neither, and second answers to a question."""
+def check_answers(checked: dict[str, Checked]) -> None:
+    """Reject answers to yes-no questions that are neither, and all but the last to a question.
+
+    Whoever answers again has changed their mind, as over HTTP.
+    """
     if SURVEY_ANSWERS.name not in checked:
         return
     table = checked[SURVEY_ANSWERS.name]
     asked = table.frame["question"].str.startswith((ABOUT_CATEGORY, ABOUT_OFFER))
     odd = asked & ~table.frame["answer"].isin((YES, NO))
     table.reject_also(odd.to_numpy(dtype=bool), "answer", "is neither yes nor no")
-    again = table.frame.duplicated([CUSTOMER_ID, "question"])
-    table.reject_also(again.to_numpy(), "question", "is already answered in an earlier row")
+    again = table.frame.duplicated([CUSTOMER_ID, "question"], keep="last")
+    table.reject_also(again.to_numpy(), "question", "is answered again in a later row")
 
 
 def _note_strangers(checked: dict[str, Checked]) -> None:

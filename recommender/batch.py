@@ -146,11 +146,11 @@ def query_customers(
     if given is None:
         return [str(name) for name in bundle.customers.ids], known
     ids = [str(name) for name in given.customers[CUSTOMER_ID]]
-    strangers = IdMap(name for name in ids if name not in bundle.customer_ids)
+    strangers = strangers_of(bundle, given)
     familiar = [name for name in ids if name in bundle.customer_ids]
     parts = [known.take(bundle.customer_ids.rows(familiar))]
     if len(strangers):
-        told = _only(given.before(at), strangers, bundle)
+        told = told_of(given.before(at), strangers)
         features = customer_features(told, at).values
         # A percentile among strangers says nothing: only scores that are stated count.
         stated = told.customers.set_index(CUSTOMER_ID)[SPENDING_SCORE]
@@ -161,17 +161,21 @@ def query_customers(
     return ids, stack(parts).take(order)
 
 
-def _only(given: Dataset, wanted: IdMap, bundle: Bundle) -> Dataset:
-    """Keep the rows of some customers, and of offers that the bundle knows."""
+def strangers_of(bundle: Bundle, given: Dataset) -> IdMap:
+    """Return the wanted customers that the bundle does not know: those that rows are read of."""
+    return IdMap(name for name in given.customers[CUSTOMER_ID] if name not in bundle.customer_ids)
+
+
+def told_of(given: Dataset, wanted: IdMap) -> Dataset:
+    """Keep the rows of some customers."""
 
     def of_wanted(frame: pd.DataFrame) -> pd.DataFrame:
         return frame[wanted.known(frame[CUSTOMER_ID])]
 
-    interactions = of_wanted(given.interactions)
     return replace(
         given,
         customers=of_wanted(given.customers),
         transactions=of_wanted(given.transactions),
-        interactions=interactions[interactions[OFFER_ID].isin(bundle.offers[OFFER_ID])],
+        interactions=of_wanted(given.interactions),
         survey_answers=of_wanted(given.survey_answers),
     )

@@ -9,14 +9,14 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from data.console import out, parse_moment, say, say_json
+from data.console import out, say, say_json
 from data.dataset import Dataset
 from data.errors import UsageError
 from data.ingest import MAX_BAD
 from data.schema import CUSTOMER_ID, CUSTOMERS, OFFER_ID
 from data.settings import read_settings
 from recommender.batch import query_customers
-from recommender.commands.given import moment_of, tables
+from recommender.commands.given import moment_of, say_left_aside, tables
 from recommender.commands.options import At, MaxBad, Model, Withhold, rules_of
 from recommender.service import Service
 from recommender.serving.lists import Listed, Wish
@@ -57,7 +57,8 @@ def explain(
     given = replace(
         told, customers=Dataset.of({CUSTOMERS.name: one.merge(profile, how="left")}).customers
     )
-    moment = parse_moment(at) or moment_of(bundle, given)
+    moment = moment_of(bundle, given, at)
+    say_left_aside(bundle, given)
     _, query = query_customers(bundle, given, moment)
     wish = Wish(
         at=moment,

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from data.checks import Checked
-from data.console import say
+from data.console import parse_moment, say
 from data.dataset import Dataset
-from data.ingest import read_table
+from data.ingest import Intake, read_table
 from data.schema import (
     CUSTOMER_ID,
     CUSTOMERS,
@@ -20,6 +19,8 @@ from data.schema import (
     TABLES,
     TRANSACTIONS,
 )
+from data.together import check_answers
+from recommender.batch import strangers_of, told_of
 from recommender.bundle import Bundle
 
 
@@ -37,16 +38,36 @@ def tables(
         TRANSACTIONS.name: purchases,
         SURVEY_ANSWERS.name: answers,
     }
-    return Dataset.of(
-        {name: _read(path, name, max_bad) for name, path in paths.items() if path is not None}
-    )
+    return _read({name: path for name, path in paths.items() if path is not None}, max_bad)
 
 
-def moment_of(bundle: Bundle, given: Dataset | None) -> pd.Timestamp:
-    """Return the model's moment, or just after the last row given if that is later."""
-    if given is None or (given.transactions.empty and given.interactions.empty):
+def moment_of(bundle: Bundle, given: Dataset | None, at: str | None) -> pd.Timestamp:
+    """Return the moment that lists are for, and say where it is not the model's.
+
+    The one stated, else the model's, or just after the last row given if that is later. Rows that
+    are not used move nothing.
+    """
+    stated = parse_moment(at)
+    if stated is not None:
+        if stated < bundle.moment:
+            say(
+                f"Warning: the model knows what happened until {bundle.at}, after --at; "
+                "train with the same --at for lists that are fair to judge."
+            )
+        return stated
+    if given is None:
         return bundle.moment
-    return max(bundle.moment, given.moment_after())
+    used = told_of(given, strangers_of(bundle, given))
+    if used.transactions.empty and used.interactions.empty:
+        return bundle.moment
+    moment = used.moment_after()
+    if moment <= bundle.moment:
+        return bundle.moment
+    say(
+        f"Note: lists are for {moment.isoformat()}, just after the last row given; the model knows "
+        f"what happened until {bundle.at}. Give --at for another moment."
+    )
+    return moment
 
 
 def say_left_aside(bundle: Bundle, given: Dataset) -> None:
@@ -61,26 +82,31 @@ def say_left_aside(bundle: Bundle, given: Dataset) -> None:
         stranger = ~known & ~frame[CUSTOMER_ID].isin(given.customers[CUSTOMER_ID])
         if stranger.any():
             say(f"Note: {int(stranger.sum())} rows of {name} are of customers not asked for.")
-    unknown = ~given.interactions[OFFER_ID].isin(bundle.offers[OFFER_ID])
+    used = told_of(given, strangers_of(bundle, given)).interactions
+    unknown = ~used[OFFER_ID].isin(bundle.offers[OFFER_ID])
     if unknown.any():
-        say(f"Note: {int(unknown.sum())} interactions name offers that the model does not know.")
+        say(
+            f"Note: {int(unknown.sum())} interactions name offers that the model does not know: "
+            "they tell how readily somebody answers, nothing else."
+        )
 
 
 def candidate_ids(path: Path, bundle: Bundle, max_bad: float) -> frozenset[str]:
     """Read the offers that lists may hold; those the model does not know are counted and said."""
-    wanted = frozenset(_read(path, OFFERS.name, max_bad)[OFFER_ID])
+    wanted = frozenset(_read({OFFERS.name: path}, max_bad).offers[OFFER_ID])
     unknown = len(wanted.difference(bundle.offers[OFFER_ID]))
     if unknown:
         say(f"Note: {unknown} of {len(wanted)} offers of {path.name} are not in the model.")
     return wanted
 
 
-def _read(path: Path, name: str, max_bad: float) -> pd.DataFrame:
-    checked: Checked = read_table(path, TABLES[name])
-    total = len(checked.frame) + len(checked.rejected)
-    checked.refuse_too_bad(path.name, max_bad)
-    if len(checked.rejected):
-        say(f"Left out {len(checked.rejected)} of {total} rows of {path.name}.")
-    for note in checked.notes:
-        say(f"Note: {note}")
-    return checked.frame
+def _read(paths: dict[str, Path], max_bad: float) -> Dataset:
+    """Read and check tables, by name; say what is left out of them."""
+    checked = {name: read_table(path, TABLES[name]) for name, path in paths.items()}
+    check_answers(checked)
+    for name, table in checked.items():
+        table.refuse_too_bad(paths[name].name, max_bad)
+    intake = Intake.of(checked)
+    for remark in intake.remarks():
+        say(f"Note: {remark}")
+    return intake.dataset

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from data.console import counting, out, parse_moment, say
+from data.console import counting, out, say
 from data.errors import UsageError
 from data.ingest import MAX_BAD
 from data.settings import read_settings
@@ -66,7 +66,7 @@ def recommend(
     if customers is not None:
         given = tables(customers, history, purchases, answers, max_bad)
     wish = Wish(
-        at=parse_moment(at) or moment_of(bundle, given),
+        at=moment_of(bundle, given, at),
         n=n,
         policy=policy,
         offers=None if offers is None else candidate_ids(offers, bundle, max_bad),
@@ -74,11 +74,6 @@ def recommend(
         seed=seed,
         knobs=Knobs(novelty, diversity),
     )
-    if wish.at < bundle.moment:
-        say(
-            f"Warning: the model knows what happened until {bundle.at}, after --at; "
-            "train with the same --at for lists that are fair to judge."
-        )
     if given is not None:
         say_left_aside(bundle, given)
     candidates = int(service.candidates.of(wish).sum())

@@ -12,7 +12,7 @@ import typer
 from data.ingest import Intake, read_folder
 from data.recorded import read_database
 from data.settings import Settings
-from recommender.serving.withholding import Rules, parse_rules
+from recommender.serving.withholding import Rules, configured_rules, parse_rules
 
 Model = Annotated[Path | None, typer.Option("--model", help="Model folder (default: var/model).")]
 At = Annotated[str | None, typer.Option("--at", help="Moment, ISO 8601.")]
@@ -48,7 +48,7 @@ class Read:
 
 def rules_of(withhold: str | None, settings: Settings) -> Rules:
     """Read the rules of what is withheld: those given, else those of the settings."""
-    return parse_rules(settings.withhold if withhold is None else withhold)
+    return configured_rules(settings.withhold) if withhold is None else parse_rules(withhold)
 
 
 def is_database(text: str) -> bool:

@@ -35,7 +35,7 @@ def history_of(
     Parameters
     ----------
     customers, offers : IdMap
-        The rows and columns of the result.
+        The rows and columns of the result; what was done with other offers is left out.
     moment : int
         The model's moment, microseconds since 1970.
 
@@ -47,11 +47,13 @@ def history_of(
     events = dataset.interactions
     code, names = pd.factorize(events[EVENT_TYPE])
     weight = np.array([*(EVENT_WEIGHT.get(name, 0.0) for name in names), 0.0])[code]
-    counted = events[weight > 0]
+    used = weight > 0
+    used[used] = offers.known(events.loc[used, OFFER_ID])
+    counted = events[used]
     rows, columns = customers.rows(counted[CUSTOMER_ID]), offers.rows(counted[OFFER_ID])
     when = microseconds(counted[OCCURRED_AT]).fillna(moment).to_numpy(dtype=np.float64)
     shape = (len(customers), len(offers))
-    value = weight[weight > 0] * fading(when, moment)
+    value = weight[used] * fading(when, moment)
     done = (counted[EVENT_TYPE] == REDEMPTION).to_numpy()
     return (
         sp.csr_matrix((value, (rows, columns)), shape=shape),
@@ -69,15 +71,17 @@ def history_of_one(
     events : sequence of (offer_id, event_type, occurred_at)
         Times in microseconds since 1970; without one, now.
     """
+    counted = [
+        (offer_rows[offer_id], event_type, moment if occurred_at is None else occurred_at)
+        for offer_id, event_type, occurred_at in events
+        if offer_id in offer_rows and EVENT_WEIGHT[event_type]
+    ]
+    # All at once: somebody may have clicked many thousand times.
+    faded = fading(np.array([when for _, _, when in counted], dtype=np.float64), moment)
     history: dict[int, float] = {}
     redeemed: dict[int, float] = {}
-    for offer_id, event_type, occurred_at in events:
-        row = offer_rows.get(offer_id)
-        if row is None or not EVENT_WEIGHT[event_type]:
-            continue
-        when = np.array([moment if occurred_at is None else occurred_at])
-        value = EVENT_WEIGHT[event_type] * float(fading(when, moment)[0])
-        history[row] = history.get(row, 0.0) + value
+    for (row, event_type, _), value in zip(counted, faded.tolist(), strict=True):
+        history[row] = history.get(row, 0.0) + EVENT_WEIGHT[event_type] * value
         if event_type == REDEMPTION:
             redeemed[row] = redeemed.get(row, 0.0) + 1.0
     return history, redeemed

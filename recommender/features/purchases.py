@@ -157,7 +157,7 @@ class _Sums:
 def _sums(lines: Iterable[Mapping[str, Any]], keys: KeySpace, moment: int) -> _Sums:
     spend: dict[int, float] = {}
     seen: dict[int, set[str]] = {}
-    recent: dict[int, float] = {}
+    latest: dict[int, int] = {}
     total = 0.0
     for number, line in enumerate(lines):
         amount = float(line[AMOUNT])
@@ -171,9 +171,11 @@ def _sums(lines: Iterable[Mapping[str, Any]], keys: KeySpace, moment: int) -> _S
                 seen.setdefault(key, set()).add(str(name))
             if key in keys.dated_rows:
                 when = line.get(OCCURRED_AT)
-                age = recency(np.array([moment if when is None else when]), moment)
-                recent[key] = max(recent.get(key, 0.0), float(age[0]))
+                when = moment if when is None else when
+                latest[key] = max(latest.get(key, when), when)
     baskets = {key: float(len(names)) for key, names in seen.items()}
+    ages = recency(np.array(list(latest.values()), dtype=np.float64), moment).tolist()
+    recent = dict(zip(latest, ages, strict=True))
     return _Sums(spend, baskets, recent, {0: total} if total else {})
 
 

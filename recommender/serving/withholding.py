@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from data.errors import UsageError
+from data.errors import SettingsError, UsageError
 from recommender.base import Query
 from segmentation.kinds import KINDS
 
@@ -37,6 +37,21 @@ def parse_rules(text: str) -> Rules:
             )
         rules[anomaly.lower()] = rules.get(anomaly.lower(), frozenset()) | named
     return rules
+
+
+def configured_rules(text: str) -> Rules:
+    """Read the rules of the settings.
+
+    Raises
+    ------
+    SettingsError
+        They cannot be read.
+    """
+    try:
+        return parse_rules(text)
+    except UsageError as error:
+        problem = f"The environment variable NBO_WITHHOLD cannot be used: {error.problem}"
+        raise SettingsError(problem, error.remedy) from error
 
 
 def withhold(rules: Rules, offers: pd.DataFrame) -> np.ndarray:

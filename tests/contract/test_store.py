@@ -125,6 +125,30 @@ def test_a_whole_world_can_be_loaded_twice(
         assert store.counts() == {name: len(small_world[name]) for name in COUNTS}
 
 
+@pytest.mark.parametrize("name", ["id", "name", "of", "value", "variable"])
+@pytest.mark.parametrize("table", ["customers", "offers", "items"])
+def test_an_own_column_may_have_any_name(store: Store, table: str, name: str) -> None:
+    frame = small_dataset().tables()[table]
+    own = frame.assign(**{name: ["x", None], "size": [3, 4], "share": [0.5, None]})
+    store.load(Dataset.of({table: own}))
+    read = store.read_tables()[table]
+    expected = own[[name, "size", "share"]].astype("object")
+    pd.testing.assert_frame_equal(read[expected.columns].astype("object"), expected)
+    assert [type(value) for value in read["size"]] == [int, int]
+
+
+@pytest.mark.parametrize("zone", [None, "UTC"])
+def test_own_columns_of_times_do_not_come_back_as_categories(
+    store: Store, zone: str | None
+) -> None:
+    born = pd.Series(pd.to_datetime(["1990-05-01", None])).dt.tz_localize(zone)
+    people = small_dataset().customers.assign(born=born, plan=["gold", "red"])
+    store.load(Dataset.of({"customers": people}))
+    read = store.read_tables()["customers"]
+    assert read["plan"].tolist() == ["gold", "red"]
+    assert "born" not in read
+
+
 @pytest.mark.parametrize("step", [1, 2, 3, 4])
 def test_loading_is_whole_or_nothing(store: Store, step: int) -> None:
     told: list[str] = []

@@ -112,6 +112,23 @@ def test_an_explanation_adds_up(model: Path, tmp_path: Path, who: str) -> None:
         assert "o0003" in text.stdout
 
 
+def test_explaining_says_what_is_not_used_and_that_the_moment_is_past(
+    model: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text(
+        "customer_id,offer_id,event_type,occurred_at\nsomebody,o0001,click,2035-01-01T00:00:00Z\n"
+        "c0000005,o0002,click,2035-01-01T00:00:00Z\n"
+    )
+    words = ("explain", "c0000005", "--model", model, "--json")
+    plain, told = command(*words), command(*words, "--history", log)
+    assert told.stdout == plain.stdout
+    assert "1 rows of interactions are not used: the model knows" in told.stderr
+    assert "1 rows of interactions are of customers not asked for" in told.stderr
+    early = command(*words, "--at", (load(model).moment - pd.Timedelta(days=1)).isoformat())
+    assert "after --at" in early.stderr
+
+
 def test_an_offer_without_a_title_is_called_by_its_id(model: Path, tmp_path: Path) -> None:
     bundle = load(model)
     save(replace(bundle, offers=bundle.offers.assign(title=None)), tmp_path / "untitled")
@@ -139,6 +156,8 @@ def test_bad_input_ends_with_its_code_and_a_remedy(
         (2, "lies in the dataset", ["train", "--data", empty, "--model", empty / "m"]),
         (5, "holds no model", ["recommend", "--model", empty, "--output", out]),
         (2, "is not a moment", ["recommend", "--model", model, "--output", out, "--at", "soon"]),
+        (2, "is not a moment", ["explain", "c0000005", "--model", model, "--at", "06/07/2025"]),
+        (2, "2025-06-30T00:00Z", ["recommend", "--model", model, "--output", out, "--at", "now"]),
         (2, "lists.txt", ["recommend", "--model", model, "--output", tmp_path / "lists.txt"]),
         (4, "customer_id", ["recommend", "--model", model, "--output", out, "--customers", people]),
         (2, "does not know the offer", ["explain", "nobody", "nothing", "--model", model]),

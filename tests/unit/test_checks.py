@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.checks import Checked, check_columns, check_rows
+from data.dataset import Dataset, transaction_numbers
 from data.errors import DataError
 from data.schema import CUSTOMERS, INTERACTIONS, ITEMS, OFFERS, TABLES, TRANSACTIONS, Kind, Table
 
@@ -97,7 +98,7 @@ def test_what_is_accepted_keeps_to_the_schema(case: tuple[Table, pd.DataFrame]) 
             assert values.dropna().isin(column.allowed).all()
     if table.key is not None:
         assert frame[table.key].is_unique
-    if "event_id" in frame:
+    if table is INTERACTIONS:
         assert frame["event_id"].dropna().is_unique
 
 
@@ -200,6 +201,14 @@ def test_bytes_are_left_out_and_said_so() -> None:
     assert any("'photo' holds binary data" in note for note in checked.notes)
 
 
+@pytest.mark.parametrize("value", [["de", "en"], np.array(["de"]), {"first": "de"}])
+def test_a_column_of_lists_is_left_out_and_said_so(value: object) -> None:
+    checked = check(CUSTOMERS, customer_id=["a", "b"], languages=[None, value])
+    assert "languages" not in checked.frame
+    assert any("'languages' holds several values in one" in note for note in checked.notes)
+    assert Dataset.of({"customers": checked.frame}).fingerprint
+
+
 @pytest.mark.parametrize("zone", [None, "UTC", "Europe/Paris"])
 def test_typed_times_are_taken_as_they_are(zone: str | None) -> None:
     times = pd.Series(pd.to_datetime(["2025-03-01T10:00:00"])).dt.tz_localize(zone)
@@ -240,7 +249,20 @@ def test_event_ids_are_unique_where_there_is_one() -> None:
     assert len(checked.frame) == 3
 
 
-@pytest.mark.parametrize("event", ["purchase", "Redemption", "impressions"])
+def test_an_own_column_called_event_id_may_repeat_itself() -> None:
+    offers = check(OFFERS, offer_id=["a", "b"], event_id=["xmas", "xmas"])
+    lines = check(
+        TRANSACTIONS,
+        customer_id=["a", "a"],
+        occurred_at=[MOMENT, MOMENT],
+        amount=["1", "2"],
+        event_id=["xmas", "xmas"],
+    )
+    assert offers.rejected.empty
+    assert lines.rejected.empty
+
+
+@pytest.mark.parametrize("event", ["purchase", "re-demption", "impressions"])
 def test_an_unknown_event_type_is_rejected_and_the_known_ones_named(event: str) -> None:
     checked = check(
         INTERACTIONS, customer_id=["a"], offer_id=["o"], event_type=[event], occurred_at=[MOMENT]
@@ -250,12 +272,47 @@ def test_an_unknown_event_type_is_rejected_and_the_known_ones_named(event: str) 
     assert all(known in reason for known in ("impression", "click", "redemption"))
 
 
+def test_event_types_are_read_in_any_spelling() -> None:
+    spelt = ["Redemption", " click", "IMPRESSION ", "click"]
+    checked = check(
+        INTERACTIONS,
+        customer_id=["a"] * 4,
+        offer_id=["o"] * 4,
+        event_type=spelt,
+        occurred_at=[MOMENT] * 4,
+    )
+    assert checked.rejected.empty
+    assert checked.frame["event_type"].tolist() == ["redemption", "click", "impression", "click"]
+
+
 @pytest.mark.parametrize("column", ["customer_id", "offer_id", "event_type", "occurred_at"])
 def test_a_missing_required_value_is_rejected(column: str) -> None:
     row = {"customer_id": "a", "offer_id": "o", "event_type": "click", "occurred_at": MOMENT}
     raw = pd.DataFrame([row, {**row, column: ""}, {**row, column: None}], dtype="str")
     checked = check_rows(raw, INTERACTIONS, "file.csv")
     assert reasons(checked) == [(2, column, "is missing"), (3, column, "is missing")]
+
+
+@pytest.mark.parametrize("mark", ["NA", "NULL", "nan"])
+def test_where_an_id_may_be_left_out_a_missing_mark_is_none(mark: str) -> None:
+    events = check(
+        INTERACTIONS,
+        customer_id=["NA", "b"],
+        offer_id=["o", "o"],
+        event_type=["click", "click"],
+        occurred_at=[MOMENT, MOMENT],
+        event_id=[mark, mark],
+    )
+    assert events.rejected.empty
+    assert events.frame["event_id"].isna().all()
+    lines = check(
+        TRANSACTIONS,
+        customer_id=["a", "a"],
+        occurred_at=[MOMENT, MOMENT],
+        amount=["1", "2"],
+        transaction_id=[mark, mark],
+    )
+    assert len(np.unique(transaction_numbers(lines.frame))) == 2
 
 
 def test_na_is_an_id_but_no_text() -> None:
@@ -290,15 +347,29 @@ def test_categorical_columns_are_read_like_text() -> None:
     assert checked.frame["customer_id"].tolist() == ["a", "c"]
 
 
+def test_categorical_columns_of_the_owners_are_what_they_hold() -> None:
+    checked = check(
+        ITEMS,
+        item_id=["a", "b"],
+        brand=pd.Categorical([" own", "NA"]),
+        shelf=pd.Categorical(["s1", "NA"]),
+        level=pd.Categorical([3, 5]),
+    )
+    told = checked.frame[["brand", "shelf", "level"]]
+    assert [str(kind) for kind in told.dtypes] == ["str", "str", "int64"]
+    assert told.iloc[0].tolist() == ["own", "s1", 3]
+    assert told.isna().iloc[1].tolist() == [True, True, False]
+
+
 def test_flags_are_read_in_any_spelling() -> None:
     checked = check(
         OFFERS,
-        offer_id=list("abcdef"),
-        repeatable=["TRUE", "no", "", "perhaps", "1.0", "0"],
+        offer_id=list("abcdefgh"),
+        repeatable=["TRUE", "no", "", "perhaps", "1.0", "0", "Y", " n"],
     )
     assert reasons(checked) == [(4, "repeatable", "is not true or false")]
     values = [None if pd.isna(value) else bool(value) for value in checked.frame["repeatable"]]
-    assert values == [True, False, None, True, False]
+    assert values == [True, False, None, True, False, True, False]
 
 
 def test_one_row_with_two_faults_is_rejected_once() -> None:
@@ -332,6 +403,14 @@ def test_a_missing_column_without_a_likeness_asks_to_be_added() -> None:
     with pytest.raises(DataError, match="'amount' is missing") as caught:
         check_columns(["customer_id", "occurred_at", "x"], TRANSACTIONS, "transactions.csv")
     assert "Add it to transactions.csv" in caught.value.remedy
+
+
+@pytest.mark.parametrize(("mark", "word"), [(";", "semicolons"), ("\t", "tabs")])
+def test_another_separator_is_named(mark: str, word: str) -> None:
+    header = mark.join(["customer_id", "occurred_at", "amount"])
+    with pytest.raises(DataError, match=f"t.csv: the columns are separated by {word}") as caught:
+        check_columns([header], TRANSACTIONS, "t.csv")
+    assert caught.value.remedy == "Separate columns by commas."
 
 
 @pytest.mark.parametrize(("wrong", "right"), [("agee", "age"), ("Annual_Incme", "annual_income")])

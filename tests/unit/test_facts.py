@@ -9,10 +9,13 @@ import pandas as pd
 import pytest
 
 from data.dataset import Dataset
+from data.idmap import IdMap
 from recommender.base import Query
 from recommender.batch import query_customers
 from recommender.bundle import Bundle
 from recommender.facts import Facts, features_of
+from recommender.features import history
+from recommender.features.history import fading
 from recommender.service import Service
 from recommender.serving.lists import Wish
 from recommender.serving.visitors import Visitor, queries
@@ -68,6 +71,60 @@ def test_one_stranger_by_two_ways(
     facts = facts_in(small_dataset, customer)
     door = Service(stranger_to).query(customer, facts, small_bundle.moment)
     assert_same(door, batch)
+
+
+def test_what_was_shown_of_unknown_offers_counts_by_two_ways(
+    small_bundle: Bundle, small_service: Service
+) -> None:
+    """How readily somebody answers shows in whatever they were shown."""
+    at = small_bundle.moment
+    known = str(small_bundle.offers["offer_id"].iloc[0])
+    log = pd.DataFrame(
+        {
+            "customer_id": "new",
+            "offer_id": [*["not in the model"] * 40, known],
+            "event_type": [*["impression"] * 39, "redemption", "click"],
+            "occurred_at": at - pd.Timedelta(days=1),
+        }
+    )
+    tables = {"customers": pd.DataFrame({"customer_id": ["new"]}), "interactions": log}
+    _, batch = query_customers(small_bundle, Dataset.of(tables), at)
+    events = [
+        (one.offer_id, one.event_type, one.occurred_at.value // 1000) for one in log.itertuples()
+    ]
+    assert_same(small_service.query("new", Facts(interactions=events), at), batch)
+    assert batch.responses.toarray().tolist() == [[39, 1, 1]]
+    assert batch.redeemed.nnz == 0
+
+
+def test_very_many_clicks_are_summed_up_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def count(when: np.ndarray, moment: int) -> np.ndarray:
+        calls.append(len(when))
+        return fading(when, moment)
+
+    monkeypatch.setattr(history, "fading", count)
+    random = np.random.default_rng(0)
+    log = pd.DataFrame(
+        {
+            "customer_id": "a",
+            "offer_id": random.choice(["o1", "o2", "gone"], 300),
+            "event_type": random.choice(["impression", "click", "redemption"], 300),
+            "occurred_at": pd.Timestamp("2025-06-01", tz="UTC")
+            - pd.to_timedelta(random.integers(0, 10**9, 300), unit="s"),
+        }
+    )
+    moment, rows = pd.Timestamp("2025-05-01", tz="UTC").value // 1000, {"o1": 0, "o2": 1}
+    events = [
+        (one.offer_id, one.event_type, one.occurred_at.value // 1000) for one in log.itertuples()
+    ]
+    ours = history.history_of_one(events, rows, moment)
+    assert len(calls) == 1
+    table = Dataset.of({"interactions": log})
+    theirs = history.history_of(table, IdMap(["a"]), IdMap(rows), moment)
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose([one[0], one[1]], other.toarray()[0], rtol=1e-12)
 
 
 def test_what_a_profile_does_not_state_is_kept(

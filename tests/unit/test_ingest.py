@@ -143,6 +143,14 @@ def test_other_faults_keep_their_row_numbers_beside_a_ragged_row(make: Make) -> 
     assert intake.dataset.customers["customer_id"].tolist() == ["a", "d"]
 
 
+@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.parametrize("blank", ["", "   ", "\t"])
+def test_a_blank_line_is_no_row(make: Make, ragged: bool, blank: str) -> None:
+    text = f"customer_id,age\na,20\n{blank}\nb,old\nc,30{',x' * ragged}\n"
+    rejected = lenient(make({"customers.csv": text})).rejected["customers"]
+    assert rejected["row"].tolist() == ([2, 3] if ragged else [2])
+
+
 def test_a_row_with_too_few_fields_lacks_the_last_ones(make: Make) -> None:
     intake = read_folder(make({"customers.csv": "customer_id,age\na\nb,40\n"}))
     assert intake.dataset.customers["age"].isna().tolist() == [True, False]
@@ -434,16 +442,18 @@ def test_a_folder_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert files_of(tmp_path) == set()
 
 
-def test_an_answer_is_yes_or_no_and_given_once(make: Make) -> None:
+def test_an_answer_is_yes_or_no_and_the_last_one_counts(make: Make) -> None:
     text = (
         "customer_id,question,answer\na,category:food,yes\na,category:food,no\n"
         "b,offer:o1,maybe\nb,favourite day,sunday\n"
     )
     intake = read_folder(make({"survey_answers.csv": text}), max_bad=1)
-    assert intake.dataset.survey_answers["answer"].tolist() == ["yes", "sunday"]
+    assert intake.dataset.survey_answers["answer"].tolist() == ["no", "sunday"]
     rejected = intake.rejected["survey_answers"]
-    assert rejected["row"].tolist() == [2, 3]
-    assert "is neither yes nor no" in rejected["reason"].tolist()
+    assert rejected[["row", "reason"]].to_numpy().tolist() == [
+        [1, "is answered again in a later row"],
+        [3, "is neither yes nor no"],
+    ]
 
 
 def test_a_row_in_quarantine_is_the_row_that_was_given(make: Make) -> None:

@@ -9,9 +9,12 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
+from api.opening import Opening, open_house
 from data.dataset import Dataset
-from data.errors import UsageError
+from data.errors import SettingsError, UsageError
+from data.settings import Settings
 from recommender.bundle import Bundle
+from recommender.commands.options import rules_of
 from recommender.facts import Facts
 from recommender.fitting.sources import fit_sources
 from recommender.past.thinning import without
@@ -94,6 +97,15 @@ def test_somebody_whose_records_were_corrected_stays_flagged(small_bundle: Bundl
 def test_a_rule_that_cannot_be_read_is_named(text: str) -> None:
     with pytest.raises(UsageError, match="is no rule"):
         parse_rules(text)
+
+
+def test_a_rule_of_the_settings_is_configuration() -> None:
+    settings = Settings(withhold="xx")
+    assert rules_of("", settings) == {}
+    with pytest.raises(SettingsError, match="NBO_WITHHOLD cannot be used: 'xx' is no rule"):
+        rules_of(None, settings)
+    with pytest.raises(SettingsError, match="NBO_WITHHOLD"):
+        open_house(Opening(model="nowhere", at=None, host="localhost"), settings)
 
 
 def test_no_rules_withhold_nothing() -> None:

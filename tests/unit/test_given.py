@@ -1,0 +1,70 @@
+"""Tables given on the command line: what of them counts, and what is said of the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from data.dataset import Dataset
+from data.errors import DataError
+from recommender.bundle import Bundle
+from recommender.commands.given import moment_of, say_left_aside, tables
+
+
+def given_of(rows: list[tuple[str, str, str]]) -> Dataset:
+    """Ask for somebody new; the log has rows of a customer, an offer and a moment."""
+    log = pd.DataFrame(rows, columns=["customer_id", "offer_id", "occurred_at"])
+    log["occurred_at"] = pd.to_datetime(log["occurred_at"], utc=True)
+    people = pd.DataFrame({"customer_id": ["new", "c0000001"]})
+    return Dataset.of({"customers": people, "interactions": log.assign(event_type="click")})
+
+
+@pytest.mark.parametrize("whose", ["somebody else", "c0000001"])
+def test_rows_that_are_not_used_do_not_move_the_moment(
+    small_bundle: Bundle, capsys: pytest.CaptureFixture[str], whose: str
+) -> None:
+    given = given_of([(whose, "o0001", "2035-01-01")])
+    assert moment_of(small_bundle, given, None) == small_bundle.moment
+    assert not capsys.readouterr().err
+    say_left_aside(small_bundle, given)
+    assert "1 rows of interactions are" in capsys.readouterr().err
+
+
+def test_a_moment_that_is_not_the_models_is_said(
+    small_bundle: Bundle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = given_of([("new", "o0001", "2035-01-01"), ("new", "o0001", "2020-01-01")])
+    later = pd.Timestamp("2035-01-01T00:00:00.000001", tz="UTC")
+    assert moment_of(small_bundle, given, None) == later
+    assert "lists are for 2035-01-01T00:00:00.000001+00:00" in capsys.readouterr().err
+    earlier = small_bundle.moment - pd.Timedelta(days=1)
+    assert moment_of(small_bundle, given, earlier.isoformat()) == earlier
+    assert "after --at" in capsys.readouterr().err
+
+
+def test_unknown_offers_are_counted_among_the_rows_that_are_used(
+    small_bundle: Bundle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    when = "2020-01-01"
+    say_left_aside(small_bundle, given_of([("new", "gone", when), ("somebody else", "gone", when)]))
+    assert "1 interactions name offers that the model does not know" in capsys.readouterr().err
+
+
+def test_answers_are_checked_as_those_of_a_dataset_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = tmp_path / "told.csv"
+    told.write_text(
+        "customer_id,question,answer\n"
+        "new,category:home,yes\nnew,category:home,no\nnew,category:fuel,Yes\n"
+    )
+    read = tables(None, None, None, told, 1.0).survey_answers
+    assert read[["question", "answer"]].to_numpy().tolist() == [["category:home", "no"]]
+    said = capsys.readouterr().err
+    assert "2 of 3 rows of survey_answers are left out" in said
+    assert "answer is neither yes nor no: 1" in said
+    assert "question is answered again in a later row: 1" in said
+    with pytest.raises(DataError, match=r"told\.csv: 2 of 3 rows"):
+        tables(None, None, None, told, 0.01)
