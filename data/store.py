@@ -28,6 +28,9 @@ from data.rows import (
 )
 from data.states import CustomerState, state_of, states_of
 
+_OF_TRANSACTION = ("customer_id", "transaction_id")  # what names one
+_SAID = ("amount", "item_id", "category", "merchant", "quantity", "discount", "channel")
+
 
 @dataclass(frozen=True)
 class Written:
@@ -195,6 +198,8 @@ class Store(OfferRegister, KeyRegister):
     def put_transactions(self, transactions: Sequence[Sequence[Row]]) -> Written:
         """Add transactions, each a list of its lines; one that is there is replaced whole.
 
+        One that says what is there already leaves it as it is: what was learnt of it holds.
+
         Returns
         -------
         Written
@@ -205,16 +210,17 @@ class Store(OfferRegister, KeyRegister):
         with self._engine.begin() as connection:
             self._raise_all(connection, (lines[0]["customer_id"] for lines in given))
             for lines in given:
-                table = t.transactions.c
-                gone = connection.execute(
-                    sa.delete(t.transactions).where(
-                        table.customer_id == lines[0]["customer_id"],
-                        table.transaction_id == lines[0]["transaction_id"],
-                    )
-                ).rowcount
+                mine = sa.and_(
+                    *(t.transactions.c[name] == lines[0][name] for name in _OF_TRANSACTION)
+                )
+                known = sa.select(t.transactions).where(mine).order_by(t.transactions.c.line)
+                there = [dict(row) for row in connection.execute(known).mappings()]
                 total += len(lines)
-                if gone:
+                if there:
                     replaced += len(lines)
+                    if _say_the_same(there, lines):
+                        continue
+                    connection.execute(sa.delete(t.transactions).where(mine))
                     self._revise(connection, lines[0]["customer_id"], lines[0]["recorded_at"])
                 rows = [{**row, "line": line} for line, row in enumerate(lines)]
                 connection.execute(sa.insert(t.transactions), rows)
@@ -257,3 +263,20 @@ class Store(OfferRegister, KeyRegister):
         statement = self._insert(table).on_conflict_do_nothing()
         for rows in chunks(frame[names]):
             connection.execute(statement, rows)
+
+
+def _say_the_same(there: Sequence[Row], lines: Sequence[Row]) -> bool:
+    """Tell whether a transaction's lines say what is on record of it."""
+    return [_said(row) for row in there] == [_said(row) for row in lines] and all(
+        one["occurred_at"] == other["occurred_at"] or (_is_untold(one) and _is_untold(other))
+        for one, other in zip(there, lines, strict=True)
+    )
+
+
+def _said(row: Row) -> list[Any]:
+    return [row.get(name) for name in _SAID]
+
+
+def _is_untold(row: Row) -> bool:
+    """Tell whether nobody said when it happened: then it did when it was recorded."""
+    return bool(row["occurred_at"] == row["recorded_at"])

@@ -233,6 +233,38 @@ def test_a_loaded_transaction_can_be_replaced(store: Store) -> None:
     assert sorted(row["amount"] for row in store.customer_state("a").transactions) == [5.0, 9.0]
 
 
+def test_a_transaction_that_is_sent_again_changes_nothing(store: Store) -> None:
+    sent = [line("t1", quantity=1, category="fuel"), line("t1", quantity=3, category=None)]
+    store.put_transactions([sent])
+    before = store.customer_state("a")
+    # Nobody told when it happened, so it happens whenever it is recorded.
+    again = [{**row, "occurred_at": LATE, "recorded_at": LATE} for row in sent]
+    assert store.put_transactions([again]) == Written(0, 2)
+    assert store.customer_state("a") == before
+    state = store.customer_state("a", since=LATE)
+    assert (state.whole, state.transactions) == (False, ())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        [line("t1", at=LATE, amount=9.0)],
+        [line("t1", at=LATE, merchant="m1")],
+        [line("t1", at=LATE, occurred_at=EARLY - 1)],
+        [line("t1", at=LATE)] * 2,
+    ],
+)
+def test_whatever_a_transaction_says_otherwise_is_a_correction(
+    store: Store, other: list[dict[str, Any]]
+) -> None:
+    store.put_transactions([[line("t1")]])
+    store.put_transactions([other])
+    state = store.customer_state("a", since=LATE)
+    assert state.whole
+    assert len(state.transactions) == len(other)
+    assert state.transactions[0]["occurred_at"] == other[0]["occurred_at"]
+
+
 def test_transactions_that_cannot_be_written_change_nothing(store: Store) -> None:
     store.put_transactions([[line("t1")]])
     with pytest.raises(SQLAlchemyError):

@@ -179,6 +179,23 @@ def test_a_transaction_sent_again_replaces_all_its_lines(client: TestClient) -> 
     assert not any("1,500.00" in reason for reason in reasons)
 
 
+def test_a_transaction_sent_twice_counts_once_though_the_model_learnt_from_elsewhere(
+    bundle: Bundle, known: str, tmp_path: Path
+) -> None:
+    store = Store.open(f"sqlite:///{tmp_path / 'fresh.db'}")  # nothing of the training is in it
+    home = House(bundle, Service(bundle), store, at=bundle.moment)
+    line = {"customer_id": known, "transaction_id": "t1", "amount": 9.5, "category": "travel"}
+    with TestClient(create_app(home), raise_server_exceptions=False) as client:
+        asked = f"/recommend/{known}?n=100"
+        client.post("/transactions", json={"transactions": [line]})
+        first = client.get(asked).json()
+        again = client.post("/transactions", json={"transactions": [line]})
+        assert again.json() == {"accepted": 0, "duplicates": 1, "rejected": []}
+        second = client.get(asked).json()
+    assert (second["segment"], second["offers"]) == (first["segment"], first["offers"])
+    home.close()
+
+
 def test_rows_are_judged_one_by_one(client: TestClient, bundle: Bundle) -> None:
     offer = str(bundle.offers["offer_id"].iloc[0])
     good = {"customer_id": "a", "offer_id": offer, "event_type": "click"}
