@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -17,8 +18,7 @@ from recommender.service import Service
 from recommender.serving.visitors import Visitor, queries
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(NamedTuple):
     """What a request wishes of a list."""
 
     n: int = 10
