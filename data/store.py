@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from data import stored
 from data import tables as t
 from data.dataset import Dataset
-from data.reading import EVERYBODY, MANY, PROFILE, key_of
+from data.reading import EVERYBODY, MANY, PROFILE
 from data.registers import KeyRegister, OfferRegister
 from data.rows import (
     Row,
@@ -149,21 +149,22 @@ class Store(OfferRegister, KeyRegister):
         answers : mapping of str to str
             By question.
         if_new : mapping, optional
-            Known columns that a customer who is new to the table has where `profile` is silent.
+            Known columns that a customer who is new has where `profile` is silent.
 
         Returns
         -------
         bool
-            True if the customer is new to this table.
+            True if the customer is new: nothing was on record of them.
         """
         stated = {name: value for name, value in profile.items() if value is not None}
         given = {name: stated.pop(name) for name in PROFILE if name in stated}
-        row = {**(if_new or {}), **given, "customer_id": customer_id}
         with self._engine.begin() as connection:
-            new = self._add(connection, t.customers, row)
-            self._raise(connection, key_of(customer_id))
+            self._raise_all(connection, [customer_id])
+            new = not _is_known(connection, customer_id)
+            row = {**(if_new or {} if new else {}), **given, "customer_id": customer_id}
+            added = self._add(connection, t.customers, row)
             self._put_own(connection, t.customers.name, customer_id, stated)
-            if given and not new:
+            if given and not added:
                 connection.execute(
                     sa.update(t.customers)
                     .where(t.customers.c.customer_id == customer_id)
@@ -263,6 +264,16 @@ class Store(OfferRegister, KeyRegister):
         statement = self._insert(table).on_conflict_do_nothing()
         for rows in chunks(frame[names]):
             connection.execute(statement, rows)
+
+
+def _is_known(connection: sa.Connection, customer_id: str) -> bool:
+    """Tell whether anything is on record of a customer."""
+    return any(
+        connection.execute(
+            sa.select(table).where(table.c.customer_id == customer_id).limit(1)
+        ).first()
+        for table in t.PEOPLE
+    )
 
 
 def _say_the_same(there: Sequence[Row], lines: Sequence[Row]) -> bool:

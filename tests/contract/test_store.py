@@ -287,6 +287,17 @@ def test_a_customer_is_new_once(store: Store) -> None:
     assert store.counts()["customers"] == 2
 
 
+def test_a_customer_of_whom_anything_is_on_record_is_not_new(store: Store) -> None:
+    store.add_events([event("e1", customer_id="acted")])
+    store.put_transactions([[line("t1", customer_id="bought")]])
+    store.load(Dataset.of({"survey_answers": small_dataset().survey_answers}))
+    for name in ("acted", "bought", "a"):
+        assert store.put_customer(name, {"age": 30.0}, {}, {"signup_at": LATE}) is False
+        assert store.customer_state(name).profile == {"age": 30.0}
+    assert store.put_customer("new", {"age": 30.0}, {}, {"signup_at": LATE}) is True
+    assert store.customer_state("new").profile == {"age": 30.0, "signup_at": LATE}
+
+
 def test_only_what_is_given_of_a_customer_changes(store: Store) -> None:
     store.put_customer("a", {"age": 30.0, "city": "Ulm"}, {"q1": "yes", "q2": "no"})
     store.put_customer("a", {"age": 31.0, "city": None}, {"q2": "yes"})

@@ -248,6 +248,16 @@ def test_onboarding_a_known_customer_answers_200(client: TestClient, known: str)
     assert answer.status_code == 200
 
 
+def test_whoever_acted_before_is_no_new_customer(client: TestClient, bundle: Bundle) -> None:
+    offer = str(bundle.offers["offer_id"].iloc[0])
+    for name in ("acted", "acted too"):
+        event = {"customer_id": name, "offer_id": offer, "event_type": "click"}
+        assert client.post("/events", json={"events": [event]}).status_code == 202
+    assert client.post("/onboarding", json={"customer_id": "acted"}).status_code == 200
+    assert "signup_at" not in client.get("/customers/acted").json()["profile"]
+    assert client.put("/customers/acted too", json={}).status_code == 200
+
+
 @pytest.mark.parametrize(
     "body",
     [
