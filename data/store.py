@@ -236,6 +236,7 @@ class Store(OfferRegister, KeyRegister):
             Rows removed by table.
         """
         with self._engine.begin() as connection:
+            self._raise_all(connection, [customer_id])
             gone = stored.delete_customer(connection, customer_id)
             self._raise(connection, EVERYBODY)
         stored.forget_log(self._reading)
