@@ -104,6 +104,9 @@ class House:
         The model folder to watch for another bundle; without one the model stays.
     rules : mapping, optional
         What is withheld from flagged customers, for the models to come.
+    began : int, optional
+        Microseconds since 1970 when the service began: now if None. Of what was on record by then
+        nothing counts that happened after the moment lists are for.
     """
 
     def __init__(
@@ -115,9 +118,11 @@ class House:
         *,
         folder: Path | None = None,
         rules: Rules | None = None,
+        began: int | None = None,
     ) -> None:
         self.store = store
-        self._at = at
+        self.at = at
+        self.began = pd.Timestamp.now(tz="UTC").value // 1000 if began is None else began
         self._folder, self._rules = folder, rules
         self.shelf, self.breaker, self.afar = Shelf(), Breaker(), Afar(store)
         self._model = Model(bundle, bundle, service, everybody=0)
@@ -149,7 +154,7 @@ class House:
 
     def now(self) -> pd.Timestamp:
         """Return the moment lists are for."""
-        return pd.Timestamp.now(tz="UTC") if self._at is None else self._at
+        return pd.Timestamp.now(tz="UTC") if self.at is None else self.at
 
     def current(self, everybody: int, *, at_once: bool = False) -> Model:
         """Return the model that knows what concerns everybody up to a revision.

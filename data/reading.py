@@ -24,8 +24,10 @@ OF_KEY = ("name", "digest", "scopes", "expires_at")
 LONGEST_WAIT = 250  # milliseconds
 MANY = 256  # ids in one statement, always as many: the text is the same and compiled once
 PLACES = tuple(f"id_{place}" for place in range(MANY))
-OF_INTERACTION = ("offer_id", "event_type", "occurred_at")
-OF_TRANSACTION = ("transaction_id", "occurred_at", "amount", "item_id", "category", "merchant")
+OF_INTERACTION = ("offer_id", "event_type", "occurred_at", "recorded_at")
+OF_TRANSACTION = (
+    "transaction_id", "occurred_at", "recorded_at", "amount", "item_id", "category", "merchant",
+)  # fmt: skip
 
 Fetch = Callable[[str, Mapping[str, Any]], list[tuple[Any, ...]]]
 

@@ -203,7 +203,9 @@ def test_the_first_of_two_events_with_one_id_stays(store: Store) -> None:
     store.add_events([event("e1")])
     store.add_events([event("e1", event_type="redemption", customer_id="b")])
     (row,) = store.customer_state("a").interactions
-    assert row == {"offer_id": "o1", "event_type": "click", "occurred_at": EARLY}
+    assert row == {
+        "offer_id": "o1", "event_type": "click", "occurred_at": EARLY, "recorded_at": EARLY,
+    }  # fmt: skip
     assert not store.customer_state("b").known
 
 

@@ -218,6 +218,33 @@ def test_a_transaction_sent_twice_counts_once_though_the_model_learnt_from_elsew
     home.close()
 
 
+def test_a_list_for_a_past_moment_knows_nothing_that_came_later_but_what_comes_in(
+    bundle: Bundle, known: str, small_store: Store
+) -> None:
+    at = bundle.moment
+    later = (at + pd.Timedelta(days=3)).value // 1000
+    names = (known, "came later")
+    asked = [f"/recommend/{name}?n=100" for name in names] + [f"/customers/{known}"]
+    home = House(bundle, Service(bundle), small_store, at=at)
+    with TestClient(create_app(home), raise_server_exceptions=False) as client:
+        before = [client.get(path).json() for path in asked]
+        repeatable = bundle.offers.set_index("offer_id")["repeatable"]
+        once = next(name for name in offers_of(before[0]) if not repeatable[name])
+        for name in names:
+            said = {"customer_id": name, "occurred_at": later, "recorded_at": later}
+            event = {**said, "event_id": name, "offer_id": once, "event_type": "redemption"}
+            small_store.add_events([event])
+            lines = {**said, "transaction_id": "t", "amount": 900.0, "category": "travel"}
+            small_store.put_transactions([[lines]])
+        after = [client.get(path).json() for path in asked]
+        for was, now in zip(before[:2], after[:2], strict=True):
+            assert (now["offers"], now["segment"]) == (was["offers"], was["segment"])
+        assert after[2] == before[2]
+        event = {"customer_id": known, "offer_id": once, "event_type": "redemption"}
+        assert client.post("/events", json={"events": [event]}).json()["accepted"] == 1
+        assert once not in offers_of(client.get(asked[0]).json())
+
+
 def test_rows_are_judged_one_by_one(client: TestClient, bundle: Bundle) -> None:
     offer = str(bundle.offers["offer_id"].iloc[0])
     good = {"customer_id": "a", "offer_id": offer, "event_type": "click"}
