@@ -110,7 +110,7 @@ class Store(OfferRegister, KeyRegister):
             External id.
         since : int, optional
             Only interactions and transactions recorded at or after this moment (microseconds),
-            unless something recorded before it was replaced after it: then all of them.
+            unless something recorded before it was corrected after it: then all of them.
         """
         with self._reader.reading() as fetch:
             return state_of(fetch, customer_id, since)
@@ -222,7 +222,7 @@ class Store(OfferRegister, KeyRegister):
                     if _say_the_same(there, lines):
                         continue
                     connection.execute(sa.delete(t.transactions).where(mine))
-                    self._revise(connection, lines[0]["customer_id"], lines[0]["recorded_at"])
+                    self._correct(connection, there, lines)
                 rows = [{**row, "line": line} for line, row in enumerate(lines)]
                 connection.execute(sa.insert(t.transactions), rows)
         return Written(total - replaced, replaced)
@@ -252,12 +252,18 @@ class Store(OfferRegister, KeyRegister):
         with self._engine.connect() as connection:
             return stored.read_tables(connection)
 
-    def _revise(self, connection: sa.Connection, customer_id: str, moment: int) -> None:
-        statement = self._insert(t.customers).values(customer_id=customer_id, revised_at=moment)
+    def _correct(
+        self, connection: sa.Connection, there: Sequence[Row], lines: Sequence[Row]
+    ) -> None:
+        """Note that lines are gone, and since when others are in their place."""
+        mine = {
+            "customer_id": lines[0]["customer_id"],
+            "recorded_at": min(row["recorded_at"] for row in there),
+        }
+        corrected = {"corrected_at": max(row["recorded_at"] for row in lines)}
+        statement = self._insert(t.corrections).values(**mine, **corrected)
         connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["customer_id"], set_={"revised_at": moment}
-            )
+            statement.on_conflict_do_update(index_elements=list(mine), set_=corrected)
         )
 
     def _load(self, connection: sa.Connection, table: sa.Table, frame: pd.DataFrame) -> None:

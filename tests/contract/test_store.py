@@ -261,8 +261,10 @@ def test_whatever_a_transaction_says_otherwise_is_a_correction(
 ) -> None:
     store.put_transactions([[line("t1")]])
     store.put_transactions([other])
+    # A model of the time between learnt what is gone; no other one did.
+    whole = [store.customer_state("a", since).whole for since in (EARLY, EARLY + 1, LATE, LATE + 1)]
+    assert whole == [False, True, True, False]
     state = store.customer_state("a", since=LATE)
-    assert state.whole
     assert len(state.transactions) == len(other)
     assert state.transactions[0]["occurred_at"] == other[0]["occurred_at"]
 

@@ -149,9 +149,10 @@ def test_an_erased_customer_is_nowhere(store: Store) -> None:
         store.put_customer(name, {"city": "Ulm"}, {"category:home": "no"})
         store.add_events([click(f"e-{name}", name)])
         store.put_transactions([[purchase("t1", name)]])
+        store.put_transactions([[{**purchase("t1", name), "amount": 6.0}]])
     assert set(store.find_everywhere("a")) == {
         "customers", "attributes", "survey_answers", "interactions", "transactions",
-        "revisions",
+        "corrections", "revisions",
     }  # fmt: skip
     before = store.find_everywhere("ab")
     gone = store.erase_customer("a")

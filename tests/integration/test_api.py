@@ -214,7 +214,12 @@ def test_a_transaction_sent_twice_counts_once_though_the_model_learnt_from_elsew
         again = client.post("/transactions", json={"transactions": [line]})
         assert again.json() == {"accepted": 0, "duplicates": 1, "rejected": []}
         second = client.get(asked).json()
-    assert (second["segment"], second["offers"]) == (first["segment"], first["offers"])
+        assert (second["segment"], second["offers"]) == (first["segment"], first["offers"])
+        # What is corrected came after the model, so what the model learnt holds.
+        client.post("/transactions", json={"transactions": [{**line, "amount": 9.6}]})
+        third = client.get(asked).json()
+        assert set(offers_of(third)) == set(offers_of(first))
+        assert third["segment"] == first["segment"]
     home.close()
 
 
