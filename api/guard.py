@@ -49,6 +49,7 @@ HEADERS = (*_ALWAYS, (POLICY_HEADER, POLICY.encode()))
 DOCS_HEADERS = (*_ALWAYS, (POLICY_HEADER, DOCS_POLICY.encode()))
 NOT_KEPT = (b"cache-control", b"no-store")
 BROKEN = "\ufffd"  # what stands for bytes that are no text
+CONTROL = re.compile(r"[\x00-\x1f]")  # no id has any, and routes are not found past a line's end
 DEEPEST = 4  # places in the code that are told of an error
 PORT = re.compile(r":\d*\Z")
 
@@ -174,6 +175,9 @@ class Guard:
             return Refusal(HTTPStatus.BAD_REQUEST, "BAD_HOST", detail), ""
         if BROKEN in path and not _is_text(scope):
             detail = "The path is not UTF-8."
+            return Refusal(HTTPStatus.BAD_REQUEST, "BAD_PATH", detail), ""
+        if CONTROL.search(path):
+            detail = "The path has a control character."
             return Refusal(HTTPStatus.BAD_REQUEST, "BAD_PATH", detail), ""
         owner = ""
         if not is_open_to_all(path):

@@ -104,6 +104,9 @@ class House:
         The model folder to watch for another bundle; without one the model stays.
     rules : mapping, optional
         What is withheld from flagged customers, for the models to come.
+    began : int, optional
+        Microseconds since 1970 when the service began: now if None. Of what was on record by then
+        nothing counts that happened after the moment lists are for.
     """
 
     def __init__(
@@ -115,14 +118,18 @@ class House:
         *,
         folder: Path | None = None,
         rules: Rules | None = None,
+        began: int | None = None,
     ) -> None:
         self.store = store
-        self._at = at
+        self.at = at
+        self.began = pd.Timestamp.now(tz="UTC").value // 1000 if began is None else began
         self._folder, self._rules = folder, rules
         self.shelf, self.breaker, self.afar = Shelf(), Breaker(), Afar(store)
         self._model = Model(bundle, bundle, service, everybody=0)
-        self._seen = None if folder is None else _stamp(folder)
-        self._changing = threading.Lock()
+        stamp = None if folder is None else _stamp(folder)
+        # One published since the bundle was loaded is looked at first.
+        self._seen = stamp if stamp is not None and stamp[0] == bundle.version else None
+        self._changing, self._erasing = threading.Lock(), threading.Lock()
         self._closing = threading.Event()
 
     @property
@@ -147,7 +154,7 @@ class House:
 
     def now(self) -> pd.Timestamp:
         """Return the moment lists are for."""
-        return pd.Timestamp.now(tz="UTC") if self._at is None else self._at
+        return pd.Timestamp.now(tz="UTC") if self.at is None else self.at
 
     def current(self, everybody: int, *, at_once: bool = False) -> Model:
         """Return the model that knows what concerns everybody up to a revision.
@@ -165,11 +172,15 @@ class House:
             The model has to be made.
         """
         model = self._model
-        if model.everybody == everybody:
+        if model.everybody >= everybody:  # revisions only grow
             return model
         if at_once:
             raise Behind
-        return self._renew(model.trained, everybody)
+        with self._changing:
+            model = self._model  # another thread may have been quicker, or another model come
+            if model.everybody >= everybody:
+                return model
+            return self._renew(model.trained, everybody)
 
     def erase(self, customer_id: str) -> Receipt:
         """Take a customer out of the database, of every stored model and of what is in memory.
@@ -179,23 +190,31 @@ class House:
         SQLAlchemyError, OSError
             Something did not succeed; asking again does the rest.
         """
-        receipt = erased(self.store, self._folder, customer_id)
+        with self._erasing:  # one at a time: each writes the stored models anew
+            receipt = erased(self.store, self._folder, customer_id)
         with self._changing:
             model = self._model
             trained, bundle = (one.without(customer_id) for one in (model.trained, model.bundle))
-            self._model = Model(trained, bundle, serve(bundle, self._rules), model.everybody)
-            if self._folder is not None:
-                self._seen = _stamp(self._folder)
-            self.shelf.clear()
+            self._put(trained, bundle, model.everybody)
+        # What the folder holds now may be another's work as well: the next look reads it.
         return receipt
 
     def watch(self) -> threading.Thread:
         """Start looking for another bundle in the model folder, until `close`."""
 
         def look() -> None:
+            told = ""
             while not self._closing.wait(LOOK_SECONDS):
-                if self.look():
-                    settle()
+                try:
+                    if self.look():
+                        settle()
+                    told = ""
+                except Exception as error:  # whatever it is, it must not end the watch
+                    # What it says may hold personal data: its kind is logged, and once.
+                    kind = type(error).__name__
+                    if kind != told:
+                        log.error("model folder: %s; looking again", kind)
+                    told = kind
 
         thread = threading.Thread(target=look, name="watch-models", daemon=True)
         thread.start()
@@ -208,21 +227,31 @@ class House:
         -------
         bool
             Whether another model is served now.
+
+        Raises
+        ------
+        SQLAlchemyError
+            The database does not answer; the next look tries again.
         """
         if self._folder is None:
             return False
-        stamp = _stamp(self._folder)
-        if stamp == self._seen:
-            return False
-        self._seen = stamp  # a damaged bundle is refused once, not every second
-        try:
-            bundle = load(self._folder)
-            self._renew(bundle, self._model.everybody)
-        except BundleError as error:
-            log.error("model refused: %s Still serving %s.", error, self._model.bundle.version)
-            return False
-        log.warning("model %s takes over", bundle.version)
-        return True
+        while (stamp := _stamp(self._folder)) != self._seen:
+            if self._model.everybody:
+                self.store.ping()  # before the loading, which takes longer
+            try:
+                bundle = load(self._folder)
+            except BundleError as error:
+                self._seen = stamp  # refused once, not every second
+                log.error("model refused: %s Still serving %s.", error, self._model.bundle.version)
+                return False
+            with self._changing:
+                if _stamp(self._folder) != stamp:
+                    continue  # something was published meanwhile, or somebody erased
+                self._renew(bundle, self._model.everybody)
+                self._seen = stamp
+            log.warning("model %s takes over", bundle.version)
+            return True
+        return False
 
     def close(self) -> None:
         """Stop watching and give the connections back."""
@@ -231,16 +260,15 @@ class House:
         self.store.close()
 
     def _renew(self, trained: Bundle, everybody: int) -> Model:
-        with self._changing:
-            model = self._model
-            if model.trained is trained and model.everybody == everybody:
-                return model  # another thread was quicker
-            arrived = self.store.offers(since_of(trained)) if everybody else []
-            bundle = with_arrivals(trained, arrived)
-            service = serve(bundle, self._rules)
-            self._model = Model(trained, bundle, service, everybody)
-            self.shelf.clear()
-            return self._model
+        """Serve a bundle with the offers that came after it; the caller holds the lock."""
+        arrived = self.store.offers(since_of(trained)) if everybody else []
+        return self._put(trained, with_arrivals(trained, arrived), everybody)
+
+    def _put(self, trained: Bundle, bundle: Bundle, everybody: int) -> Model:
+        """Serve a bundle from now on; the caller holds the lock."""
+        self._model = Model(trained, bundle, serve(bundle, self._rules), everybody)
+        self.shelf.clear()
+        return self._model
 
 
 def since_of(bundle: Bundle) -> int:

@@ -153,7 +153,7 @@ def _read(house: House, wished: Sequence[Wished], revisions: list[int], model: M
         for one, stamp in zip(wished, stamps, strict=True)
     ]
     missing = [one for one, there in zip(wished, ready, strict=True) if there is None]
-    states = read_states(model, house.store, missing) if missing else []
+    states = read_states(house, model, missing) if missing else []
     house.breaker.close()
     return _Read(model, at, stamps, ready, missing, states)
 

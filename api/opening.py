@@ -7,7 +7,8 @@ import json
 import logging
 import os
 import sys
-from dataclasses import asdict, dataclass
+import time
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -28,11 +29,15 @@ LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 @dataclass(frozen=True)
 class Opening:
-    """What to serve; plain values, so that they can be handed to another process."""
+    """What to serve; plain values, so that they can be handed to another process.
+
+    `began` is when the service began, microseconds since 1970: the same for all its workers.
+    """
 
     model: str
     at: str | None
     host: str
+    began: int = field(default_factory=lambda: time.time_ns() // 1000)
 
     @property
     def is_public(self) -> bool:
@@ -69,7 +74,8 @@ def open_house(opening: Opening, settings: Settings) -> House:
     bundle = load(folder)
     store = Store.open(settings.database_url)
     at = None if opening.at is None else pd.Timestamp(opening.at)
-    return House(bundle, serve(bundle, rules), store, at, folder=folder, rules=rules)
+    service = serve(bundle, rules)
+    return House(bundle, service, store, at, folder=folder, rules=rules, began=opening.began)
 
 
 def application(house: House, opening: Opening, settings: Settings) -> FastAPI:

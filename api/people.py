@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import pandas as pd
 
-from api.house import Model
+from api.house import House, Model
+from data.rows import Row
 from data.schema import OFFER_ID
 from data.states import CustomerState
-from data.store import Store
 from recommender.base import Query
 from recommender.facts import Facts
 from recommender.service import Service
 from recommender.serving.visitors import Visitor, queries
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(NamedTuple):
     """What a request wishes of a list."""
 
     n: int = 10
@@ -54,7 +54,7 @@ class People:
 
 
 def find_person(
-    model: Model, service: Service, store: Store, customer_id: str, at: pd.Timestamp
+    house: House, model: Model, service: Service, customer_id: str, at: pd.Timestamp
 ) -> People:
     """Read one customer's state and build the query.
 
@@ -63,12 +63,12 @@ def find_person(
     SQLAlchemyError
         The database does not answer.
     """
-    states = read_states(model, store, [Wished(customer_id, Asked())])
+    states = read_states(house, model, [Wished(customer_id, Asked())])
     return people_of(model, service, states, at)
 
 
 def read_states(
-    model: Model, store: Store, wished: Sequence[Wished]
+    house: House, model: Model, wished: Sequence[Wished]
 ) -> list[tuple[str, CustomerState]]:
     """Read customers' states, all at once.
 
@@ -80,8 +80,35 @@ def read_states(
         The database does not answer.
     """
     names, known = dict.fromkeys(one.customer_id for one in wished), model.bundle.customer_ids
-    states = store.customer_states({name: model.since if name in known else None for name in names})
+    states = states_at(house, {name: model.since if name in known else None for name in names})
     return [(one.customer_id, _told(states[one.customer_id], one)) for one in wished]
+
+
+def states_at(house: House, since: Mapping[str, int | None]) -> dict[str, CustomerState]:
+    """Read customers' states as they are at the moment lists are for; `since` as for the store.
+
+    Raises
+    ------
+    SQLAlchemyError
+        The database does not answer.
+    """
+    states = house.store.customer_states(since)
+    if house.at is None:
+        return states
+    at = house.at.value // 1000
+
+    def there(rows: Sequence[Row]) -> tuple[Row, ...]:
+        # What comes in while the service runs counts, whenever it happened.
+        return tuple(
+            row for row in rows if row["occurred_at"] < at or row["recorded_at"] >= house.began
+        )
+
+    return {
+        name: replace(
+            state, interactions=there(state.interactions), transactions=there(state.transactions)
+        )
+        for name, state in states.items()
+    }
 
 
 def people_of(

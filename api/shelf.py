@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
 MOST_BYTES = 48 * 2**20
-OVERHEAD = 500  # bytes of a key and of what holds it
+OVERHEAD = 500  # bytes of what holds a list, its key apart
 
 Key = tuple[object, ...]
 Stamp = tuple[object, ...]
@@ -62,10 +63,10 @@ class Shelf:
         """Keep a list in the place of the one before."""
         with self._lock:
             before = self._lists.pop(key, None)
-            self._used += _size(ready) - (0 if before is None else _size(before))
+            self._used += _size(key, ready) - (0 if before is None else _size(key, before))
             self._lists[key] = ready
             while self._used > self._most:
-                self._used -= _size(self._lists.popitem(last=False)[1])
+                self._used -= _size(*self._lists.popitem(last=False))
 
     def clear(self) -> None:
         """Forget everything."""
@@ -74,5 +75,11 @@ class Shelf:
             self._used = 0
 
 
-def _size(ready: Ready) -> int:
-    return len(ready.body) + OVERHEAD
+def _size(key: Key, ready: Ready) -> int:
+    return len(ready.body) + OVERHEAD + _weight(key)
+
+
+def _weight(part: object) -> int:
+    """Return the bytes of a key: a wish may name thousands of offers to leave out."""
+    inner = sum(map(_weight, part)) if isinstance(part, tuple) else 0
+    return sys.getsizeof(part) + inner

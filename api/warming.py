@@ -36,17 +36,19 @@ class Warming:
         done: Model | None = None
         while self._most:
             model = self._house.model
-            if model is not done and model.service is not None:
-                await self._all_of(model)
-            done = model
+            if model is not done and (model.service is None or await self._all_of(model)):
+                done = model
             await asyncio.sleep(REST)
 
-    async def _all_of(self, model: Model) -> None:
+    async def _all_of(self, model: Model) -> bool:
+        """Make the lists; tell whether all are made, none without the database."""
         house, asked = self._house, Asked()
         for name in model.bundle.customers.ids[: self._most]:
             while time.monotonic() - self._asked_at < REST:
                 await asyncio.sleep(REST)
             if house.model is not model or house.breaker.is_open:
-                return
-            await answer(house, Wished(str(name), asked), "")
+                return False
+            if (await answer(house, Wished(str(name), asked), "")).degraded:
+                return False
             await asyncio.sleep(BREATH)
+        return True

@@ -148,7 +148,10 @@ class Database:
             )
 
     def _raise_all(self, connection: sa.Connection, customer_ids: Iterable[str]) -> None:
-        """Raise customers' revisions, in one order everywhere: writers never wait in a circle."""
+        """Raise customers' revisions, before anything else is written about them.
+
+        In one order everywhere: writers about the same customers never wait in a circle.
+        """
         self._raise(connection, *sorted({key_of(name) for name in customer_ids}))
 
 

@@ -19,13 +19,15 @@ from data import tables as t
 ALWAYS = -(2**63)  # before everything
 EVERYBODY = "*"
 PROFILE = ("gender", "age", "annual_income", "spending_score", "city", "signup_at")
-OF_PROFILE = (*PROFILE, "revised_at")
+ANSWER, OWN, CORRECTION = range(3)  # the kinds of what is told of a customer
 OF_KEY = ("name", "digest", "scopes", "expires_at")
 LONGEST_WAIT = 250  # milliseconds
 MANY = 256  # ids in one statement, always as many: the text is the same and compiled once
 PLACES = tuple(f"id_{place}" for place in range(MANY))
-OF_INTERACTION = ("offer_id", "event_type", "occurred_at")
-OF_TRANSACTION = ("transaction_id", "occurred_at", "amount", "item_id", "category", "merchant")
+OF_INTERACTION = ("offer_id", "event_type", "occurred_at", "recorded_at")
+OF_TRANSACTION = (
+    "transaction_id", "occurred_at", "recorded_at", "amount", "item_id", "category", "merchant",
+)  # fmt: skip
 
 Fetch = Callable[[str, Mapping[str, Any]], list[tuple[Any, ...]]]
 
@@ -51,21 +53,30 @@ def _history(
 def _told(
     whose: Callable[[sa.Column[Any]], sa.ColumnElement[bool]], *, named: bool = False
 ) -> sa.CompoundSelect[Any]:
-    """Read answers and the owner's own columns at once.
+    """Read answers, the owner's own columns and corrections at once.
 
-    A row is whose it is if `named`, 0 or 1 for the two kinds, a name and a value.
+    A row is whose it is if `named`, one of the kinds, and two texts: a name and a value, or the
+    moments of a correction.
     """
-    answer, own = t.survey_answers.c, t.attributes.c
+    answer, own, corrected = t.survey_answers.c, t.attributes.c, t.corrections.c
     answers = sa.select(
-        *[answer.customer_id] * named, sa.literal_column("0"), answer.question, answer.answer
+        *[answer.customer_id] * named, _kind(ANSWER), answer.question, answer.answer
     ).where(whose(answer.customer_id))
-    columns = sa.select(*[own.id] * named, sa.literal_column("1"), own.name, own.value).where(
+    columns = sa.select(*[own.id] * named, _kind(OWN), own.name, own.value).where(
         own.of == sa.literal_column("'customers'"), whose(own.id)
     )
-    return sa.union_all(answers, columns)
+    moments = (sa.cast(of, sa.Text) for of in (corrected.recorded_at, corrected.corrected_at))
+    corrections = sa.select(*[corrected.customer_id] * named, _kind(CORRECTION), *moments).where(
+        whose(corrected.customer_id)
+    )
+    return sa.union_all(answers, columns, corrections)
 
 
-_PROFILE = tuple(t.customers.c[name] for name in OF_PROFILE)
+def _kind(number: int) -> sa.ColumnElement[int]:
+    return sa.literal_column(str(number), sa.Integer)
+
+
+_PROFILE = tuple(t.customers.c[name] for name in PROFILE)
 _WHO, _ACTED, _BOUGHT = (
     table.c.customer_id for table in (t.customers, t.interactions, t.transactions)
 )

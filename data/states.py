@@ -8,9 +8,11 @@ from typing import Any
 
 from data.reading import (
     ALWAYS,
+    ANSWER,
+    CORRECTION,
     OF_INTERACTION,
-    OF_PROFILE,
     OF_TRANSACTION,
+    OWN,
     PROFILE,
     Fetch,
     spread,
@@ -38,10 +40,10 @@ def state_of(fetch: Fetch, customer_id: str, since: int | None) -> CustomerState
     """Read the state of one customer; `since` as in `Store.customer_state`."""
     own = {"customer_id": customer_id}
     profile = fetch("profile", own)
-    stated = dict(zip(OF_PROFILE, profile[0], strict=True)) if profile else {}
-    whole = _is_whole(since, stated)
-    wanted = own | {"since": ALWAYS if whole or since is None else since}
+    stated = dict(zip(PROFILE, profile[0], strict=True)) if profile else {}
     told = fetch("told", own)
+    whole = _is_whole(since, told)
+    wanted = own | {"since": ALWAYS if whole or since is None else since}
     interactions, transactions = fetch("interactions", wanted), fetch("transactions", wanted)
     return _state(whole, stated, told, interactions, transactions)
 
@@ -49,11 +51,9 @@ def state_of(fetch: Fetch, customer_id: str, since: int | None) -> CustomerState
 def states_of(fetch: Fetch, since: Mapping[str, int | None]) -> dict[str, CustomerState]:
     """Read the states of at least one and at most `MANY` customers, by id."""
     many = spread(list(since))
-    stated = {
-        row[0]: dict(zip(OF_PROFILE, row[1:], strict=True)) for row in fetch("profiles", many)
-    }
+    stated = {row[0]: dict(zip(PROFILE, row[1:], strict=True)) for row in fetch("profiles", many)}
     told = _by_owner(fetch("told of many", many))
-    whole = {name: _is_whole(moment, stated.get(name, {})) for name, moment in since.items()}
+    whole = {name: _is_whole(moment, told.get(name, ())) for name, moment in since.items()}
     asked: dict[int, list[str]] = {}
     for name, moment in since.items():
         asked.setdefault(ALWAYS if whole[name] or moment is None else moment, []).append(name)
@@ -84,10 +84,10 @@ def _state(
     """Make a state of what was fetched; `stated` is empty where there is no row."""
     answers: dict[str, str] = {}
     own: Row = {}
-    for is_own, name, value in told:
-        if not is_own:
+    for kind, name, value in told:
+        if kind == ANSWER:
             answers[name] = value
-        elif (read := value_of(value)) is not None:
+        elif kind == OWN and (read := value_of(value)) is not None:
             own[name] = read
     profile = {name: stated[name] for name in PROFILE if stated.get(name) is not None}
     return CustomerState(
@@ -100,10 +100,13 @@ def _state(
     )
 
 
-def _is_whole(since: int | None, stated: Mapping[str, Any]) -> bool:
-    """Tell whether all rows have to be read: something recorded before was replaced since."""
-    revised = stated.get("revised_at")
-    return since is None or (revised is not None and revised >= since)
+def _is_whole(since: int | None, told: Iterable[Sequence[Any]]) -> bool:
+    """Tell whether all rows have to be read: something recorded before was corrected since."""
+    return since is None or any(
+        int(recorded) < since <= int(corrected)
+        for kind, recorded, corrected in told
+        if kind == CORRECTION
+    )
 
 
 def _by_owner(rows: Iterable[Sequence[Any]]) -> dict[str, list[Any]]:

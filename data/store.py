@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from data import stored
 from data import tables as t
 from data.dataset import Dataset
-from data.reading import EVERYBODY, MANY, PROFILE, key_of
+from data.reading import EVERYBODY, MANY, PROFILE
 from data.registers import KeyRegister, OfferRegister
 from data.rows import (
     Row,
@@ -27,6 +27,9 @@ from data.rows import (
     transaction_rows,
 )
 from data.states import CustomerState, state_of, states_of
+
+_OF_TRANSACTION = ("customer_id", "transaction_id")  # what names one
+_SAID = ("amount", "item_id", "category", "merchant", "quantity", "discount", "channel")
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ class Store(OfferRegister, KeyRegister):
             External id.
         since : int, optional
             Only interactions and transactions recorded at or after this moment (microseconds),
-            unless something recorded before it was replaced after it: then all of them.
+            unless something recorded before it was corrected after it: then all of them.
         """
         with self._reader.reading() as fetch:
             return state_of(fetch, customer_id, since)
@@ -146,21 +149,22 @@ class Store(OfferRegister, KeyRegister):
         answers : mapping of str to str
             By question.
         if_new : mapping, optional
-            Known columns that a customer who is new to the table has where `profile` is silent.
+            Known columns that a customer who is new has where `profile` is silent.
 
         Returns
         -------
         bool
-            True if the customer is new to this table.
+            True if the customer is new: nothing was on record of them.
         """
         stated = {name: value for name, value in profile.items() if value is not None}
         given = {name: stated.pop(name) for name in PROFILE if name in stated}
-        row = {**(if_new or {}), **given, "customer_id": customer_id}
         with self._engine.begin() as connection:
-            new = self._add(connection, t.customers, row)
-            self._raise(connection, key_of(customer_id))
+            self._raise_all(connection, [customer_id])
+            new = not _is_known(connection, customer_id)
+            row = {**(if_new or {} if new else {}), **given, "customer_id": customer_id}
+            added = self._add(connection, t.customers, row)
             self._put_own(connection, t.customers.name, customer_id, stated)
-            if given and not new:
+            if given and not added:
                 connection.execute(
                     sa.update(t.customers)
                     .where(t.customers.c.customer_id == customer_id)
@@ -195,6 +199,8 @@ class Store(OfferRegister, KeyRegister):
     def put_transactions(self, transactions: Sequence[Sequence[Row]]) -> Written:
         """Add transactions, each a list of its lines; one that is there is replaced whole.
 
+        One that says what is there already leaves it as it is: what was learnt of it holds.
+
         Returns
         -------
         Written
@@ -205,17 +211,18 @@ class Store(OfferRegister, KeyRegister):
         with self._engine.begin() as connection:
             self._raise_all(connection, (lines[0]["customer_id"] for lines in given))
             for lines in given:
-                table = t.transactions.c
-                gone = connection.execute(
-                    sa.delete(t.transactions).where(
-                        table.customer_id == lines[0]["customer_id"],
-                        table.transaction_id == lines[0]["transaction_id"],
-                    )
-                ).rowcount
+                mine = sa.and_(
+                    *(t.transactions.c[name] == lines[0][name] for name in _OF_TRANSACTION)
+                )
+                known = sa.select(t.transactions).where(mine).order_by(t.transactions.c.line)
+                there = [dict(row) for row in connection.execute(known).mappings()]
                 total += len(lines)
-                if gone:
+                if there:
                     replaced += len(lines)
-                    self._revise(connection, lines[0]["customer_id"], lines[0]["recorded_at"])
+                    if _say_the_same(there, lines):
+                        continue
+                    connection.execute(sa.delete(t.transactions).where(mine))
+                    self._correct(connection, there, lines)
                 rows = [{**row, "line": line} for line, row in enumerate(lines)]
                 connection.execute(sa.insert(t.transactions), rows)
         return Written(total - replaced, replaced)
@@ -229,6 +236,7 @@ class Store(OfferRegister, KeyRegister):
             Rows removed by table.
         """
         with self._engine.begin() as connection:
+            self._raise_all(connection, [customer_id])
             gone = stored.delete_customer(connection, customer_id)
             self._raise(connection, EVERYBODY)
         stored.forget_log(self._reading)
@@ -244,12 +252,18 @@ class Store(OfferRegister, KeyRegister):
         with self._engine.connect() as connection:
             return stored.read_tables(connection)
 
-    def _revise(self, connection: sa.Connection, customer_id: str, moment: int) -> None:
-        statement = self._insert(t.customers).values(customer_id=customer_id, revised_at=moment)
+    def _correct(
+        self, connection: sa.Connection, there: Sequence[Row], lines: Sequence[Row]
+    ) -> None:
+        """Note that lines are gone, and since when others are in their place."""
+        mine = {
+            "customer_id": lines[0]["customer_id"],
+            "recorded_at": min(row["recorded_at"] for row in there),
+        }
+        corrected = {"corrected_at": max(row["recorded_at"] for row in lines)}
+        statement = self._insert(t.corrections).values(**mine, **corrected)
         connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["customer_id"], set_={"revised_at": moment}
-            )
+            statement.on_conflict_do_update(index_elements=list(mine), set_=corrected)
         )
 
     def _load(self, connection: sa.Connection, table: sa.Table, frame: pd.DataFrame) -> None:
@@ -257,3 +271,30 @@ class Store(OfferRegister, KeyRegister):
         statement = self._insert(table).on_conflict_do_nothing()
         for rows in chunks(frame[names]):
             connection.execute(statement, rows)
+
+
+def _is_known(connection: sa.Connection, customer_id: str) -> bool:
+    """Tell whether anything is on record of a customer."""
+    return any(
+        connection.execute(
+            sa.select(table).where(table.c.customer_id == customer_id).limit(1)
+        ).first()
+        for table in t.PEOPLE
+    )
+
+
+def _say_the_same(there: Sequence[Row], lines: Sequence[Row]) -> bool:
+    """Tell whether a transaction's lines say what is on record of it."""
+    return [_said(row) for row in there] == [_said(row) for row in lines] and all(
+        one["occurred_at"] == other["occurred_at"] or (_is_untold(one) and _is_untold(other))
+        for one, other in zip(there, lines, strict=True)
+    )
+
+
+def _said(row: Row) -> list[Any]:
+    return [row.get(name) for name in _SAID]
+
+
+def _is_untold(row: Row) -> bool:
+    """Tell whether nobody said when it happened: then it did when it was recorded."""
+    return bool(row["occurred_at"] == row["recorded_at"])

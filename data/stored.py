@@ -67,6 +67,7 @@ def delete_customer(connection: sa.Connection, customer_id: str) -> dict[str, in
     }
     own = sa.and_(t.attributes.c.of == CUSTOMERS.name, t.attributes.c.id == customer_id)
     gone[t.attributes.name] = connection.execute(sa.delete(t.attributes).where(own)).rowcount
+    connection.execute(sa.delete(t.corrections).where(t.corrections.c[CUSTOMER_ID] == customer_id))
     connection.execute(sa.delete(t.revisions).where(t.revisions.c.key == key_of(customer_id)))
     return gone
 

@@ -33,8 +33,6 @@ customers = Table(
     Column("spending_score", Float),
     Column("city", String(128)),
     Column("signup_at", BigInteger),
-    # When something recorded earlier was last replaced: what was learnt of it is then out of date.
-    Column("revised_at", BigInteger),
 )
 
 survey_answers = Table(
@@ -83,6 +81,16 @@ transactions = Table(
     Column("channel", String(64)),
     UniqueConstraint("customer_id", "transaction_id", "line"),
     Index("transactions_of_customer", "customer_id", "recorded_at"),
+)
+
+# When transactions were corrected, and when what is gone had been recorded: a model of the time
+# between learnt what is out of date.
+corrections = Table(
+    "corrections",
+    metadata,
+    Column("customer_id", String(ID_LENGTH), primary_key=True),
+    Column("recorded_at", BigInteger, primary_key=True),
+    Column("corrected_at", BigInteger, nullable=False),
 )
 
 # What tables have beyond the known columns, of customers, offers and items; values are JSON.

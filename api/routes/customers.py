@@ -16,7 +16,7 @@ from api.dependencies import HouseDependency
 from api.errors import ApiError
 from api.house import House, Model
 from api.owned import EPOCH, answers_of, profile_of
-from api.people import facts_of
+from api.people import facts_of, states_at
 from api.replies import SegmentName
 from api.routes.anomalies import Anomaly, anomaly_of
 from data.schema import EVENT_TYPES
@@ -83,7 +83,7 @@ class Erased(BaseModel):
 def read(home: HouseDependency, customer_id: Named) -> Customer:
     """Tell what is known of a customer; 404 where nothing is."""
     model = home.model
-    state = home.store.customer_state(customer_id)
+    state = states_at(home, {customer_id: None})[customer_id]
     if not state.known and customer_id not in model.bundle.customer_ids:
         detail = "Nothing is known of this customer."
         raise ApiError(HTTPStatus.NOT_FOUND, "NO_CUSTOMER", detail)
@@ -105,7 +105,8 @@ def put(
     )
     if new and customer_id not in model.bundle.customer_ids:
         response.status_code = HTTPStatus.CREATED
-    return _customer(home, model, customer_id, home.store.customer_state(customer_id))
+    state = states_at(home, {customer_id: None})[customer_id]
+    return _customer(home, model, customer_id, state)
 
 
 @router.delete("/{customer_id:path}")
@@ -143,7 +144,7 @@ def _customer(house: House, model: Model, customer_id: str, state: CustomerState
 def _features(house: House, model: Model, customer_id: str, state: CustomerState) -> np.ndarray:
     """Return the six features as they are now: the model's, and what was recorded since."""
     if customer_id in model.bundle.customer_ids:
-        state = house.store.customer_state(customer_id, model.since)
+        state = states_at(house, {customer_id: model.since})[customer_id]
     visitor = Visitor(customer_id, facts_of(state), whole=state.whole and state.known)
     return features_now(model.bundle, visitor, house.now())
 

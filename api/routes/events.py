@@ -9,9 +9,9 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 from fastapi import APIRouter
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from api.bodies import Event, Events, Strict, TransactionLine, Transactions
+from api.bodies import CustomerId, Event, Events, Strict, TransactionLine, Transactions
 from api.dependencies import HouseDependency
 from api.errors import told_problem
 from api.replies import Receipt, Rejected
@@ -22,6 +22,7 @@ router = APIRouter(tags=["facts"])
 
 AHEAD = timedelta(days=1)  # a clock may be off by some hours; further ahead is a mistake
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+ID: TypeAdapter[str] = TypeAdapter(CustomerId)
 Row = TypeVar("Row", Event, TransactionLine)
 
 
@@ -58,10 +59,11 @@ def add_transactions(home: HouseDependency, body: Transactions) -> Receipt:
     rejected: list[Rejected] = []
     lines = list(_parsed(TransactionLine, body.transactions, rejected))
     # A transaction is recorded whole or not at all: half of it would replace a good one.
-    broken = {_names(body.transactions[one.index]) for one in rejected}
+    broken = {_name_of(body.transactions[one.index]) for one in rejected}
     transactions: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for index, line in lines:
-        if line.transaction_id and (line.customer_id, line.transaction_id) in broken:
+        names = {(line.customer_id, line.transaction_id), (None, line.transaction_id)}
+        if line.transaction_id and not broken.isdisjoint(names):
             detail = "another line of this transaction was rejected"
             rejected.append(Rejected(index=index, code="INCOMPLETE_TRANSACTION", detail=detail))
             continue
@@ -73,8 +75,16 @@ def add_transactions(home: HouseDependency, body: Transactions) -> Receipt:
     return _receipt(written.accepted, written.duplicates, rejected)
 
 
-def _names(raw: dict[str, Any]) -> tuple[str, str]:
-    return str(raw.get("customer_id")), str(raw.get("transaction_id"))
+def _name_of(raw: dict[str, Any]) -> tuple[str | None, str | None]:
+    """Name the transaction of a rejected line; without a customer where the line names none."""
+    return _id_of(raw.get("customer_id")), _id_of(raw.get("transaction_id"))
+
+
+def _id_of(value: Any) -> str | None:
+    try:
+        return ID.validate_python(value)
+    except ValidationError:
+        return None
 
 
 def _parsed(

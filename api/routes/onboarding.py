@@ -44,7 +44,7 @@ def survey(
         if customer_id is None:  # nothing to read: asked even while the database is away
             person = people_of(model, model.service, [("", NOTHING_TOLD)], at)
         else:
-            person = find_person(model, model.service, home.store, customer_id, at)
+            person = find_person(home, model, model.service, customer_id, at)
         questions = _told(model.service.next_questions(person.query, at, skip or (), n))
     columns = [
         ProfileColumn(name=name, values=None if values is None else list(values))
@@ -82,7 +82,7 @@ def onboard(
     service = serving(model)
     if customer_id in model.bundle.customer_ids or not new:
         response.status_code = HTTPStatus.OK
-    person = find_person(model, service, home.store, customer_id, at)
+    person = find_person(home, model, service, customer_id, at)
     made = make_lists(model, service, person, [Asked()], at)[0]
     return Welcome(
         customer_id=customer_id,

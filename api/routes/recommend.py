@@ -69,7 +69,7 @@ async def recommend(
     explain: Annotated[bool, Query(description="With contributions and reasons.")] = True,
 ) -> Response:
     """List the next best offers of a customer; an unknown one gets the fallback."""
-    left_out = tuple(part for part in (exclude or "").split(",") if part)
+    left_out = tuple(name for part in (exclude or "").split(",") if (name := part.strip()))
     wished = Wished(customer_id, Asked(n, category, left_out, explain))
     return await _listed(home, wished, request.state.request_id)
 

@@ -100,7 +100,7 @@ def hostile(bundle: Bundle, customer: str, dataset: Dataset, folder: Path) -> An
     store.load(dataset)
     service = Service(bundle)
     home = House(bundle, service, store, at=bundle.moment)
-    person = find_person(home.model, service, store, customer, home.now())
+    person = find_person(home, home.model, service, customer, home.now())
     best = service.recommend(person.query, Wish(at=bundle.moment, n=10))[0].offers
     store.close()
     offers = bundle.offers.copy()

@@ -29,10 +29,10 @@ def test_many_states_are_those_of_each(store: Store, small_dataset: Dataset) -> 
     # Something recorded earlier was replaced: everything has to be read.
     line = {
         "customer_id": names[3], "transaction_id": "new", "amount": 1.0, "occurred_at": 1,
-        "recorded_at": half + 1,
+        "recorded_at": half - 1,
     }  # fmt: skip
     store.put_transactions([[line]])
-    store.put_transactions([[line]])
+    store.put_transactions([[{**line, "amount": 2.0, "recorded_at": half + 1}]])
     since = {name: (None, half, half + 10**9)[place % 3] for place, name in enumerate(names)}
     since[names[3]] = half
     store.put_customer(names[5], {"age": 44.0, "plan": "gold", "cards": 2.0, "vip": True}, {})

@@ -227,7 +227,9 @@ def test_the_first_of_two_events_with_one_id_stays(store: Store) -> None:
     store.add_events([event("e1")])
     store.add_events([event("e1", event_type="redemption", customer_id="b")])
     (row,) = store.customer_state("a").interactions
-    assert row == {"offer_id": "o1", "event_type": "click", "occurred_at": EARLY}
+    assert row == {
+        "offer_id": "o1", "event_type": "click", "occurred_at": EARLY, "recorded_at": EARLY,
+    }  # fmt: skip
     assert not store.customer_state("b").known
 
 
@@ -257,6 +259,40 @@ def test_a_loaded_transaction_can_be_replaced(store: Store) -> None:
     assert sorted(row["amount"] for row in store.customer_state("a").transactions) == [5.0, 9.0]
 
 
+def test_a_transaction_that_is_sent_again_changes_nothing(store: Store) -> None:
+    sent = [line("t1", quantity=1, category="fuel"), line("t1", quantity=3, category=None)]
+    store.put_transactions([sent])
+    before = store.customer_state("a")
+    # Nobody told when it happened, so it happens whenever it is recorded.
+    again = [{**row, "occurred_at": LATE, "recorded_at": LATE} for row in sent]
+    assert store.put_transactions([again]) == Written(0, 2)
+    assert store.customer_state("a") == before
+    state = store.customer_state("a", since=LATE)
+    assert (state.whole, state.transactions) == (False, ())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        [line("t1", at=LATE, amount=9.0)],
+        [line("t1", at=LATE, merchant="m1")],
+        [line("t1", at=LATE, occurred_at=EARLY - 1)],
+        [line("t1", at=LATE)] * 2,
+    ],
+)
+def test_whatever_a_transaction_says_otherwise_is_a_correction(
+    store: Store, other: list[dict[str, Any]]
+) -> None:
+    store.put_transactions([[line("t1")]])
+    store.put_transactions([other])
+    # A model of the time between learnt what is gone; no other one did.
+    whole = [store.customer_state("a", since).whole for since in (EARLY, EARLY + 1, LATE, LATE + 1)]
+    assert whole == [False, True, True, False]
+    state = store.customer_state("a", since=LATE)
+    assert len(state.transactions) == len(other)
+    assert state.transactions[0]["occurred_at"] == other[0]["occurred_at"]
+
+
 def test_transactions_that_cannot_be_written_change_nothing(store: Store) -> None:
     store.put_transactions([[line("t1")]])
     with pytest.raises(SQLAlchemyError):
@@ -277,6 +313,17 @@ def test_a_customer_is_new_once(store: Store) -> None:
     assert store.put_customer("a", {"age": 31.0}, {}) is False
     assert store.put_customer("b", {}, {}) is True
     assert store.counts()["customers"] == 2
+
+
+def test_a_customer_of_whom_anything_is_on_record_is_not_new(store: Store) -> None:
+    store.add_events([event("e1", customer_id="acted")])
+    store.put_transactions([[line("t1", customer_id="bought")]])
+    store.load(Dataset.of({"survey_answers": small_dataset().survey_answers}))
+    for name in ("acted", "bought", "a"):
+        assert store.put_customer(name, {"age": 30.0}, {}, {"signup_at": LATE}) is False
+        assert store.customer_state(name).profile == {"age": 30.0}
+    assert store.put_customer("new", {"age": 30.0}, {}, {"signup_at": LATE}) is True
+    assert store.customer_state("new").profile == {"age": 30.0, "signup_at": LATE}
 
 
 def test_only_what_is_given_of_a_customer_changes(store: Store) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from data.dataset import Dataset
@@ -50,6 +51,28 @@ def test_every_write_about_a_customer_raises_theirs_and_nobody_elses(store: Stor
     seen.append(store.revisions("a")[0])
     assert seen == sorted(set(seen))
     assert store.revisions("b") == (0, 0)
+
+
+def test_every_writer_about_a_customer_takes_their_revision_first(store: Store) -> None:
+    store.load(Dataset.of({"customers": pd.DataFrame({"customer_id": ["a", "b"]})}))
+    written: list[str] = []
+
+    @sa.event.listens_for(store._engine, "before_execute")
+    def note(_: sa.Connection, statement: Any, *__: Any) -> None:
+        if isinstance(statement, sa.sql.dml.UpdateBase):
+            written.append(statement.table.name)
+
+    for write in (
+        lambda: store.put_customer("a", {"age": 30.0}, {"category:home": "yes"}),
+        lambda: store.add_events([click("e1", "a"), click("e2", "b")]),
+        lambda: store.put_transactions([[purchase("t1", "a")]]),
+        lambda: store.put_transactions([[{**purchase("t1", "a"), "amount": 6.0}]]),
+        lambda: store.erase_customer("a"),
+    ):
+        written.clear()
+        write()
+        assert written[0] == "revisions"
+        assert len(set(written)) > 1
 
 
 def test_another_connection_sees_the_revision_at_once(store: Store, url: str) -> None:
@@ -126,9 +149,10 @@ def test_an_erased_customer_is_nowhere(store: Store) -> None:
         store.put_customer(name, {"city": "Ulm"}, {"category:home": "no"})
         store.add_events([click(f"e-{name}", name)])
         store.put_transactions([[purchase("t1", name)]])
+        store.put_transactions([[{**purchase("t1", name), "amount": 6.0}]])
     assert set(store.find_everywhere("a")) == {
         "customers", "attributes", "survey_answers", "interactions", "transactions",
-        "revisions",
+        "corrections", "revisions",
     }  # fmt: skip
     before = store.find_everywhere("ab")
     gone = store.erase_customer("a")
@@ -213,7 +237,6 @@ def test_a_file_that_cannot_be_written_is_said_so_and_stays_whole(
     store.add_events([click("e1", "a")])
     with store._engine.connect() as connection:  # a disk that is full, as SQLite sees it
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-    import sqlalchemy as sa
 
     @sa.event.listens_for(store._engine, "begin")
     def fill(connection: sa.Connection) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +16,13 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
 
+from api import house as of_house
 from api.app import create_app
 from api.house import House
 from data.store import Store
 from recommender.bundle import Bundle
 from recommender.service import Service
+from recommender.storage import erasure
 from recommender.storage.model_folder import VERSIONS, load, save
 from recommender.storage.versions import make_current
 
@@ -84,6 +90,172 @@ def test_a_damaged_model_is_refused_and_the_old_one_stays(
         assert not home.look()
     assert len(caplog.records) == 1
     assert own(client.get("/recommend/c0000004").json()) == own(before)
+
+
+@contextmanager
+def held(
+    patch: pytest.MonkeyPatch, owner: Any, name: str, work: Callable[[], Any]
+) -> Iterator[None]:
+    """Do some work in a thread, and hold it where it calls a function, while the body runs."""
+    real, there, go = getattr(owner, name), threading.Event(), threading.Event()
+
+    def holding(*given: Any) -> Any:
+        if threading.current_thread() is thread:
+            there.set()
+            assert go.wait(10)
+        return real(*given)
+
+    thread = threading.Thread(target=work)
+    patch.setattr(owner, name, holding)
+    thread.start()
+    assert there.wait(10)
+    try:
+        yield
+    finally:
+        go.set()
+        thread.join()
+        patch.setattr(owner, name, real)
+
+
+def put_an_offer(home: House) -> int:
+    """Put an offer and return the revision of what concerns everybody."""
+    home.store.put_offer("brand-new", {"title": "New"}, [], int(home.bundle.moment.value // 1000))
+    return home.store.revisions("")[1]
+
+
+def test_an_offer_that_is_put_while_a_model_takes_over_does_not_bring_back_the_one_before(
+    home: House, folder: Path, small_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.current(home.store.revisions("")[1])
+    version = other_version(small_bundle, folder)
+    make_current(folder, version)
+    with ThreadPoolExecutor(1) as asking:
+        with held(monkeypatch, of_house, "serve", home.look):
+            asked = asking.submit(home.current, put_an_offer(home))
+            time.sleep(0.1)
+        assert asked.result().bundle.version == version
+    assert home.bundle.version == version
+    assert "brand-new" in home.offer_ids
+
+
+def test_an_erased_person_does_not_come_back_with_whoever_asked_meanwhile(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.current(home.store.revisions("")[1])
+    who = str(home.bundle.customers.ids[3])
+    with ThreadPoolExecutor(1) as asking:
+        with held(monkeypatch, of_house, "serve", lambda: home.erase(who)):
+            asked = asking.submit(home.current, put_an_offer(home))
+            time.sleep(0.1)
+        assert who not in asked.result().bundle.customer_ids
+    assert who not in home.bundle.customer_ids
+
+
+def test_a_model_that_was_read_before_an_erasure_is_read_again(
+    home: House, folder: Path, small_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    who = str(home.bundle.customers.ids[3])
+    version = other_version(small_bundle, folder)
+    make_current(folder, version)
+
+    def read(place: Path) -> Bundle:
+        bundle = load(place)
+        if who in bundle.customer_ids:
+            home.erase(who)
+        return bundle
+
+    monkeypatch.setattr(of_house, "load", read)
+    assert home.look()
+    assert home.bundle.version == version
+    assert who not in home.bundle.customer_ids
+
+
+def test_a_model_that_is_published_during_an_erasure_is_served(
+    home: House, folder: Path, small_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = other_version(small_bundle, folder)
+    real = of_house.erased
+
+    def slowly(*given: Any) -> Any:
+        receipt = real(*given)
+        make_current(folder, version)
+        return receipt
+
+    monkeypatch.setattr(of_house, "erased", slowly)
+    home.erase("nobody")
+    assert home.look()
+    assert home.bundle.version == version
+
+
+def test_a_model_that_is_published_while_the_house_is_built_is_served(
+    folder: Path, small_store: Store, small_bundle: Bundle
+) -> None:
+    bundle = load(folder)
+    version = other_version(small_bundle, folder)
+    make_current(folder, version)
+    home = House(bundle, Service(bundle), small_store, at=bundle.moment, folder=folder)
+    assert home.look()
+    assert home.bundle.version == version
+
+
+def test_two_people_erased_at_once_are_both_gone(
+    home: House, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = [str(name) for name in home.bundle.customers.ids[:2]]
+    both = threading.Barrier(2)
+
+    def read(*given: Any) -> Bundle:
+        bundle = load(*given)
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.2)  # whoever else erases has read the model by now
+        return bundle
+
+    monkeypatch.setattr(erasure, "load", read)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(home.erase, people))
+    home.look()
+    for bundle in (load(folder), home.bundle):
+        assert not [name for name in people if name in bundle.customer_ids]
+
+
+def test_the_newest_of_everything_stays_though_somebody_asks_by_an_older_revision(
+    home: House,
+) -> None:
+    before = home.store.revisions("")[1]
+    newest = home.current(put_an_offer(home))
+    assert home.current(before) is newest
+    assert home.model is newest
+
+
+def test_a_model_that_is_published_while_the_database_is_away_is_served_later(
+    home: House, folder: Path, small_bundle: Bundle,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    home.current(home.store.revisions("")[1])
+    looked: list[bool] = []
+
+    def away(*_: object) -> None:
+        looked.append(True)
+        raise OperationalError("select 'a secret'", None, ConnectionError())
+
+    def until(there: Callable[[], bool]) -> None:
+        end = time.monotonic() + 10
+        while not there():
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+    monkeypatch.setattr(of_house, "LOOK_SECONDS", 0.01)
+    version = other_version(small_bundle, folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(home.store, "offers", away)
+        patch.setattr(home.store, "ping", away)
+        make_current(folder, version)
+        watching = home.watch()
+        until(lambda: len(looked) >= 3)
+    until(lambda: home.bundle.version == version)
+    assert watching.is_alive()
+    told = [one.getMessage() for one in caplog.records if one.levelno == logging.ERROR]
+    assert told == ["model folder: OperationalError; looking again"]
 
 
 def test_a_list_is_made_once_and_answers_have_ids_of_their_own(

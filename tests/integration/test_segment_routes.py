@@ -87,7 +87,7 @@ def test_a_segment_that_is_not_there_is_said_so(client: TestClient, name: str) -
     assert answer.json() == {"detail": "The model has no such segment.", "code": "NO_SEGMENT"}
 
 
-@pytest.mark.parametrize("name", ["one", "1.5", "%00", "0x0"])
+@pytest.mark.parametrize("name", ["one", "1.5", "0x0"])
 def test_a_segment_has_a_number(client: TestClient, name: str) -> None:
     answer = client.get(f"/segments/{name}")
     assert answer.status_code == 422

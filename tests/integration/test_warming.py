@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from api.breaker import Breaker
 from api.house import House
 from api.listing import answer_here
 from api.people import Asked, Wished
 from api.warming import Warming
+from data.states import CustomerState
 from data.store import Store
 from recommender.bundle import Bundle
 from recommender.service import Service
@@ -23,10 +28,12 @@ def home(small_bundle: Bundle, small_store: Store) -> Iterator[House]:
     made.close()
 
 
-def work(warming: Warming, seconds: float) -> None:
+def work(warming: Warming, seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
     async def some_time() -> None:
         task = asyncio.create_task(warming.run())
-        await asyncio.sleep(seconds)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not enough():
+            await asyncio.sleep(0.05)
         task.cancel()
 
     asyncio.run(some_time())
@@ -61,3 +68,21 @@ def test_a_service_that_is_asked_does_nothing_else(
     warming.note()
     work(warming, 0.3)
     assert len(home.shelf) == 0
+
+
+def test_a_database_that_is_away_for_a_moment_does_not_end_it(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.breaker = Breaker(rest_seconds=0.05)
+    read, asked = home.store.customer_state, []
+
+    def read_or_fail(*given: Any) -> CustomerState:
+        asked.append(given)
+        if len(asked) == 3:
+            raise OperationalError("select", None, ConnectionError())
+        return read(*given)
+
+    monkeypatch.setattr(home.store, "customer_state", read_or_fail)
+    work(Warming(home, most=5), 10.0, enough=lambda: len(home.shelf) == 5)
+    assert len(home.shelf) == 5
+    assert len(asked) == 6  # what was made before is not made again

@@ -166,6 +166,12 @@ def test_a_path_that_is_no_text_is_refused(client: TestClient, path: str) -> Non
     assert (answer.status_code, answer.json()["code"]) == (400, "BAD_PATH")
 
 
+@pytest.mark.parametrize("path", ["a%0A", "a%0Ab", "%0D", "%00", "a%01b", "%1F", "a%09"])
+def test_a_path_with_a_control_character_is_refused(client: TestClient, path: str) -> None:
+    answer = client.get(f"/thing/{path}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "BAD_PATH")
+
+
 @pytest.mark.parametrize("name", ["\ufffd", "né", "\U0001d4b5"])
 def test_any_text_may_stand_in_a_path(client: TestClient, name: str) -> None:
     assert client.get(f"/thing/{name}").json()["name"] == name

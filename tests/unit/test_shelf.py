@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.people import Asked
 from api.shelf import OVERHEAD, Ready, Shelf
 
 
@@ -29,7 +30,7 @@ def test_a_newer_list_takes_the_place_of_the_one_before() -> None:
 
 
 def test_the_longest_unused_leaves_first() -> None:
-    shelf = Shelf(most_bytes=2 * (OVERHEAD + 10))
+    shelf = Shelf(most_bytes=2 * (OVERHEAD + 200))
     shelf.put(("c1",), ready(1))
     shelf.put(("c2",), ready(1))
     assert shelf.get(("c1",), (1,)) is not None
@@ -44,6 +45,14 @@ def test_nothing_is_left_after_clearing() -> None:
     shelf.clear()
     assert len(shelf) == 0
     assert shelf.get(("c1",), (1,)) is None
+
+
+def test_what_a_wish_names_takes_room_as_well() -> None:
+    shelf = Shelf(most_bytes=20 * 50_000)
+    for number in range(100):
+        left_out = tuple(f"o{number}-{offer}" for offer in range(700))
+        shelf.put(("c1", Asked(exclude=left_out)), ready(1))
+    assert 5 <= len(shelf) <= 25
 
 
 @given(
