@@ -2,89 +2,106 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import scipy.sparse as sp
 
-STRENGTHS = np.geomspace(0.3, 3000.0, 9)  # redemptions that "as any offer" counts for
-SHARED = 2  # offers with redemptions: an attribute of one alone tells of no other
-LEAST, MOST = 2.0, 200.0  # redemptions of its own that relatives may stand for
+STRENGTHS = np.geomspace(1.0, 1000.0, 7)  # redemptions that "as any offer" counts for
+SURE = 2.0  # standard errors by which more than the least must be better
+BELIEVED = 20.0  # redemptions that purchases are believed for, before any
+CHOOSING = 1000  # offers, those taken most, that choose the strength
 
 
-@dataclass(frozen=True)
-class Alike:
-    """What offers say of each other.
+def worth_of_buying(
+    cross: np.ndarray, events: np.ndarray, bought: np.ndarray, unit: np.ndarray
+) -> float:
+    """Tell how much of what purchases say of an offer's traits its redemptions bear out, 0 to 1.
 
-    Attributes
+    Parameters
     ----------
-    by_attribute : ndarray of float, shape (columns, 1 + attributes)
-        What one redemption of an offer says of each trait, by what the offer is like; the first is
-        what holds for any offer.
-    expected : ndarray of float, shape (columns, offers)
-        What it expects of each offer.
-    strength : float
-        How many redemptions of its own that is worth.
+    cross, events, unit
+        As in `fit_by_attribute`.
+    bought : ndarray of float, shape (columns, offers)
+        What one redemption says of each trait if those redeem who buy what the offer is for.
     """
+    said = bought / unit[:, None]
+    square = (said**2).sum(axis=0)
+    believed = BELIEVED * square.mean()
+    agreed = ((cross / unit[:, None]) * said).sum()
+    share = (agreed + believed) / max(float(events @ square) + believed, 1e-12)
+    return float(np.clip(share, 0.0, 1.0))
 
-    by_attribute: np.ndarray
-    expected: np.ndarray
-    strength: float
 
-
-def fit_alike(
-    cross: np.ndarray,
-    square: np.ndarray,
-    events: np.ndarray,
-    attributes: sp.csr_matrix,
-    unit: np.ndarray,
-) -> Alike:
+def fit_by_attribute(
+    cross: np.ndarray, events: np.ndarray, attributes: sp.csr_matrix, unit: np.ndarray
+) -> np.ndarray:
     """Regress what one redemption of an offer says of each trait on the offer's attributes.
 
-    A weighted ridge (each offer counts by its redemptions), whose strength is the one by which
-    offers left out one by one are told best. How far offers are off beyond what so few redemptions
-    must be (the method of moments of DerSimonian and Laird 1986) says what it is worth.
+    A weighted ridge: each offer counts by its redemptions. With the least strength an attribute
+    says about the mean of its offers; a larger one is taken if offers left out one by one are told
+    better by more than chance.
 
     Parameters
     ----------
     cross : ndarray of float, shape (columns, offers)
         Centred columns times what was redeemed above what was expected.
-    square : ndarray of float, shape (columns,)
-        Squares of the centred columns, summed over redemptions.
     events : ndarray of float, shape (offers,)
         Redemptions.
     attributes : csr_matrix, shape (offers, attributes)
     unit : ndarray of float, shape (columns,)
-        Errors count in multiples of it.
+        Errors count in multiples of it; where it is infinite not at all.
+
+    Returns
+    -------
+    ndarray of float, shape (columns, 1 + attributes)
+        The first is what holds for any offer of which something is known.
     """
-    like = sp.hstack([np.ones((len(events), 1)), attributes], format="csr")
-    found, taken = np.zeros((len(cross), like.shape[1])), np.flatnonzero(events > 0)
-    counted = np.flatnonzero(np.isfinite(unit) & (unit > 0))
-    if not len(taken) or not len(counted):
-        return Alike(found, np.zeros(cross.shape), LEAST)
-    shared = np.flatnonzero(np.bincount(like[taken].indices, minlength=like.shape[1]) >= SHARED)
-    weight = np.sqrt(events[taken])
-    rows = like[taken][:, shared].toarray() * weight[:, None]
-    target = (cross[:, taken] / weight).T
-    value, axes = np.linalg.eigh(rows.T @ rows)
-    along = rows @ axes
-    wanted = along.T @ target
-    tried = []
-    for strength in STRENGTHS:
-        share = 1.0 / (np.maximum(value, 0.0) + strength)
-        left = (target - along @ (share[:, None] * wanted))[:, counted] / unit[counted]
-        own = along**2 @ share
-        # As if the offer itself had been left out.
-        error = float(((left / (1.0 - own)[:, None]) ** 2).sum())
-        tried.append((error, strength, left, own))
-    _, strength, left, own = min(tried, key=lambda one: one[0])
-    solved = axes @ (wanted / (np.maximum(value, 0.0) + strength)[:, None])
-    found[:, shared] = solved.T
-    within = (square[counted] / unit[counted] ** 2).sum()
-    within -= ((target[:, counted] / unit[counted]) ** 2).sum()
-    noise = max(within, 0.0) / max(events.sum() - len(taken), 1.0)
-    beyond = float((left**2).sum() - (1.0 - own).sum() * noise) / max(
-        (weight**2 @ (1.0 - own)), 1e-9
-    )
-    worth = noise / beyond if beyond * MOST > noise else MOST
-    return Alike(found, np.asarray((like @ found.T).T), float(np.clip(worth, LEAST, MOST)))
+    found, taken = np.zeros((len(cross), 1 + attributes.shape[1])), np.flatnonzero(events > 0)
+    if not len(taken) or not len(cross):
+        return found
+    like = with_all(attributes)[taken]
+    heard = np.unique(like.indices)
+    like, events, said = sp.csr_matrix(like[:, heard]), events[taken], cross[:, taken].T
+    often = np.argsort(-events, kind="stable")[:CHOOSING]
+    strength = _choose(like[often].toarray(), events[often], said[often], unit)
+    gram = (like.T @ (like.multiply(events[:, None]))).toarray()
+    gram.flat[:: len(gram) + 1] += strength
+    found[:, heard] = np.linalg.solve(gram, like.T @ said).T
+    return found
+
+
+def _choose(like: np.ndarray, events: np.ndarray, said: np.ndarray, unit: np.ndarray) -> float:
+    """Find the strength by which offers left out one by one are told best."""
+    weight = np.sqrt(events)[:, None]
+    left, size, _ = np.linalg.svd(like * weight, full_matrices=False)
+    target = said / weight
+    wanted = left.T @ target
+
+    def errors(strength: float) -> np.ndarray:
+        """Square the error of each offer as if it had been left out (hat matrix)."""
+        share = size**2 / (size**2 + strength)
+        missed = (target - left @ (share[:, None] * wanted)) / unit
+        return np.asarray(((missed / (1.0 - left**2 @ share)[:, None]) ** 2).sum(axis=1))
+
+    tried = [errors(strength) for strength in STRENGTHS]
+    best = int(np.argmin([error.sum() for error in tried]))
+    gain = tried[0] - tried[best]
+    return float(STRENGTHS[best if gain.sum() > SURE * np.sqrt((gain**2).sum()) else 0])
+
+
+def expect(by_attribute: np.ndarray, events: np.ndarray, attributes: sp.csr_matrix) -> np.ndarray:
+    """Expect the same of each offer from what others say: shape (columns, offers).
+
+    What is an attribute of one offer alone, such as its merchant, was told by its own redemptions,
+    which count by themselves.
+    """
+    like = with_all(attributes)
+    taken = np.repeat(events > 0, np.diff(like.indptr))
+    alone = np.bincount(like.indices[taken], minlength=like.shape[1]) == 1
+    like.data[taken & alone[like.indices]] = 0.0
+    return np.asarray((like @ by_attribute.T).T)
+
+
+def with_all(attributes: sp.csr_matrix) -> sp.csr_matrix:
+    """Put a one before the attributes of offers, but of those of which nothing is known."""
+    told = (np.diff(attributes.indptr) > 0).astype(np.float64)
+    return sp.csr_matrix(sp.hstack([told[:, None], attributes], format="csr"))

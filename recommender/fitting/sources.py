@@ -139,7 +139,7 @@ def fit_sources(
         replace(query, answers=prefer_given(query.answers, behaved)),
         encoders,
         chances,
-        kin_of(table["category"], spend, query.purchases / keys.unit),
+        kin_of(telling, spend, query.purchases / keys.unit),
         seed,
     )
     collaborative = fit_collaborative(learnt, dataset.repeatable, recipe, seed)
