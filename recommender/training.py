@@ -114,6 +114,11 @@ def train(
         on_step("hybrid")
         with threadpool_limits(1, "blas"):
             recommender = learn(fitted, judged, within, seed, recipe)
+        if recommender.popularity.rated and not recommender.hybrid.calibrated:
+            notes.append(
+                "Scores are relative, not probabilities: of what was shown after the past moments "
+                "too little was redeemed."
+            )
         query = replace(fitted.query, flagged=_flagged(anomalies, fitted.ids))
     return Bundle(
         at=at.isoformat(),

@@ -10,7 +10,7 @@ from scipy.special import expit
 
 from recommender.learning.pointwise import SPREAD, first_guess, surprise
 
-FEWEST_TAKEN = 30
+FEWEST_TAKEN = 20  # they tell a level within a quarter; priors hold the rest
 # Log-odds by which a column of the profile may move people; by how well people left out are told.
 SPREADS = (SPREAD, 0.25, 0.12, 0.06)
 PARTS, MOST_LEFT_OUT = 4, 2000  # of the customers, and customers, for that
