@@ -55,7 +55,7 @@ def measure_reliability(service: Service, split: Split, dataset: Dataset) -> Rel
     counts = counts[service.bundle.customer_ids.known(counts[CUSTOMER_ID])]
     if not counts["taken"].any():
         return "not measured: nothing that was shown was redeemed"
-    return hold(_log_odds(service, counts), counts)
+    return hold(log_odds_of(service, counts), counts)
 
 
 def what_came(split: Split, dataset: Dataset) -> pd.DataFrame:
@@ -96,8 +96,8 @@ def hold(log_odds: np.ndarray, counts: pd.DataFrame) -> Reliability:
     )
 
 
-def _log_odds(service: Service, counts: pd.DataFrame) -> np.ndarray:
-    """Score pairs of customer and offer: shape (pairs,)."""
+def log_odds_of(service: Service, counts: pd.DataFrame) -> np.ndarray:
+    """Score pairs of a customer whom the model knows and an offer: shape (pairs,)."""
     bundle, model = service.bundle, service.recommender
     query = bundle.customers.query
     if query is None:

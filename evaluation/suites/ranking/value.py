@@ -20,7 +20,14 @@ from data.synthetic import PRESETS, generate
 from data.synthetic.truth import Policy, TrueWorld
 from evaluation.benchmark import Row, at_least
 from evaluation.harness import SOURCES
-from evaluation.reliability import hold, measure_reliability, what_came
+from evaluation.reliability import (
+    BINS,
+    Reliability,
+    hold,
+    log_odds_of,
+    measure_reliability,
+    what_came,
+)
 from evaluation.splitting import Protocol, Split, split_dataset
 from recommender.base import HYBRID
 from recommender.service import Service
@@ -46,7 +53,7 @@ def rows(on_step: Callable[[str], None]) -> list[Row]:
         world = TrueWorld.of(parameters)
         found += worth(data, service, split, world, dataset)
         found += truthfulness(data, service, split, dataset)
-        found.append(reachable(data, world, split, dataset))
+        found += against_truth(data, service, world, split, dataset)
     return found
 
 
@@ -97,24 +104,36 @@ def truthfulness(data: str, service: Service, split: Split, dataset: Dataset) ->
     return found
 
 
-def reachable(data: str, world: TrueWorld, split: Split, dataset: Dataset) -> Row:
-    """Count the tenths that hold by the true chances: no model can be expected to do better.
+def against_truth(
+    data: str, service: Service, world: TrueWorld, split: Split, dataset: Dataset
+) -> list[Row]:
+    """Count the tenths that hold by the true chances, and those foretold as these are.
 
-    Offers that nobody honours are never redeemed: tenths without a redemption have no ratio.
+    By the first no model can be expected to do better; the second knows no luck. Offers that nobody
+    honours are never redeemed: their tenths have no ratio.
     """
     counts = what_came(split, dataset)
+    counts = counts[service.bundle.customer_ids.known(counts[CUSTOMER_ID])]
     log = dataset.interactions
     shown = log[(log[EVENT_TYPE] == IMPRESSION) & (log[OCCURRED_AT] >= split.at)]
     chance = shown[[CUSTOMER_ID, OFFER_ID]].assign(chance=world.chances(log, shown))
     mean = chance.groupby([CUSTOMER_ID, OFFER_ID])["chance"].mean()
     pairs = pd.MultiIndex.from_frame(counts[[CUSTOMER_ID, OFFER_ID]])
-    true = hold(logit(np.maximum(mean.reindex(pairs).to_numpy(), LEAST_CHANCE)), counts)
+    true = mean.reindex(pairs).to_numpy()
+    lucky = hold(logit(np.maximum(true, LEAST_CHANCE)), counts)
+    foretold = hold(log_odds_of(service, counts), counts.assign(taken=counts["n"] * true))
+    return [
+        Row(data, f"deciles that hold by the true chances, of {BINS}", _good(lucky)),
+        Row(data, f"deciles foretold as the true chances let expect, of {BINS}", _good(foretold)),
+    ]
+
+
+def _good(told: Reliability) -> int:
     low, high = DECILE
-    good = sum(
-        bool(seen) and low <= told / seen <= high
-        for told, seen in zip(true.expected, true.observed, strict=True)
+    return sum(
+        bool(seen) and low <= expected / seen <= high
+        for expected, seen in zip(told.expected, told.observed, strict=True)
     )
-    return Row(data, f"deciles that hold by the true chances, of {len(true.shown)}", good)
 
 
 def _between(data: str, figure: str, value: float, ends: tuple[float, float]) -> Row:
