@@ -35,6 +35,7 @@ from recommender.storage.versions import current_version
 log = logging.getLogger("api.house")
 
 LOOK_SECONDS = 1.0  # how often a model folder is looked at
+LONGEST_WAIT = 60.0  # seconds between looks that fail
 _numbers = itertools.count(1)
 HOUR = 3_600_000_000_000  # nanoseconds: lists are made afresh at least that often
 
@@ -172,13 +173,17 @@ class House:
             The model has to be made.
         """
         model = self._model
-        if model.everybody >= everybody:  # revisions only grow
+        if model.everybody == everybody:
             return model
         if at_once:
             raise Behind
         with self._changing:
             model = self._model  # another thread may have been quicker, or another model come
-            if model.everybody >= everybody:
+            if model.everybody == everybody:
+                return model
+            # The request may have read an older revision than the model knows.
+            _, everybody = self.store.revisions_of_many([])
+            if model.everybody == everybody:
                 return model
             return self._renew(model.trained, everybody)
 
@@ -203,18 +208,18 @@ class House:
         """Start looking for another bundle in the model folder, until `close`."""
 
         def look() -> None:
-            told = ""
-            while not self._closing.wait(LOOK_SECONDS):
+            told, wait = "", LOOK_SECONDS
+            while not self._closing.wait(wait):
                 try:
                     if self.look():
                         settle()
-                    told = ""
+                    told, wait = "", LOOK_SECONDS
                 except Exception as error:  # whatever it is, it must not end the watch
                     # What it says may hold personal data: its kind is logged, and once.
                     kind = type(error).__name__
                     if kind != told:
                         log.error("model folder: %s; looking again", kind)
-                    told = kind
+                    told, wait = kind, min(2 * wait, LONGEST_WAIT)
 
         thread = threading.Thread(target=look, name="watch-models", daemon=True)
         thread.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -125,6 +126,8 @@ def check_rows(raw: pd.DataFrame, table: Table, file: str) -> Checked:
         if (held := _unreadable(raw[name])) is not None:
             typed = typed.drop(columns=name)
             notes.append(f"{file}: column {str(name)!r} holds {held} and is left out.")
+        elif _is_of_dates(raw[name]):
+            typed[name] = pd.to_datetime(raw[name], utc=True, errors="coerce")
         elif _is_text(raw[name]):
             typed[name] = raw[name].mask(raw[name].isin(MISSING))
     good = np.ones(len(raw), dtype=bool)
@@ -170,6 +173,12 @@ def reject(rows: pd.DataFrame, numbers: np.ndarray, column: str, reason: str) ->
 
 def _is_text(values: pd.Series) -> bool:
     return bool(pd.api.types.is_string_dtype(values) or pd.api.types.is_object_dtype(values))
+
+
+def _is_of_dates(values: pd.Series) -> bool:
+    """Tell whether a column holds dates without a time, as Parquet keeps them."""
+    first = values.first_valid_index() if values.dtype == object else None
+    return first is not None and type(values.loc[first]) is date
 
 
 def _unreadable(values: pd.Series) -> str | None:

@@ -70,24 +70,28 @@ def purchases_of(dataset: Dataset, keys: KeySpace, customers: IdMap, moment: int
     spend = by_item @ keys.item_keys + laid_out(owner[stated[0]], stated[1], amount[stated[0]])
     bought = amount >= 0  # a refund is neither a transaction nor recent
     line, key = _having(item, stated, keys.item_keys, keys.counted, bought)
-    visits = pd.DataFrame(
-        {"owner": owner[line], "transaction": transaction_numbers(lines)[line], "key": key}
-    ).drop_duplicates()
-    rows, columns = visits["owner"].to_numpy(), visits["key"].to_numpy()
+    once = ~pd.Series(_visits(lines, owner)[line] * shape[1] + key).duplicated().to_numpy()
+    rows, columns = owner[line[once]], key[once]
     line, key = _having(item, stated, keys.item_keys, keys.dated, bought)
-    last = pd.Series(when[line]).groupby([owner[line], key]).max()
-    pairs = last.index.to_frame().to_numpy(dtype=np.int64).reshape(-1, 2)
+    last = pd.Series(when[line]).groupby(owner[line] * shape[1] + key).max()
+    pairs = last.index.to_numpy(dtype=np.int64)
     money = sp.csr_matrix((amount, (owner, np.zeros(len(owner), dtype=np.int64))), (shape[0], 1))
     return without_refunds(
         Purchases(
             spend=sp.csr_matrix(spend),
-            baskets=laid_out(rows, columns, np.ones(len(visits))),
+            baskets=laid_out(rows, columns, np.ones(len(rows))),
             recent=laid_out(
-                pairs[:, 0], pairs[:, 1], recency(last.to_numpy(dtype=np.float64), moment)
+                *np.divmod(pairs, shape[1]), recency(last.to_numpy(dtype=np.float64), moment)
             ),
             spent=money,
         )
     )
+
+
+def _visits(lines: pd.DataFrame, owner: np.ndarray) -> np.ndarray:
+    """Return a number for each line, the same within a transaction: shape (lines,)."""
+    number = transaction_numbers(lines)
+    return np.asarray(pd.factorize(owner * (number.max(initial=0) + 1) + number)[0])
 
 
 def _stated(lines: pd.DataFrame, rows: np.ndarray, keys: KeySpace) -> tuple[np.ndarray, np.ndarray]:

@@ -30,12 +30,13 @@ def fit_would(query: Query, keys: KeySpace, seed: int = 0) -> Would:
         Of the sample that the scale is taken from.
     """
     level = level_of(keys)
-    bought = bought_at(query, keys, level)
+    by_visits = bool(keys.counted[keys.rows_of(level)].nnz)
+    bought = bought_at(query, keys, level, by_visits)
     columns = np.flatnonzero(np.asarray(bought.sum(axis=0)).ravel())
     with threadpool_limits(1, "blas"):  # fixes the rounding
         rows = sp.csr_matrix(bought[:, columns])
         near = solve_autoencoder(rows, PENALTY * mean_diagonal(rows), NEAR)
-    would = Would(level, placed(near, columns, bought.shape[1]), 1.0)
+    would = Would(level, placed(near, columns, bought.shape[1]), 1.0, by_visits)
     if would.silent:
         return would
     buyers = np.flatnonzero(np.diff(bought.indptr))

@@ -26,9 +26,10 @@ def worth_of_buying(
     said = bought / unit[:, None]
     square = (said**2).sum(axis=0)
     believed = BELIEVED * square.mean()
+    if not believed > 0:
+        return 1.0  # nobody buys what an offer is for: nothing speaks against it
     agreed = ((cross / unit[:, None]) * said).sum()
-    share = (agreed + believed) / max(float(events @ square) + believed, 1e-12)
-    return float(np.clip(share, 0.0, 1.0))
+    return float(np.clip((agreed + believed) / (events @ square + believed), 0.0, 1.0))
 
 
 def fit_by_attribute(
@@ -89,10 +90,10 @@ def _choose(like: np.ndarray, events: np.ndarray, said: np.ndarray, unit: np.nda
 
 
 def expect(by_attribute: np.ndarray, events: np.ndarray, attributes: sp.csr_matrix) -> np.ndarray:
-    """Expect the same of each offer from what others say: shape (columns, offers).
+    """Expect the same of each offer from what it shares with others: shape (columns, offers).
 
-    What is an attribute of one offer alone, such as its merchant, was told by its own redemptions,
-    which count by themselves.
+    What is an attribute of one offer alone, such as its merchant, was told by its own redemptions
+    only, which count by themselves.
     """
     like = with_all(attributes)
     taken = np.repeat(events > 0, np.diff(like.indptr))

@@ -38,9 +38,9 @@ class Tuned:
     Attributes
     ----------
     recipe : Recipe
-        The default, or a try that is better by more than chance.
+        The one that was given, or a try that is better by more than chance.
     tried : tuple of (Recipe, float)
-        Every try with its NDCG@10, the default first.
+        Every try with its NDCG@10, the one that was given first.
     """
 
     recipe: Recipe

@@ -33,11 +33,14 @@ class Would:
         A key bought (row) speaks for another (column); empty where nothing was learnt.
     scale : float
         Values are divided by it: their spread within a customer.
+    by_visits : bool
+        Whether transactions count, else money: it stays as it was learnt, whatever offers come.
     """
 
     level: str
     near: sp.csr_matrix
     scale: float
+    by_visits: bool
 
     @property
     def silent(self) -> bool:
@@ -46,7 +49,7 @@ class Would:
 
     def values(self, query: Query, keys: KeySpace) -> np.ndarray:
         """Say how much each customer would buy what an offer is for: shape (n, offers)."""
-        bought = bought_at(query, keys, self.level)
+        bought = bought_at(query, keys, self.level, self.by_visits)
         person = np.repeat(np.arange(len(query)), np.diff(bought.indptr))
         length = np.sqrt(np.bincount(person, bought.data**2, minlength=len(query)))
         bought.data /= np.maximum(length, LEAST)[person]
@@ -60,9 +63,9 @@ class Would:
         return sp.csr_matrix(self.near, dtype=np.float64)
 
 
-def bought_at(query: Query, keys: KeySpace, level: str) -> sp.csr_matrix:
+def bought_at(query: Query, keys: KeySpace, level: str, by_visits: bool) -> sp.csr_matrix:
     """Return log(1 + transactions) at a level, or of money where those are not counted."""
-    if keys.counted[keys.rows_of(level)].nnz:
+    if by_visits:
         bought = sp.csr_matrix(query.baskets[:, keys.rows_of(level)])
     else:
         bought = sp.csr_matrix(query.purchases[:, keys.rows_of(level)] / keys.unit)

@@ -2,7 +2,8 @@
 
 It speaks by the keys of its items as a trained offer does (see `recommender.features.keys`). What
 customers bought before the model's moment counts by the keys that some offer had then; a key that
-only a new offer has collects purchases from its arrival on.
+only a new offer has collects purchases from its arrival on, and visits count by merchant or
+category from the first offer on that has nothing finer.
 """
 
 from __future__ import annotations

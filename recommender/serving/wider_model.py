@@ -82,8 +82,10 @@ def wider_recommender(model: Recommender, wider: Wider) -> Recommender:
     keys, popularity = model.encoders.keys, model.popularity
     content = _content(model.content, wider)
     expected = np.array([log_rate_of(aim, keys, popularity.expectation) for aim in wider.new])
-    like = content.attributes[wider.offers.new]
-    expected += like @ popularity.expectation.effect
+    expected += content.attributes[wider.offers.new] @ popularity.expectation.effect
+    # Whom offers are for goes by what they state themselves, as in training.
+    fresh = pd.Index(wider.at).get_indexer(wider.offers.new)
+    like = content.columns.of(wider.changed.iloc[fresh]).toarray()
     readiness = popularity.expectation.readiness
     expectation = replace(
         popularity.expectation,
@@ -100,8 +102,8 @@ def wider_recommender(model: Recommender, wider: Wider) -> Recommender:
         encoders=replace(model.encoders, offer_ids=wider.offers.names, keys=wider.space),
         collaborative=_collaborative(model.collaborative, wider),
         content=content,
-        segment=_ridge(model.segment, keys, wider, like.toarray(), popularity.expectation),
-        profile=_ridge(model.profile, keys, wider, like.toarray(), popularity.expectation),
+        segment=_ridge(model.segment, keys, wider, like, popularity.expectation),
+        profile=_ridge(model.profile, keys, wider, like, popularity.expectation),
         popularity=later,
         hybrid=replace(
             model.hybrid,

@@ -85,6 +85,19 @@ def test_nothing_changes_for_the_other_offers(small_bundle: Bundle, arrived: Bun
         np.testing.assert_allclose(after[before.columns], before, rtol=0, atol=1e-9)
 
 
+def test_an_offer_without_items_changes_nothing_where_purchases_count_by_category(
+    small_dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recommender.fitting.foreseeing.MOST_KEYS", 20)
+    bundle = train(small_dataset)
+    assert bundle.recommender is not None
+    assert bundle.recommender.content.would.level == "category"
+    category = small_dataset.offers["category"].iloc[0]
+    later = with_arrivals(bundle, [offer("later", category=category)])
+    before = scores(bundle)
+    np.testing.assert_allclose(scores(later)[before.columns], before, rtol=0, atol=1e-9)
+
+
 def test_a_model_with_arrivals_has_the_rows_of_a_trained_one(
     arrived: Bundle, trained: Bundle
 ) -> None:

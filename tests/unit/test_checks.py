@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -450,3 +451,11 @@ def test_only_more_bad_rows_than_tolerated_are_refused(
 def test_a_table_without_rows_is_never_too_bad() -> None:
     raw = pd.DataFrame({"customer_id": pd.Series(dtype="str")})
     check_rows(raw, CUSTOMERS, "customers.csv").refuse_too_bad("customers.csv", 0.0)
+
+
+def test_a_column_of_dates_alone_holds_times() -> None:
+    dates = [date(2020, 1, 1), None, date(2021, 5, 6)]
+    table = pd.DataFrame({"customer_id": ["a", "b", "c"], "since": dates})
+    typed = check_rows(table, CUSTOMERS, "customers").frame["since"]
+    assert pd.api.types.is_datetime64_any_dtype(typed)
+    assert typed.isna().tolist() == [False, True, False]

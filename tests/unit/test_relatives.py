@@ -10,7 +10,7 @@ from scipy.special import expit
 
 from data.dataset import Dataset
 from recommender.batch import recommend_batch
-from recommender.fitting.relatives import expect, fit_by_attribute
+from recommender.fitting.relatives import expect, fit_by_attribute, worth_of_buying
 from recommender.service import Service
 from recommender.serving.lists import Wish
 from recommender.training import train
@@ -84,3 +84,12 @@ def test_a_new_offer_is_for_those_of_its_town_whatever_the_column_is_called() ->
     first = recommend_batch(Service(train(dataset, at=at)), None, wish).set_index("customer_id")
     own = [there[int(first.loc[name, "offer_id"][1:])] for name in people]
     assert np.mean(own == lives) > 0.9
+
+
+def test_purchases_count_as_far_as_redemptions_bear_them_out() -> None:
+    bought, unit = np.array([[1.0, -1.0]]), np.ones(1)
+    events = np.array([200.0, 200.0])
+    assert worth_of_buying(events * bought, events, bought, unit) == 1.0
+    assert worth_of_buying(-events * bought, events, bought, unit) < 0.1
+    assert worth_of_buying(0 * bought, 0 * events, bought, 1e12 * unit) == 1.0  # nothing is known
+    assert worth_of_buying(events * bought, events, 0 * bought, unit) == 1.0

@@ -218,7 +218,7 @@ def test_it_counts_no_more_than_its_bound(
 def test_of_types_transactions_count(bundle: Bundle) -> None:
     model, query = model_of(bundle)
     assert model.content.would.level == TYPE
-    counted = bought_at(query, model.content.keys, TYPE)
+    counted = bought_at(query, model.content.keys, TYPE, True)
     assert np.unique(counted.data).tolist() == [np.log(2.0)]
 
 
