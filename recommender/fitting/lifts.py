@@ -11,7 +11,6 @@ import scipy.sparse as sp
 
 from recommender.fitting.excess import Excess, rates_of
 from recommender.fitting.rates import Chances
-from recommender.fitting.relatives import expect, fit_by_attribute, worth_of_buying
 from recommender.scoring.traits import Relatives, TraitRidge, Traits
 
 PENALTIES = np.geomspace(3.0, 30_000.0, 17)
@@ -30,8 +29,10 @@ class Kin:
 
     Attributes
     ----------
-    attributes : csr_matrix, shape (offers, attributes)
-        What each offer is like (see `recommender.features.attributes`).
+    group : csr_matrix, shape (offers, groups)
+        One where an offer is in a group of offers alike, such as its category.
+    names : ndarray of str, shape (groups,)
+        Of the groups.
     interest : callable
         Returns what some customers, given their rows, did that speaks for each offer, such as
         buying what it is for: csr_matrix, shape (rows, offers).
@@ -39,7 +40,8 @@ class Kin:
         The same for each purchase key.
     """
 
-    attributes: sp.csr_matrix
+    group: sp.csr_matrix
+    names: np.ndarray
     interest: Callable[[np.ndarray], sp.csr_matrix]
     keyed: sp.csr_matrix
 
@@ -112,16 +114,11 @@ def fit_traits(
         if any(map(len, families)):
             penalty = trial.choose(penalty, families)
     events = np.asarray(excess.events.sum(axis=0)).ravel()
-    # An error of a column counts as far as it moves what is expected of customers.
-    spread = np.sqrt(np.maximum(np.diag(gram), 0.0))
-    unit = (spread**2 + penalty) / np.maximum(spread, 1e-12)
-    bought = liking / np.maximum(interest, 1e-9)
-    worth = worth_of_buying(cross, events, bought, unit)
-    expected = worth * bought
-    by_attribute = fit_by_attribute(cross - events * expected, events, kin.attributes, unit)
-    expected += expect(by_attribute, events, kin.attributes)
+    taken = events @ kin.group
+    by_group = cross @ kin.group / np.maximum(taken, 1.0)
     usual = (np.r_[events, 0.0] + KIN_STRENGTH) / (len(present) + 2 * KIN_STRENGTH)
     rate = np.clip(rates_of(events, usual, KIN_STRENGTH, chances), 0.0, 0.99)
+    expected = _expected(by_group, taken, liking, interest, kin)
     scale = rate / usual  # what is expected more of customers, per showing
     return TraitRidge(
         mean=mean,
@@ -130,8 +127,10 @@ def fit_traits(
         penalty=penalty,
         rate=rate[:-1],
         relatives=Relatives(
-            by_attribute=scale[-1] * by_attribute,
-            by_key=(scale[-1] * worth * by_key).astype(np.float32),
+            groups=kin.names,
+            by_group=scale[-1] * by_group,
+            heard=taken > 0,
+            by_key=(scale[-1] * by_key).astype(np.float32),
             interest=np.asarray(kin.keyed.sum(axis=0)).ravel(),
             strength=KIN_STRENGTH,
             rate=float(rate[-1]),
@@ -141,6 +140,15 @@ def fit_traits(
 
 def _centred(traits: Traits, mean: np.ndarray) -> np.ndarray:
     return np.where(traits.known, traits.value - mean, 0.0)
+
+
+def _expected(
+    by_group: np.ndarray, taken: np.ndarray, liking: np.ndarray, interest: np.ndarray, kin: Kin
+) -> np.ndarray:
+    """Expect the cross products of one redemption of each offer from its kin."""
+    by_interest = liking / np.maximum(interest, 1e-9)
+    voices = (taken @ kin.group.T > 0).astype(np.float64) + (interest > 0)
+    return np.asarray((by_group @ kin.group.T + by_interest) / np.maximum(voices, 1.0))
 
 
 @dataclass(frozen=True)

@@ -122,8 +122,7 @@ def fit_sources(
     columns = build_attributes(table.iloc[met], keys, met)
     attributes = columns.of(table, keys, np.arange(len(table)))
     # Of what items are, purchases of items tell more than choices of offers.
-    stated = columns.of(table)
-    telling = stated if spend.by_offer.any() else attributes
+    telling = columns.of(table) if spend.by_offer.any() else attributes
     chances = collect_chances(trusted, ids, at, spend, keys, attributes, columns)
     rates = estimate_rates(chances)
     behaved = behave_as_answers(survey, dataset, learnt.taken(), spend)
@@ -140,7 +139,7 @@ def fit_sources(
         replace(query, answers=prefer_given(query.answers, behaved)),
         encoders,
         chances,
-        kin_of(stated, spend, query.purchases / keys.unit),
+        kin_of(table["category"], spend, query.purchases / keys.unit),
         seed,
     )
     collaborative = fit_collaborative(learnt, dataset.repeatable, recipe, seed)

@@ -49,8 +49,12 @@ class Relatives:
 
     Attributes
     ----------
-    by_attribute : ndarray of float, shape (columns, 1 + attributes)
-        Cross products of one redemption of an offer by what it is like; the first of any offer.
+    groups : ndarray of str, shape (groups,)
+        Names of the groups of offers alike, sorted.
+    by_group : ndarray of float, shape (columns, groups)
+        Cross products of one redemption of a group's offers.
+    heard : ndarray of bool, shape (groups,)
+        Groups of which something was redeemed.
     by_key : ndarray of float, shape (columns, keys)
         Centred columns times the interest in each purchase key, summed over customers.
     interest : ndarray of float, shape (keys,)
@@ -61,7 +65,9 @@ class Relatives:
         The same of an offer without a redemption.
     """
 
-    by_attribute: np.ndarray
+    groups: np.ndarray
+    by_group: np.ndarray
+    heard: np.ndarray
     by_key: np.ndarray
     interest: np.ndarray
     strength: float

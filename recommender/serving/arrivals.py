@@ -2,8 +2,8 @@
 
 A new offer starts from what training expects of an offer that nobody had a chance to take: its
 popularity from what people spend on its items, its traits from those who buy them and who take
-offers like it, its content from its items and attributes. Collaborative filtering cannot say
-anything of it. What the model says of other offers stays as it is, bit for bit; only where an
+offers of its category, its content from its items and attributes. Collaborative filtering cannot
+say anything of it. What the model says of other offers stays as it is, bit for bit; only where an
 offer came to be repeatable, or ceased to be, does having taken it several times speak anew.
 """
 

@@ -141,28 +141,28 @@ def log_rate_of(aim: Aim, keys: KeySpace, expectation: Expectation) -> float:
 
 def cross_of(
     aim: Aim,
-    like: np.ndarray,
+    category: str | None,
     keys: KeySpace,
     relatives: Relatives,
     expectation: Expectation,
 ) -> np.ndarray:
     """Expect the cross products of one offer with the traits of those who take it: (columns,).
 
-    What offers like it say, and what purchases of what it is for say.
-
-    Parameters
-    ----------
-    like : ndarray of float, shape (attributes,)
-        What the offer is like.
+    The mean of two voices, where both speak: offers of its category, and the purchases of what it
+    is for.
     """
-    expected = np.zeros(len(relatives.by_attribute))
-    if like.any():
-        expected += relatives.by_attribute[:, 0] + relatives.by_attribute[:, 1:] @ like
+    voices = []
+    group = int(np.searchsorted(relatives.groups, category or ""))
+    there = group < len(relatives.groups) and relatives.groups[group] == category
+    if there and relatives.heard[group]:
+        voices.append(relatives.by_group[:, group])
     rows, weight = _interest_behind(aim, keys, relatives, expectation)
     interest = float(relatives.interest[rows] @ weight)
     if interest > 0:
-        expected += relatives.by_key[:, rows] @ weight / interest
-    return np.asarray(relatives.strength * expected)
+        voices.append(relatives.by_key[:, rows] @ weight / interest)
+    if not voices:
+        return np.zeros(len(relatives.by_group))
+    return np.asarray(relatives.strength * np.mean(voices, axis=0))
 
 
 def _interest_behind(

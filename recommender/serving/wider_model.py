@@ -31,6 +31,8 @@ class Wider:
     offers, keys, items : Places
     new : list of Aim
         Of the new offers, in the order of their places.
+    categories : list of str or None
+        Of the new offers.
     space : KeySpace
         With all keys, and the key rows of all offers.
     changed : DataFrame
@@ -43,6 +45,7 @@ class Wider:
     keys: Places
     items: Places
     new: list[Aim]
+    categories: list[str | None]
     space: KeySpace
     changed: pd.DataFrame
     at: np.ndarray
@@ -63,6 +66,7 @@ def widen(
         As in `Wider`.
     """
     keys, places = encoders.keys, Places.among(encoders.offer_ids, fresh)
+    category = changed.set_index(OFFER_ID)["category"].reindex(fresh)
     space, key_places, item_places = wider_keys(keys, list(aims.values()))
     aimed = np.array([places.rows[name] for name in aims], dtype=np.int64)
     offer_keys = with_aims(places.lines(space.offer_keys), aimed, list(aims.values()), space)
@@ -71,6 +75,7 @@ def widen(
         keys=key_places,
         items=item_places,
         new=[aims[name] for name in fresh],
+        categories=[str(one) if pd.notna(one) else None for one in category],
         space=replace(space, offer_keys=offer_keys),
         changed=changed,
         at=np.array([places.rows[name] for name in changed[OFFER_ID]], dtype=np.int64),
@@ -83,9 +88,6 @@ def wider_recommender(model: Recommender, wider: Wider) -> Recommender:
     content = _content(model.content, wider)
     expected = np.array([log_rate_of(aim, keys, popularity.expectation) for aim in wider.new])
     expected += content.attributes[wider.offers.new] @ popularity.expectation.effect
-    # Whom offers are for goes by what they state themselves, as in training.
-    fresh = pd.Index(wider.at).get_indexer(wider.offers.new)
-    like = content.columns.of(wider.changed.iloc[fresh]).toarray()
     readiness = popularity.expectation.readiness
     expectation = replace(
         popularity.expectation,
@@ -102,8 +104,8 @@ def wider_recommender(model: Recommender, wider: Wider) -> Recommender:
         encoders=replace(model.encoders, offer_ids=wider.offers.names, keys=wider.space),
         collaborative=_collaborative(model.collaborative, wider),
         content=content,
-        segment=_ridge(model.segment, keys, wider, like, popularity.expectation),
-        profile=_ridge(model.profile, keys, wider, like, popularity.expectation),
+        segment=_ridge(model.segment, keys, wider, popularity.expectation),
+        profile=_ridge(model.profile, keys, wider, popularity.expectation),
         popularity=later,
         hybrid=replace(
             model.hybrid,
@@ -152,13 +154,11 @@ def _content(scorer: ContentScorer, wider: Wider) -> ContentScorer:
     )
 
 
-def _ridge(
-    ridge: TraitRidge, keys: KeySpace, wider: Wider, like: np.ndarray, expectation: Expectation
-) -> TraitRidge:
+def _ridge(ridge: TraitRidge, keys: KeySpace, wider: Wider, expectation: Expectation) -> TraitRidge:
     relatives = ridge.relatives
     cross = [
-        cross_of(aim, one, keys, relatives, expectation)
-        for aim, one in zip(wider.new, like, strict=True)
+        cross_of(aim, category, keys, relatives, expectation)
+        for aim, category in zip(wider.new, wider.categories, strict=True)
     ]
     return replace(
         ridge,

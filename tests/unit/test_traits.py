@@ -36,8 +36,10 @@ def chances_of(events: np.ndarray, shown: np.ndarray | None = None) -> Chances:
 
 
 def no_kin(n: int = N, offers: int = OFFERS) -> Kin:
+    nothing = np.empty(0, dtype=np.str_)
     return Kin(
         sp.csr_matrix((offers, 0)),
+        nothing,
         lambda rows: sp.csr_matrix((len(rows), offers)),
         sp.csr_matrix((n, 0)),
     )
@@ -157,7 +159,7 @@ def test_a_new_offer_is_lifted_as_its_kin(by: str) -> None:
     interest[:, 1] = value[:, 0]
     nothing = no_kin()
     kin = (
-        replace(nothing, attributes=group)
+        replace(nothing, group=group, names=np.array(list("abcde")))
         if by == "category"
         else replace(nothing, interest=lambda rows: sp.csr_matrix(interest[rows]))
     )
