@@ -78,10 +78,10 @@ def say_left_aside(bundle: Bundle, given: Dataset) -> None:
         known = frame[CUSTOMER_ID].isin(bundle.customers.ids)
         if known.any():
             count = int(known.sum())
-            say(f"Note: {count} rows of {name} are not used: the model knows these customers.")
+            say(f"Note: rows of {name} not used, as the model knows these customers: {count}.")
         stranger = ~known & ~frame[CUSTOMER_ID].isin(given.customers[CUSTOMER_ID])
         if stranger.any():
-            say(f"Note: {int(stranger.sum())} rows of {name} are of customers not asked for.")
+            say(f"Note: rows of {name} of customers not asked for: {int(stranger.sum())}.")
     used = told_of(given, strangers_of(bundle, given)).interactions
     unknown = ~used[OFFER_ID].isin(bundle.offers[OFFER_ID])
     if unknown.any():

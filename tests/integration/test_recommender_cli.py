@@ -123,8 +123,8 @@ def test_explaining_says_what_is_not_used_and_that_the_moment_is_past(
     words = ("explain", "c0000005", "--model", model, "--json")
     plain, told = command(*words), command(*words, "--history", log)
     assert told.stdout == plain.stdout
-    assert "1 rows of interactions are not used: the model knows" in told.stderr
-    assert "1 rows of interactions are of customers not asked for" in told.stderr
+    assert "rows of interactions not used, as the model knows these customers: 1." in told.stderr
+    assert "rows of interactions of customers not asked for: 1." in told.stderr
     early = command(*words, "--at", (load(model).moment - pd.Timedelta(days=1)).isoformat())
     assert "after --at" in early.stderr
 
