@@ -15,6 +15,8 @@ from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from data.errors import BusyError
+
 log = logging.getLogger("api")
 
 RETRY_SECONDS = 5
@@ -72,6 +74,16 @@ def add_error_handlers(app: FastAPI) -> None:
             HTTPStatus.SERVICE_UNAVAILABLE,
             "DATABASE_AWAY",
             "The database does not answer; nothing was written. Try again.",
+            RETRY,
+        )
+
+    @app.exception_handler(BusyError)
+    async def on_busy(_: Request, __: BusyError) -> JSONResponse:
+        return problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "MODELS_BUSY",
+            "A training, a release or another erasure writes to the model folder; the stored "
+            "models stay as they are until you ask again.",
             RETRY,
         )
 

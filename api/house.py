@@ -36,6 +36,9 @@ log = logging.getLogger("api.house")
 
 LOOK_SECONDS = 1.0  # how often a model folder is looked at
 LONGEST_WAIT = 60.0  # seconds between looks that fail
+# Seconds that an erasure waits for another writer: less than a request may take, so that whoever
+# asks is told why. It waits in a thread of its own; no other request does.
+WRITER_WAIT = 20.0
 _numbers = itertools.count(1)
 HOUR = 3_600_000_000_000  # nanoseconds: lists are made afresh at least that often
 
@@ -130,7 +133,7 @@ class House:
         stamp = None if folder is None else _stamp(folder)
         # One published since the bundle was loaded is looked at first.
         self._seen = stamp if stamp is not None and stamp[0] == bundle.version else None
-        self._changing, self._erasing = threading.Lock(), threading.Lock()
+        self._changing = threading.Lock()
         self._closing = threading.Event()
 
     @property
@@ -192,11 +195,10 @@ class House:
 
         Raises
         ------
-        SQLAlchemyError, OSError
+        SQLAlchemyError, OSError, BusyError
             Something did not succeed; asking again does the rest.
         """
-        with self._erasing:  # one at a time: each writes the stored models anew
-            receipt = erased(self.store, self._folder, customer_id)
+        receipt = erased(self.store, self._folder, customer_id, WRITER_WAIT)
         with self._changing:
             model = self._model
             trained, bundle = (one.without(customer_id) for one in (model.trained, model.bundle))

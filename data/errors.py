@@ -47,3 +47,7 @@ class BundleError(OfferError):
     """A model on disk is absent, damaged or of another format."""
 
     exit_code = 5
+
+
+class BusyError(BundleError):
+    """Somebody else writes to the model folder; asking again later helps."""

@@ -17,6 +17,7 @@ from recommender.commands.options import MaxBad, Model, read_source
 from recommender.release.gate import STEPS, judge_release
 from recommender.release.verdict import Verdict, read_verdict, write_verdict
 from recommender.storage.model_folder import LISTING, VERSIONS, load, save, store, version_of
+from recommender.storage.one_writer import one_writer
 from recommender.storage.versions import (
     candidate_version,
     current_version,
@@ -78,7 +79,11 @@ def release(
     if verdict.reasons:
         keep_back(model, bundle.version)
         raise _refusal(verdict, model, current.version)
-    make_current(model, bundle.version)
+    with one_writer(model):
+        if current_version(model) != current.version:
+            keep_back(model, bundle.version)
+            raise _overtaken(bundle.version, current.version, model)
+        make_current(model, bundle.version)
     return bundle, verdict
 
 
@@ -137,7 +142,10 @@ def publish(
             )
     refused = bool(verdict and verdict.reasons and not force)
     if not refused:
-        make_current(target, wanted)
+        with one_writer(target):
+            if not force and current_version(target) != before:
+                raise _overtaken(wanted, before, target)
+            make_current(target, wanted)
     told = {
         "published": not refused,
         "version": wanted,
@@ -157,10 +165,19 @@ def rollback(model: Model = None, as_json: AsJson = False) -> None:
     Example: `python -m recommender rollback --model out/model`
     """
     target = read_settings().model_folder if model is None else model
-    left = current_version(target)
-    if not left:
+    if not current_version(target):
         raise BundleError(f"{target} holds no model.", "Train one: python -m recommender train")
-    past = history(target)
+    with one_writer(target):  # two at once go back two steps, and each tells its own
+        left, past = _gone_back(target)
+    if as_json:
+        say_json({"version": past[-1], "left": left, "before": past[:-1]})
+        return
+    out.print(f"{past[-1]} is the current model of {target} again; {left} is kept.")
+
+
+def _gone_back(target: Path) -> tuple[str, list[str]]:
+    """Go back a step; return the version that was left and those that were before it."""
+    left, past = current_version(target), history(target)
     if not past:
         raise BundleError(f"No model was current before {left}.", f"Name a version. {LISTING}")
     try:
@@ -171,10 +188,7 @@ def rollback(model: Model = None, as_json: AsJson = False) -> None:
             f"Choose another: python -m recommender publish VERSION --force. {LISTING}",
         ) from error
     step_back(target)
-    if as_json:
-        say_json({"version": past[-1], "left": left, "before": past[:-1]})
-        return
-    out.print(f"{past[-1]} is the current model of {target} again; {left} is kept.")
+    return left, past
 
 
 def _refusal(verdict: Verdict, model: Path, current: str) -> BundleError:
@@ -183,6 +197,14 @@ def _refusal(verdict: Verdict, model: Path, current: str) -> BundleError:
         f"It is kept; {current or 'none'} stays current.",
         f"To publish it all the same: python -m recommender publish {verdict.version} "
         f"--model {model} --force",
+    )
+
+
+def _overtaken(version: str, against: str, model: Path) -> BundleError:
+    return BundleError(
+        f"{version} was held against {against or 'none'}, and another model became the current one "
+        f"meanwhile ({current_version(model) or 'none'}). {version} is kept.",
+        f"Measure it anew: python -m recommender publish {version} --model {model} --data DIR",
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from data.errors import BundleError
 from recommender.storage.model_folder import VERSIONS
+from recommender.storage.one_writer import one_writer
 from recommender.storage.versions import write_whole
 
 VERDICT = "verdict.json"
@@ -71,7 +72,8 @@ class Verdict:
 def write_verdict(verdict: Verdict, folder: Path) -> None:
     """Put a verdict beside the manifest of its version; an earlier one is replaced."""
     content = json.dumps(verdict.as_json(), indent=2, ensure_ascii=False)
-    write_whole(folder / VERSIONS / verdict.version / VERDICT, content.encode())
+    with one_writer(folder):
+        write_whole(folder / VERSIONS / verdict.version / VERDICT, content.encode())
 
 
 def read_verdict(folder: Path, version: str) -> Verdict | None:

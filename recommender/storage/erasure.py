@@ -22,6 +22,7 @@ from typing import Any
 from data.errors import BundleError
 from data.store import Store
 from recommender.storage.model_folder import BESIDE, MANIFEST, OF_PEOPLE, VERSIONS, files_of, load
+from recommender.storage.one_writer import one_writer
 from recommender.storage.searching import find_in_files
 from recommender.storage.versions import sync_folder, write, write_whole
 
@@ -60,16 +61,23 @@ class Receipt:
         return asdict(self)
 
 
-def erased(store: Store, folder: Path | None, customer_id: str) -> Receipt:
+def erased(
+    store: Store, folder: Path | None, customer_id: str, wait: float | None = None
+) -> Receipt:
     """Erase a person from the database and from every model of a folder.
+
+    Parameters
+    ----------
+    wait : float, optional
+        Seconds to wait for somebody else who writes to the folder; see `one_writer`.
 
     Raises
     ------
-    SQLAlchemyError, OSError
+    SQLAlchemyError, OSError, BusyError
         Something did not succeed; do it again, what is done already does no harm.
     """
     rows = store.erase_customer(customer_id)
-    models = {} if folder is None else erase_from_models(folder, customer_id)
+    models = {} if folder is None else erase_from_models(folder, customer_id, wait)
     return Receipt(
         receipt_id=uuid.uuid4().hex,
         customer_digest=hashlib.sha256(customer_id.encode()).hexdigest(),
@@ -80,7 +88,7 @@ def erased(store: Store, folder: Path | None, customer_id: str) -> Receipt:
     )
 
 
-def erase_from_models(folder: Path, customer_id: str) -> dict[str, bool]:
+def erase_from_models(folder: Path, customer_id: str, wait: float | None = None) -> dict[str, bool]:
     """Take a person out of every stored version.
 
     Of a version that cannot be read, which nobody can serve, the files are removed in which the
@@ -90,7 +98,19 @@ def erase_from_models(folder: Path, customer_id: str) -> dict[str, bool]:
     -------
     dict of str to bool
         By version, whether the person was in it.
+
+    Raises
+    ------
+    BusyError
+        Somebody else writes to the folder, and for long.
     """
+    if not (folder / VERSIONS).is_dir():
+        return {}
+    with one_writer(folder, wait):
+        return _erase_from_each(folder, customer_id)
+
+
+def _erase_from_each(folder: Path, customer_id: str) -> dict[str, bool]:
     found = {}
     for home in sorted((folder / VERSIONS).glob("*")):
         if home.name.startswith(BESIDE):

@@ -27,6 +27,7 @@ from recommender.model import Recommender
 from recommender.recipe import Recipe
 from recommender.storage.codec import Arrays, Plain, decode, encode
 from recommender.storage.frames import decode_frame, encode_frame
+from recommender.storage.one_writer import LOCK, one_writer
 from recommender.storage.versions import CURRENT, current_version, make_current, sync_folder, write
 from segmentation.segments import SegmentModel
 
@@ -97,26 +98,32 @@ def store(bundle: Bundle, folder: Path) -> Bundle:
     }
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file.", "Name a folder for the model.")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / VERSIONS).is_dir():
+    held = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if held - {LOCK} and VERSIONS not in held:
         raise UsageError(f"{folder} holds something else than models.", "Name a folder for them.")
     target = folder / VERSIONS / version
     target.parent.mkdir(parents=True, exist_ok=True)
-    if not target.is_dir() or not _is_whole(target):
-        beside = Path(tempfile.mkdtemp(prefix=BESIDE, dir=target.parent))
-        try:
-            for name, content in files.items():
-                write(beside / name, content)
-            write(beside / MANIFEST, json.dumps(manifest, indent=2).encode())
-            if target.is_dir():
-                shutil.rmtree(target)  # damaged: nobody could read it
-            beside.chmod(0o755)
-            sync_folder(beside)
-            beside.rename(target)
-            sync_folder(target.parent)
-        except BaseException:
-            shutil.rmtree(beside, ignore_errors=True)
-            raise
+    with one_writer(folder):
+        if not target.is_dir() or not _is_whole(target):
+            _write_beside(target, {**files, MANIFEST: json.dumps(manifest, indent=2).encode()})
     return replace(bundle, version=version, created_at=created)
+
+
+def _write_beside(target: Path, files: Mapping[str, bytes]) -> None:
+    """Write a version so that it is there as a whole or not at all."""
+    beside = Path(tempfile.mkdtemp(prefix=BESIDE, dir=target.parent))
+    try:
+        for name, content in files.items():
+            write(beside / name, content)
+        if target.is_dir():
+            shutil.rmtree(target)  # damaged: nobody could read it
+        beside.chmod(0o755)
+        sync_folder(beside)
+        beside.rename(target)
+        sync_folder(target.parent)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
 
 
 def load(folder: Path, version: str | None = None) -> Bundle:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from recommender.storage.one_writer import one_writer
+
 CURRENT, HISTORY, CANDIDATE = "CURRENT", "HISTORY", "CANDIDATE"
 MOST_REMEMBERED = 100
 LONGEST = 100  # bytes of a pointer that are read: whatever it holds, it is no reason to hang
@@ -36,13 +38,14 @@ def history(folder: Path) -> list[str]:
 
 def make_current(folder: Path, version: str) -> None:
     """Make a stored version the current one, and remember the one before for the way back."""
-    before = current_version(folder)
-    if before != version:
-        if before.isalnum():  # a garbled pointer is nowhere to go back to
-            past = [*history(folder), before][-MOST_REMEMBERED:]
-            write_whole(folder / HISTORY, "\n".join(past).encode())
-        write_whole(folder / CURRENT, version.encode())
-    (folder / CANDIDATE).unlink(missing_ok=True)  # it was weighed against what is past now
+    with one_writer(folder):
+        before = current_version(folder)
+        if before != version:
+            if before.isalnum():  # a garbled pointer is nowhere to go back to
+                past = [*history(folder), before][-MOST_REMEMBERED:]
+                write_whole(folder / HISTORY, "\n".join(past).encode())
+            write_whole(folder / CURRENT, version.encode())
+        (folder / CANDIDATE).unlink(missing_ok=True)  # it was weighed against what is past now
 
 
 def step_back(folder: Path) -> None:
@@ -50,14 +53,16 @@ def step_back(folder: Path) -> None:
 
     The pointer moves first: a crash before the history is shortened is mended by reading it.
     """
-    past = history(folder)
-    write_whole(folder / CURRENT, past[-1].encode())
-    write_whole(folder / HISTORY, "\n".join(past[:-1]).encode())
+    with one_writer(folder):
+        past = history(folder)
+        write_whole(folder / CURRENT, past[-1].encode())
+        write_whole(folder / HISTORY, "\n".join(past[:-1]).encode())
 
 
 def keep_back(folder: Path, version: str) -> None:
     """Remember a stored version as the candidate."""
-    write_whole(folder / CANDIDATE, version.encode())
+    with one_writer(folder):
+        write_whole(folder / CANDIDATE, version.encode())
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 import weakref
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from data.store import Store
 from recommender.bundle import Bundle
 from recommender.service import Service
 from recommender.storage.model_folder import load, save
+from recommender.storage.one_writer import one_writer
 from recommender.storage.searching import find_in_files
 
 
@@ -147,6 +150,25 @@ def test_an_erasure_that_stopped_half_way_is_finished_by_the_next(
     assert list(again["models"].values()) == [True]
     assert not any(again["rows"].values())
     assert find_in_files(tmp_path, known) == []
+
+
+def test_an_erasure_waits_for_who_writes_models_and_nobody_waits_for_it(
+    client: TestClient, known: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.house.WRITER_WAIT", 1.0)
+    # Held as by a training that stores its model.
+    with ThreadPoolExecutor(2) as pool, one_writer(folder):
+        waiting = [pool.submit(client.delete, f"/customers/{name}") for name in (known, "x")]
+        time.sleep(0.1)
+        assert client.get("/health/live").status_code == 200
+        assert client.get(f"/recommend/{known}").status_code == 200
+        assert not any(one.done() for one in waiting)
+        answers = [one.result() for one in waiting]
+    for answer in answers:
+        assert (answer.status_code, answer.json()["code"]) == (503, "MODELS_BUSY")
+        assert answer.headers["retry-after"]
+    again = client.delete(f"/customers/{known}").json()
+    assert list(again["models"].values()) == [True]
 
 
 def test_who_is_in_an_older_model_alone_can_be_erased(

@@ -15,10 +15,17 @@ import pytest
 from data.console import run
 from data.ingest import write_folder
 from recommender.__main__ import app
+from recommender.bundle import Bundle
+from recommender.commands import releasing
 from recommender.release.gate_checks import WORSE
 from recommender.release.verdict import Check, Verdict, write_verdict
-from recommender.storage.model_folder import VERSIONS, load, save
-from recommender.storage.versions import CURRENT
+from recommender.storage.model_folder import VERSIONS, load, save, store
+from recommender.storage.versions import (
+    CURRENT,
+    candidate_version,
+    current_version,
+    make_current,
+)
 from tests.integration.conftest import run_here
 
 pytestmark = pytest.mark.usefixtures("spared")
@@ -297,6 +304,28 @@ def test_a_damaged_or_unmeasured_version_is_not_published(
         code, _, err = asked(capsys, monkeypatch, *words, "--model", copy)
         assert (code, "damaged" in err) == (5, True)
         assert load(copy).version == second
+
+
+def test_a_verdict_does_not_count_where_another_model_became_current_meanwhile(
+    model: Path, small_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "model"
+    first = save(load(model), copy).version
+    second, third = (store(replace(load(model), seed=seed), copy).version for seed in (8, 9))
+
+    def judged(_: object, bundle: Bundle, current: Bundle, **__: object) -> Verdict:
+        make_current(copy, third)  # while the gate measures, which takes long
+        return Verdict(bundle.version, current.version, ())
+
+    monkeypatch.setattr(releasing, "judge_release", judged)
+    done = command("publish", second, "--model", copy, "--data", small_folder)
+    assert (done.returncode, f"held against {first}" in done.stderr) == (5, True)
+    assert current_version(copy) == third
+    make_current(copy, first)
+    done = command("train", "--data", small_folder, "--model", copy, "--seed", 5)
+    assert (done.returncode, f"held against {first}" in done.stderr) == (5, True)
+    assert current_version(copy) == third
+    assert candidate_version(copy) not in ("", first, second, third)
 
 
 @pytest.mark.slow
