@@ -150,7 +150,8 @@ def query_customers(
     familiar = [name for name in ids if name in bundle.customer_ids]
     parts = [known.take(bundle.customer_ids.rows(familiar))]
     if len(strangers):
-        told = told_of(given.before(at), strangers)
+        # What can be redeemed again the model's offers say.
+        told = replace(told_of(given.before(at), strangers), offers=bundle.offers)
         features = customer_features(told, at).values
         # A percentile among strangers says nothing: only scores that are stated count.
         stated = told.customers.set_index(CUSTOMER_ID)[SPENDING_SCORE]

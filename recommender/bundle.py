@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from data.idmap import IdMap
+from data.schema import OFFER_ID
 from recommender.base import Query
 from recommender.model import Recommender
 from recommender.recipe import DEFAULT, Recipe
@@ -83,6 +84,12 @@ class Bundle:
     def customer_ids(self) -> IdMap:
         """The customers it knows."""
         return IdMap(str(name) for name in self.customers.ids)
+
+    @cached_property
+    def repeatable(self) -> frozenset[str]:
+        """The offers that can be redeemed again."""
+        again = self.offers["repeatable"].fillna(False).astype(bool)
+        return frozenset(self.offers.loc[again, OFFER_ID])
 
     def without(self, customer_id: str) -> Bundle:
         """Return the bundle as it is for everybody else; the same object for a stranger."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -130,7 +130,9 @@ class Encoders:
             flagged=sp.csr_matrix((len(ids), len(KINDS))),
         )
 
-    def query_people(self, facts: Sequence[Facts], features: np.ndarray, base: Query) -> Query:
+    def query_people(
+        self, facts: Sequence[Facts], features: np.ndarray, base: Query, repeatable: Set[str]
+    ) -> Query:
         """Build the queries of some people, on top of what a bundle knows already.
 
         Parameters
@@ -141,6 +143,8 @@ class Encoders:
             The six features, NaN where not known.
         base : Query
             The people's rows of the bundle, empty ones for strangers.
+        repeatable : set of str
+            The offers that can be redeemed again.
         """
         told = replace(
             base,
@@ -152,7 +156,10 @@ class Encoders:
             return told
         done = [history_of_one(one.interactions, self.offer_rows, self.moment) for one in facts]
         weights, taken = (rows_of(part, len(self.offer_ids)) for part in zip(*done, strict=True))
-        responses = [responses_of_one(one.interactions) for one in facts]
+        responses = [
+            responses_of_one(one.interactions, repeatable, self._redeemed(base, row))
+            for row, one in enumerate(facts)
+        ]
         before = Purchases(base.purchases, base.baskets, base.recent, base.spent)
         since = purchases_of_people([one.purchases for one in facts], self.keys, self.moment)
         return replace(
@@ -172,6 +179,11 @@ class Encoders:
         told = (offers, offers, keys, keys, keys, 1, segments, profile, questions)
         widths = (*told, len(EVENTS), len(KINDS))
         return Query(*(sp.csr_matrix((1, width)) for width in widths))
+
+    def _redeemed(self, query: Query, row: int) -> set[str]:
+        """Name the offers that a customer redeemed."""
+        own = query.redeemed.indices[slice(*query.redeemed.indptr[row : row + 2])]
+        return set(self.offer_ids[own].tolist())
 
     def _segments(self, features: np.ndarray, before: sp.csr_matrix) -> sp.csr_matrix:
         """Place people by their features; who has none stays where they were."""

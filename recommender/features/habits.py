@@ -1,12 +1,13 @@
 """How readily each customer answers what is shown, whatever it is: people differ in that a lot.
 
 How often somebody answered is held to how often people do, as far as little was shown
-(gamma-Poisson shrinkage: Clayton & Kaldor 1987).
+(gamma-Poisson shrinkage: Clayton & Kaldor 1987). What can be redeemed once only counts once, as it
+does everywhere: who sends the same coupon twice answered no more for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ STRENGTH = 1.0  # answers that the usual rate counts for
 def responses_of(dataset: Dataset, customers: IdMap) -> sp.csr_matrix:
     """Count what was shown to each customer and what came of it: shape (customers, events)."""
     events = dataset.interactions
+    events = pd.concat([events[events[EVENT_TYPE] != REDEMPTION], dataset.takings(REDEMPTION)])
     column = pd.Index(EVENTS).get_indexer(pd.Index(events[EVENT_TYPE]))
     cells = customers.rows(events[CUSTOMER_ID]) * len(EVENTS) + column
     shape = len(customers), len(EVENTS)
@@ -31,10 +33,26 @@ def responses_of(dataset: Dataset, customers: IdMap) -> sp.csr_matrix:
     return sp.csr_matrix(count.reshape(shape), dtype=np.float64)
 
 
-def responses_of_one(events: Sequence[tuple[str, str, int | None]]) -> dict[int, float]:
-    """Count the same of one customer: by column."""
+def responses_of_one(
+    events: Sequence[tuple[str, str, int | None]], repeatable: Set[str], before: Set[str]
+) -> dict[int, float]:
+    """Count the same of one customer: by column.
+
+    Parameters
+    ----------
+    events : sequence of (offer_id, event_type, occurred_at)
+    repeatable : set of str
+        The offers that can be redeemed again.
+    before : set of str
+        The offers that the customer redeemed before these events.
+    """
     kinds = [event_type for _, event_type, _ in events]
-    return {place: float(kinds.count(kind)) for place, kind in enumerate(EVENTS) if kind in kinds}
+    count = {kind: float(kinds.count(kind)) for kind in EVENTS if kind in kinds}
+    if REDEMPTION in count:
+        redeemed = [offer_id for offer_id, kind, _ in events if kind == REDEMPTION]
+        once = set(redeemed) - repeatable
+        count[REDEMPTION] += len(once - before) - sum(name in once for name in redeemed)
+    return {EVENTS.index(kind): value for kind, value in count.items() if value}
 
 
 def usual_rates(responses: sp.csr_matrix) -> np.ndarray:

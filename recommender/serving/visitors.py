@@ -56,6 +56,7 @@ def queries(
         [one.facts for one in visitors],
         np.array([features_now(bundle, one, at) for one in visitors]),
         replace(known, flagged=picked(base.flagged, rows)),
+        bundle.repeatable,
     )
 
 

@@ -200,6 +200,40 @@ def test_many_at_the_door_are_each_of_them(
         assert_same(queries(small_bundle, encoders, [one], at), alone)
 
 
+@pytest.mark.parametrize("again", [True, False])
+def test_a_habit_is_the_same_at_the_door_in_a_batch_and_on_top_of_what_a_model_knows(
+    small_bundle: Bundle, small_service: Service, again: bool
+) -> None:
+    at = small_bundle.moment
+    query = small_bundle.customers.query
+    assert query is not None
+    taken = zip(small_bundle.offers["offer_id"], np.ravel(query.redeemed.sum(axis=0)), strict=True)
+    name = next(one for one, n in taken if n and (one in small_bundle.repeatable) == again)
+    log = pd.DataFrame(
+        {
+            "customer_id": "stranger",
+            "offer_id": name,
+            "event_type": ["impression", "redemption", "redemption"],
+            "occurred_at": at - pd.Timedelta(hours=1),
+        }
+    )
+    given = Dataset.of(
+        {"customers": pd.DataFrame({"customer_id": ["stranger"]}), "interactions": log}
+    )
+    _, batch = query_customers(small_bundle, given, at)
+    events = [(name, kind, at.value // 1000) for kind in log["event_type"]]
+    door = small_service.query("stranger", Facts(interactions=events), at)
+    expected = [1.0, 0.0, 2.0 if again else 1.0]
+    assert batch.responses.toarray().tolist() == [expected]
+    assert door.responses.toarray().tolist() == [expected]
+    column = small_service.recommender.encoders.offer_rows[name]
+    row = int(query.redeemed[:, [column]].nonzero()[0][0])
+    known = str(small_bundle.customers.ids[row])
+    later = small_service.query(known, Facts(interactions=events), at)
+    gained = later.responses - query.responses[[row]]
+    assert gained.toarray().tolist() == [[1.0, 0.0, 2.0 if again else 0.0]]
+
+
 def test_reasons_of_many_lists_are_those_of_each(
     small_bundle: Bundle, small_service: Service
 ) -> None:

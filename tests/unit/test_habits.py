@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy.special import expit, logit
 
 from data.dataset import Dataset
+from data.schema import REDEMPTION
 from recommender.features.habits import (
     EVENTS,
     STRENGTH,
@@ -30,15 +31,44 @@ events = st.lists(
 )
 
 
+def shop(log: list[tuple[str, str, str]]) -> Dataset:
+    """A log of offers of which x can be redeemed again."""
+    frame = pd.DataFrame(log, columns=["customer_id", "offer_id", "event_type"])
+    offers = pd.DataFrame({"offer_id": ["x", "y"], "repeatable": [True, False]})
+    return Dataset.of({"interactions": frame.assign(occurred_at=MOMENT), "offers": offers})
+
+
+def of_one(
+    log: list[tuple[str, str, str]], name: str, before: set[str] | None = None
+) -> dict[int, float]:
+    own: list[tuple[str, str, int | None]] = [(o, kind, None) for c, o, kind in log if c == name]
+    return responses_of_one(own, {"x"}, before or set())
+
+
 @settings(deadline=None)
 @given(events)
 def test_one_customer_is_counted_as_all_of_them_are(log: list[tuple[str, str, str]]) -> None:
-    frame = pd.DataFrame(log, columns=["customer_id", "offer_id", "event_type"])
-    dataset = Dataset.of({"interactions": frame.assign(occurred_at=MOMENT)})
+    dataset = shop(log)
     people = dataset.customer_ids
-    own = [[(o, kind, None) for c, o, kind in log if c == name] for name in people.ids]
-    alone = rows_of([responses_of_one(one) for one in own], len(EVENTS))
+    alone = rows_of([of_one(log, name) for name in people.ids], len(EVENTS))
     np.testing.assert_array_equal(responses_of(dataset, people).toarray(), alone.toarray())
+
+
+@given(events, events)
+def test_what_comes_later_adds_up_with_what_was_known(
+    first: list[tuple[str, str, str]], later: list[tuple[str, str, str]]
+) -> None:
+    before = {offer for name, offer, kind in first if name == "a" and kind == REDEMPTION}
+    parts = [of_one(first, "a"), of_one(later, "a", before), of_one([*first, *later], "a")]
+    known, since, whole = rows_of(parts, len(EVENTS)).toarray()
+    np.testing.assert_array_equal(known + since, whole)
+
+
+def test_what_can_be_redeemed_once_counts_once() -> None:
+    log = [("a", "y", REDEMPTION)] * 3 + [("a", "x", REDEMPTION)] * 2 + [("b", "y", REDEMPTION)]
+    dataset = shop(log)
+    assert responses_of(dataset, dataset.customer_ids).toarray()[:, 2].tolist() == [3, 1]
+    assert of_one(log, "a", {"y"}) == {2: 2.0}
 
 
 def test_a_habit_is_held_to_the_usual_as_far_as_little_was_shown() -> None:

@@ -133,7 +133,9 @@ def test_one_person_at_the_door_gets_what_the_table_gives() -> None:
             for row in lines[lines["customer_id"] == "ann"].itertuples()
         ]
     )  # fmt: skip
-    query = encoders.query_people([facts], features_of(facts, WHEN)[None], encoders.nothing_known)
+    query = encoders.query_people(
+        [facts], features_of(facts, WHEN)[None], encoders.nothing_known, set()
+    )
     np.testing.assert_array_equal(query.purchases.toarray(), [[3.0, 5.0, 0.0]])
 
 
