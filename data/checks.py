@@ -12,7 +12,7 @@ import pandas as pd
 
 from data.dataset import complete
 from data.errors import DataError
-from data.schema import EVENT_ID, Column, Kind, Table
+from data.schema import CUSTOMERS, EVENT_ID, MALL_COLUMNS, Column, Kind, Table
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 TRUE, FALSE = ("true", "1", "yes", "y", "1.0"), ("false", "0", "no", "n", "0.0")
@@ -70,9 +70,10 @@ def check_columns(found: list[str], table: Table, file: str) -> list[str]:
         raise DataError(f"{file}: the column {twice[0]!r} stands there twice.", "Remove one.")
     missing = [name for name in table.required if name not in found]
     if missing:
+        also = MALL_COLUMNS if table is CUSTOMERS else {}
         for mark, word in OTHER_MARKS.items():
             parts = {part.strip(' "') for name in found for part in name.split(mark)}
-            if parts.issuperset(table.required):
+            if {also.get(part, part) for part in parts}.issuperset(table.required):
                 raise DataError(
                     f"{file}: the columns are separated by {word}.", "Separate columns by commas."
                 )

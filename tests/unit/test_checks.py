@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 from data.checks import Checked, check_columns, check_rows
 from data.dataset import Dataset, transaction_numbers
 from data.errors import DataError
-from data.schema import CUSTOMERS, INTERACTIONS, ITEMS, OFFERS, TABLES, TRANSACTIONS, Kind, Table
+from data.schema import (
+    CUSTOMERS,
+    INTERACTIONS,
+    ITEMS,
+    MALL_COLUMNS,
+    OFFERS,
+    TABLES,
+    TRANSACTIONS,
+    Kind,
+    Table,
+)
 
 MOMENT = "2025-03-01T10:00:00Z"
 IDS = st.sampled_from(["a", "b", "c", " a ", "", "NA", "42", "42.0"])
@@ -412,6 +422,15 @@ def test_another_separator_is_named(mark: str, word: str) -> None:
     with pytest.raises(DataError, match=f"t.csv: the columns are separated by {word}") as caught:
         check_columns([header], TRANSACTIONS, "t.csv")
     assert caught.value.remedy == "Separate columns by commas."
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_another_separator_is_named_of_the_malls_headings_as_well(quote: str) -> None:
+    header = ";".join(f"{quote}{name}{quote}" for name in MALL_COLUMNS)
+    with pytest.raises(DataError, match=r"m\.csv: the columns are separated by semicolons"):
+        check_columns([header], CUSTOMERS, "m.csv")
+    with pytest.raises(DataError, match="'customer_id' is missing"):
+        check_columns([header], TRANSACTIONS, "m.csv")  # whose customers have no other name
 
 
 @pytest.mark.parametrize(("wrong", "right"), [("agee", "age"), ("Annual_Incme", "annual_income")])
