@@ -86,8 +86,8 @@ def say_left_aside(bundle: Bundle, given: Dataset) -> None:
     unknown = ~used[OFFER_ID].isin(bundle.offers[OFFER_ID])
     if unknown.any():
         say(
-            f"Note: {int(unknown.sum())} interactions name offers that the model does not know: "
-            "they tell how readily somebody answers, nothing else."
+            "Note: interactions with offers that the model does not know, which tell how readily "
+            f"somebody answers and nothing else: {int(unknown.sum())}."
         )
 
 
@@ -96,7 +96,7 @@ def candidate_ids(path: Path, bundle: Bundle, max_bad: float) -> frozenset[str]:
     wanted = frozenset(_read({OFFERS.name: path}, max_bad).offers[OFFER_ID])
     unknown = len(wanted.difference(bundle.offers[OFFER_ID]))
     if unknown:
-        say(f"Note: {unknown} of {len(wanted)} offers of {path.name} are not in the model.")
+        say(f"Note: offers of {path.name} that are not in the model: {unknown} of {len(wanted)}.")
     return wanted
 
 
