@@ -10,7 +10,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from data.dataset import complete
+from data.dataset import complete, is_of_spans
 from data.errors import DataError
 from data.schema import CUSTOMERS, EVENT_ID, MALL_COLUMNS, Column, Kind, Table
 
@@ -127,6 +127,8 @@ def check_rows(raw: pd.DataFrame, table: Table, file: str) -> Checked:
         if (held := _unreadable(raw[name])) is not None:
             typed = typed.drop(columns=name)
             notes.append(f"{file}: column {str(name)!r} holds {held} and is left out.")
+        elif is_of_spans(raw[name]):
+            notes.append(f"{file}: column {str(name)!r} holds spans of time and is read in days.")
         elif _is_of_dates(raw[name]):
             typed[name] = pd.to_datetime(raw[name], utc=True, errors="coerce")
         elif _is_text(raw[name]):

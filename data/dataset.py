@@ -38,7 +38,8 @@ DTYPES = {
 def complete(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
     """Give a frame every known column of its table, typed, absent values missing.
 
-    Columns that the table does not know are kept behind the known ones as attributes.
+    Columns that the table does not know are kept behind the known ones as attributes; spans of time
+    among them are numbers of days, as nobody who reads attributes knows of spans.
     """
     known = {}
     for column in table.columns:
@@ -48,7 +49,15 @@ def complete(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
         else:
             known[column.name] = pd.Series(dtype=dtype).reindex(frame.index)
     extra = {name: frame[name] for name in frame.columns if name not in known}
+    for name, values in extra.items():
+        if is_of_spans(values):
+            extra[name] = values.dt.total_seconds() / 86_400
     return pd.DataFrame({**known, **extra}, index=frame.index)
+
+
+def is_of_spans(values: pd.Series) -> bool:
+    """Tell whether a column holds spans of time, as Parquet keeps them."""
+    return bool(pd.api.types.is_timedelta64_dtype(values))
 
 
 def empty(table: Table) -> pd.DataFrame:

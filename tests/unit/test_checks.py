@@ -472,6 +472,20 @@ def test_a_table_without_rows_is_never_too_bad() -> None:
     check_rows(raw, CUSTOMERS, "customers.csv").refuse_too_bad("customers.csv", 0.0)
 
 
+@pytest.mark.parametrize("table", [CUSTOMERS, OFFERS])
+@pytest.mark.parametrize("dtype", ["timedelta64[us]", "category"])
+def test_spans_of_time_are_numbers_of_days(table: Table, dtype: str) -> None:
+    spans = pd.Series(pd.to_timedelta([36, None, -24], "h")).astype(dtype)
+    rows = pd.DataFrame({str(table.key): ["a", "b", "c"], "late by": spans})
+    checked = check_rows(rows, table, "t.parquet")
+    days = checked.frame["late by"]
+    np.testing.assert_array_equal(days.to_numpy(dtype=np.float64), [1.5, np.nan, -1.0])
+    assert "t.parquet: column 'late by' holds spans of time and is read in days." in checked.notes
+    # A table that no file held is read alike.
+    given = Dataset.of({table.name: rows.astype({"late by": "timedelta64[us]"})})
+    pd.testing.assert_series_equal(getattr(given, table.name)["late by"], days)
+
+
 def test_a_column_of_dates_alone_holds_times() -> None:
     dates = [date(2020, 1, 1), None, date(2021, 5, 6)]
     table = pd.DataFrame({"customer_id": ["a", "b", "c"], "since": dates})
