@@ -12,6 +12,7 @@ import pandas as pd
 
 from data.idmap import IdMap
 from data.schema import (
+    BOUGHT,
     CLICK,
     CUSTOMER_ID,
     EVENT_TYPE,
@@ -178,13 +179,21 @@ class Dataset:
         return events[kept]
 
     def positive_type(self) -> str | None:
-        """Return the event that counts as relevant: redemption, else click, else nothing."""
-        seen = set(self.interactions[EVENT_TYPE].unique())
-        return next((kind for kind in (REDEMPTION, CLICK) if kind in seen), None)
+        """Return the event that counts as relevant: redemption, else click, else nothing.
+
+        Before all, what was bought, where that stands for redemptions.
+        """
+        return positive_among(self.interactions)
 
     def has_impressions(self) -> bool:
         """Tell whether what was shown was logged."""
         return bool((self.interactions[EVENT_TYPE] == IMPRESSION).any())
+
+
+def positive_among(interactions: pd.DataFrame) -> str | None:
+    """Return the event that counts as relevant among some interactions (see `positive_type`)."""
+    seen = set(interactions[EVENT_TYPE].unique())
+    return next((kind for kind in (BOUGHT, REDEMPTION, CLICK) if kind in seen), None)
 
 
 def _different(ids: pd.Series[str]) -> np.ndarray:

@@ -53,6 +53,8 @@ class Table:
 
 IMPRESSION, CLICK, REDEMPTION = "impression", "click", "redemption"
 EVENT_TYPES = (IMPRESSION, CLICK, REDEMPTION)
+# Stands for a redemption where nothing was redeemed or clicked; no table states it.
+BOUGHT = "purchase"
 YES, NO = "yes", "no"
 # What a question is about; any other is one of the survey's own, with named answers.
 ABOUT_CATEGORY, ABOUT_OFFER = "category:", "offer:"

@@ -27,7 +27,7 @@ from evaluation.harness import SLICES, Trial, run_trial
 from evaluation.identity import identify, split_identity
 from evaluation.online import NOT_MEASURED, measure_online
 from evaluation.significance import Estimate
-from evaluation.splitting import Protocol, Split, split_dataset
+from evaluation.splitting import Protocol, Split, split_dataset, with_purchases
 from evaluation.trec import values_table
 from recommender.base import POLICIES
 from recommender.bundle import Bundle
@@ -147,6 +147,7 @@ def build_report(
     began = time.monotonic()
     notes: list[str] = []
     on_step("splitting")
+    dataset = with_purchases(dataset)
     split: Split | None = None
     try:
         split = split_dataset(dataset, protocol, seed)

@@ -182,7 +182,7 @@ def _definitions() -> dict[str, Any]:
                         "split": TEXT,
                         "at": {**TEXT, "format": "date-time"},
                         "until": {**TEXT, "format": "date-time"},
-                        "relevant": {"enum": ["redemption", "click"]},
+                        "relevant": {"enum": ["redemption", "click", "purchase"]},
                         "candidates": COUNT,
                         "customers": COUNT,
                         "warm": COUNT,

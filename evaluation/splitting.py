@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from data.dataset import Dataset, valid_at
+from data.dataset import Dataset, positive_among, valid_at
 from data.errors import DataError
-from data.schema import CLICK, CUSTOMER_ID, EVENT_TYPE, OCCURRED_AT, OFFER_ID, REDEMPTION
+from data.schema import CLICK, CUSTOMER_ID, EVENT_TYPE, OCCURRED_AT, OFFER_ID
+from recommender.features.bought import with_bought
 from recommender.past.at_random import draw_at_random
 
 TEST_SHARE = 1 / 6
@@ -64,7 +65,8 @@ class Split:
     truth : DataFrame
         customer_id and offer_id of what is relevant.
     relevant : str
-        The event that counts: redemption, or click where nothing is redeemed.
+        The event that counts: redemption, or click where nothing is redeemed, or purchase where
+        nothing is clicked either (see `with_purchases`).
     cold : frozenset of str
         Evaluated customers without any transaction or interaction before the moment.
     set_aside : dict of str to int
@@ -102,8 +104,9 @@ def split_dataset(dataset: Dataset, protocol: Protocol, seed: int = 0) -> Split:
     """
     if dataset.offers.empty or dataset.positive_type() is None:
         raise DataError(
-            "There are no offers with redemptions or clicks to evaluate on.",
-            "Bring offers and interactions, or evaluate segments with python -m segmentation.",
+            "There are no offers with redemptions, clicks or purchases to evaluate on.",
+            "Bring offers and interactions (or, of offers on one item or merchant each, "
+            "transactions), or evaluate segments with python -m segmentation.",
         )
     at, until, span = test_window(dataset, protocol)
     log = dataset.interactions
@@ -112,7 +115,7 @@ def split_dataset(dataset: Dataset, protocol: Protocol, seed: int = 0) -> Split:
         return _random_split(dataset, until, seed)
     window = log[~past & (log[OCCURRED_AT] < until)]
     # Where nothing is redeemed in the window, clicks are what counts.
-    kind = REDEMPTION if (window[EVENT_TYPE] == REDEMPTION).any() else CLICK
+    kind = positive_among(window) or CLICK
     window = window[window[EVENT_TYPE] == kind]
     train = dataset.before(at)
     mask = valid_at(dataset.offers, at)
@@ -138,6 +141,17 @@ def split_dataset(dataset: Dataset, protocol: Protocol, seed: int = 0) -> Split:
         train, at, until, candidates, truth, kind, cold_customers(train, truth),
         {why: n for why, n in set_aside.items() if n},
     )  # fmt: skip
+
+
+def with_purchases(dataset: Dataset) -> Dataset:
+    """Let purchases be what counts where nothing was redeemed or clicked; else change nothing.
+
+    What is bought may be bought again, whatever may be redeemed again.
+    """
+    told = with_bought(dataset, fewest=1)
+    if told is dataset:
+        return dataset
+    return replace(told, offers=told.offers.assign(repeatable=True))
 
 
 def test_window(

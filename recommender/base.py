@@ -36,7 +36,9 @@ class Query:
         Weight of the interactions with each offer, the older the less; see
         `recommender.features.history`.
     redeemed : csr_matrix, shape (n, offers)
-        How often the customer redeemed the offer.
+        How often the customer redeemed the offer, or bought what it is for where that counts alike.
+    bought : csr_matrix, shape (n, offers)
+        How many of these were purchases: they do not use an offer up.
     purchases, baskets, recent, spent : csr_matrix, shape (n, keys); spent (n, 1)
         Money, transactions and recency per purchase key, and money in all (see
         `recommender.features.purchases`).
@@ -55,6 +57,7 @@ class Query:
 
     history: sp.csr_matrix
     redeemed: sp.csr_matrix
+    bought: sp.csr_matrix
     purchases: sp.csr_matrix
     baskets: sp.csr_matrix
     recent: sp.csr_matrix
@@ -84,6 +87,10 @@ class Query:
         """Return the matrices in the order of the fields."""
         return tuple(getattr(self, field.name) for field in fields(self))
 
+    def used(self) -> sp.csr_matrix:
+        """Return how often offers were redeemed, purchases apart: shape (n, offers)."""
+        return sp.csr_matrix(self.redeemed - self.bought) if self.bought.nnz else self.redeemed
+
     def taken(self) -> sp.csr_matrix:
         """Return one for offers redeemed and a little for those clicked: shape (n, offers)."""
         done = self.redeemed.copy()
@@ -111,7 +118,7 @@ class Query:
 
     def without_history(self) -> Query:
         """Forget the interactions."""
-        return self._without("history", "redeemed", "responses")
+        return self._without("history", "redeemed", "bought", "responses")
 
     def without_purchases(self) -> Query:
         """Forget the transactions."""

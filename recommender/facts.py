@@ -13,8 +13,9 @@ import scipy.sparse as sp
 
 from data.dataset import Dataset
 from data.idmap import IdMap
-from data.schema import CUSTOMERS
+from data.schema import BOUGHT, CUSTOMERS
 from recommender.base import Query
+from recommender.features.bought import add_bought, bought_by
 from recommender.features.demographics import Demographics
 from recommender.features.habits import EVENTS, responses_of, responses_of_one
 from recommender.features.history import history_of, history_of_one
@@ -33,6 +34,7 @@ from segmentation.kinds import KINDS
 from segmentation.segments import SegmentModel
 
 MONTH = DAY * DAYS_PER_MONTH  # microseconds
+DONE = ("history", "redeemed", "bought")  # of a query: what was done with offers
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,9 @@ class Encoders:
         Segments; None where customers cannot be told apart.
     moment : int
         The model's moment, microseconds since 1970: what is recent is so as seen from there.
+    by_purchases : bool
+        Whether to buy what an offer is for counts as to redeem it (see
+        `recommender.features.bought`).
     """
 
     offer_ids: np.ndarray
@@ -91,6 +96,7 @@ class Encoders:
     survey: Survey
     segments: SegmentModel | None
     moment: int
+    by_purchases: bool = False
 
     @cached_property
     def offer_rows(self) -> dict[str, int]:
@@ -117,11 +123,12 @@ class Encoders:
         features : DataFrame
             The six features by customer id.
         """
-        history, redeemed = history_of(dataset, ids, IdMap(self.offer_ids), self.moment)
+        if self.by_purchases and not len(dataset.events(BOUGHT)):
+            dataset = add_bought(dataset, self.keys, self.offer_ids)
+        done = history_of(dataset, ids, IdMap(self.offer_ids), self.moment)
         table = features[list(FEATURES)].reindex(pd.Index(ids.ids, dtype="str"))
         return Query(
-            history=history,
-            redeemed=redeemed,
+            **dict(zip(DONE, done, strict=True)),
             **_fields(purchases_of(dataset, self.keys, ids, self.moment)),
             segment=self.segment_membership(table.to_numpy(dtype=np.float64)),
             demographic=self.demographics.membership(profiles_of(dataset), ids),
@@ -154,20 +161,22 @@ class Encoders:
         )
         if not any(one.interactions or one.purchases for one in facts):
             return told
-        done = [history_of_one(one.interactions, self.offer_rows, self.moment) for one in facts]
-        weights, taken = (rows_of(part, len(self.offer_ids)) for part in zip(*done, strict=True))
+        done = [history_of_one(self._done(one), self.offer_rows, self.moment) for one in facts]
+        since = (rows_of(part, len(self.offer_ids)) for part in zip(*done, strict=True))
+        history = {
+            name: _sum(getattr(base, name), part) for name, part in zip(DONE, since, strict=True)
+        }
         responses = [
             responses_of_one(one.interactions, repeatable, self._redeemed(base, row))
             for row, one in enumerate(facts)
         ]
         before = Purchases(base.purchases, base.baskets, base.recent, base.spent)
-        since = purchases_of_people([one.purchases for one in facts], self.keys, self.moment)
+        later = purchases_of_people([one.purchases for one in facts], self.keys, self.moment)
         return replace(
             told,
-            history=_sum(base.history, weights),
-            redeemed=_sum(base.redeemed, taken),
+            **history,
             responses=_sum(base.responses, rows_of(responses, len(EVENTS))),
-            **_fields(add_purchases(before, since)),
+            **_fields(add_purchases(before, later)),
         )
 
     @cached_property
@@ -176,13 +185,20 @@ class Encoders:
         offers, keys, questions = len(self.offer_ids), self.keys.n_keys, self.survey.n_columns
         segments = 0 if self.segments is None else self.segments.n_segments
         profile = len(self.demographics.names)
-        told = (offers, offers, keys, keys, keys, 1, segments, profile, questions)
+        told = (offers, offers, offers, keys, keys, keys, 1, segments, profile, questions)
         widths = (*told, len(EVENTS), len(KINDS))
         return Query(*(sp.csr_matrix((1, width)) for width in widths))
 
+    def _done(self, facts: Facts) -> Sequence[tuple[str, str, int | None]]:
+        """Return what a person did with offers, purchases that count as such among it."""
+        if not self.by_purchases:
+            return facts.interactions
+        return [*facts.interactions, *bought_by(facts.purchases, self.keys, self.offer_ids)]
+
     def _redeemed(self, query: Query, row: int) -> set[str]:
         """Name the offers that a customer redeemed."""
-        own = query.redeemed.indices[slice(*query.redeemed.indptr[row : row + 2])]
+        used = query.used()
+        own = used.indices[slice(*used.indptr[row : row + 2])]
         return set(self.offer_ids[own].tolist())
 
     def _segments(self, features: np.ndarray, before: sp.csr_matrix) -> sp.csr_matrix:

@@ -15,15 +15,17 @@ from threadpoolctl import threadpool_limits
 from data.dataset import Dataset
 from data.errors import DataError
 from data.idmap import IdMap
-from data.schema import CUSTOMER_ID, OFFER_ID
+from data.schema import BOUGHT, CUSTOMER_ID, OFFER_ID
 from recommender.base import Query
 from recommender.bundle import Bundle, Customers
+from recommender.features.bought import with_bought
 from recommender.features.profile_columns import build_demographics, profiles_of
 from recommender.fitting.sources import find_segments, fit_sources
 from recommender.learning.tuning import tune
 from recommender.learning.weights import Within, learn, learn_within
 from recommender.model import Recommender
 from recommender.past.judging import Judged, Setting, judge
+from recommender.past.moments import FEWEST_EVENTS
 from recommender.past.thinning import thin, told_of, without
 from recommender.past.validation import Fold, look_back
 from recommender.recipe import DEFAULT, Recipe
@@ -71,7 +73,7 @@ def train(
         There is nobody to learn from.
     """
     at = dataset.moment_after() if at is None else at
-    dataset = _read(dataset.before(at))
+    dataset = with_bought(_read(dataset.before(at)), FEWEST_EVENTS)
     if not len(dataset.customer_ids):
         raise DataError(
             f"No customer is known before {at.isoformat()}.",
@@ -80,6 +82,10 @@ def train(
     on_step("features and anomalies")
     features = customer_features(dataset, at)
     notes = list(features.notes)
+    if dataset.positive_type() == BOUGHT:
+        notes.append(
+            "Hardly anything was redeemed or clicked: to buy what an offer is for counts as that."
+        )
     reason = _cannot_recommend(dataset)
     with _beside() as beside:
         odd = beside.submit(find_anomalies, features, dataset, at, seed=seed)

@@ -18,9 +18,9 @@ from implicit.nearest_neighbours import ItemItemRecommender
 
 from data.dataset import Dataset, microseconds
 from data.idmap import IdMap
-from data.schema import CUSTOMER_ID, EVENT_TYPE, OCCURRED_AT, OFFER_ID, REDEMPTION
+from data.schema import CUSTOMER_ID, EVENT_TYPE, OCCURRED_AT, OFFER_ID
 from recommender.base import CLICKED
-from recommender.features.history import EVENT_WEIGHT
+from recommender.features.history import EVENT_WEIGHT, TAKEN
 from recommender.fitting.autoencoder import invert
 from segmentation.features import DAY
 
@@ -109,7 +109,7 @@ def past_of(
         offers=offers,
         rows=people.rows(log[CUSTOMER_ID]),
         columns=offers.rows(log[OFFER_ID]),
-        redeemed=(log[EVENT_TYPE] == REDEMPTION).to_numpy(dtype=bool),
+        redeemed=log[EVENT_TYPE].isin(TAKEN).to_numpy(dtype=bool),
         age=np.maximum(moment - when, 0.0) / DAY,
         segment=segment,
         n_segments=n_segments,

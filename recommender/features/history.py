@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from data.dataset import Dataset, microseconds
 from data.idmap import IdMap
 from data.schema import (
+    BOUGHT,
     CLICK,
     CUSTOMER_ID,
     EVENT_TYPE,
@@ -23,13 +24,14 @@ from recommender.base import CLICKED
 from segmentation.features import DAY
 
 # Who passes an offer by has hardly looked at it: an impression alone says nothing of liking.
-EVENT_WEIGHT = {IMPRESSION: 0.0, CLICK: CLICKED, REDEMPTION: 1.0}
+EVENT_WEIGHT = {IMPRESSION: 0.0, CLICK: CLICKED, REDEMPTION: 1.0, BOUGHT: 1.0}
+TAKEN = (REDEMPTION, BOUGHT)
 HALF_LIFE = 30 * DAY  # microseconds in which an event comes to count half
 
 
 def history_of(
     dataset: Dataset, customers: IdMap, offers: IdMap, moment: int
-) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+) -> tuple[sp.csr_matrix, sp.csr_matrix, sp.csr_matrix]:
     """Sum up the interactions of a dataset.
 
     Parameters
@@ -41,8 +43,8 @@ def history_of(
 
     Returns
     -------
-    history, redeemed : csr_matrix, shape (customers, offers)
-        Weights, and numbers of redemptions.
+    history, redeemed, bought : csr_matrix, shape (customers, offers)
+        Weights, numbers of redemptions, and how many of these were purchases.
     """
     events = dataset.interactions
     code, names = pd.factorize(events[EVENT_TYPE])
@@ -54,17 +56,19 @@ def history_of(
     when = microseconds(counted[OCCURRED_AT]).fillna(moment).to_numpy(dtype=np.float64)
     shape = (len(customers), len(offers))
     value = weight[used] * fading(when, moment)
-    done = (counted[EVENT_TYPE] == REDEMPTION).to_numpy()
-    return (
-        sp.csr_matrix((value, (rows, columns)), shape=shape),
-        sp.csr_matrix((np.ones(int(done.sum())), (rows[done], columns[done])), shape=shape),
-    )
+
+    def number(*kinds: str) -> sp.csr_matrix:
+        done = counted[EVENT_TYPE].isin(kinds).to_numpy()
+        return sp.csr_matrix((np.ones(int(done.sum())), (rows[done], columns[done])), shape=shape)
+
+    history = sp.csr_matrix((value, (rows, columns)), shape=shape)
+    return history, number(*TAKEN), number(BOUGHT)
 
 
 def history_of_one(
     events: Sequence[tuple[str, str, int | None]], offer_rows: dict[str, int], moment: int
-) -> tuple[dict[int, float], dict[int, float]]:
-    """Sum up the interactions of one customer: weights and redemptions, by row of the offer.
+) -> tuple[dict[int, float], dict[int, float], dict[int, float]]:
+    """Sum up the interactions of one customer as `history_of` does, by row of the offer.
 
     Parameters
     ----------
@@ -80,11 +84,14 @@ def history_of_one(
     faded = fading(np.array([when for _, _, when in counted], dtype=np.float64), moment)
     history: dict[int, float] = {}
     redeemed: dict[int, float] = {}
+    bought: dict[int, float] = {}
     for (row, event_type, _), value in zip(counted, faded.tolist(), strict=True):
         history[row] = history.get(row, 0.0) + EVENT_WEIGHT[event_type] * value
-        if event_type == REDEMPTION:
+        if event_type in TAKEN:
             redeemed[row] = redeemed.get(row, 0.0) + 1.0
-    return history, redeemed
+        if event_type == BOUGHT:
+            bought[row] = bought.get(row, 0.0) + 1.0
+    return history, redeemed, bought
 
 
 def fading(when: np.ndarray, moment: int) -> np.ndarray:

@@ -102,6 +102,17 @@ class KeySpace:
         """The keys that are `dated` for some offer."""
         return frozenset(np.flatnonzero(np.diff(self.dated.indptr)).tolist())
 
+    @cached_property
+    def own(self) -> sp.csr_matrix:
+        """The one item that an offer is for, or the merchant where it names none: (keys, offers).
+
+        Empty for an offer on several items.
+        """
+        items = np.diff(self.offer_keys[:, self.rows_of(ITEM)].indptr)
+        found = self.first_named((ITEM, MERCHANT)) @ sp.diags_array((items < 2).astype(np.float64))
+        found.eliminate_zeros()
+        return sp.csr_matrix(found)
+
     @property
     def _stated(self) -> list[str]:
         return [level for level in self.levels if level in STATED]

@@ -58,7 +58,7 @@ def purchases_of(dataset: Dataset, keys: KeySpace, customers: IdMap, moment: int
     amount = lines[AMOUNT].to_numpy(dtype=np.float64)
     when = microseconds(lines[OCCURRED_AT]).to_numpy(dtype=np.float64)
     item = pd.Index(keys.item_ids).get_indexer(pd.Index(lines[ITEM_ID]))
-    known, stated = item >= 0, _stated(lines, np.flatnonzero(item < 0), keys)
+    known, stated = item >= 0, stated_by(lines, np.flatnonzero(item < 0), keys)
     shape = (len(customers), keys.n_keys)
 
     def laid_out(rows: np.ndarray, columns: np.ndarray, values: np.ndarray) -> sp.csr_matrix:
@@ -69,10 +69,10 @@ def purchases_of(dataset: Dataset, keys: KeySpace, customers: IdMap, moment: int
     )
     spend = by_item @ keys.item_keys + laid_out(owner[stated[0]], stated[1], amount[stated[0]])
     bought = amount >= 0  # a refund is neither a transaction nor recent
-    line, key = _having(item, stated, keys.item_keys, keys.counted, bought)
-    once = ~pd.Series(_visits(lines, owner)[line] * shape[1] + key).duplicated().to_numpy()
+    line, key = having(item, stated, keys.item_keys, keys.counted, bought)
+    once = ~pd.Series(visits_of(lines, owner)[line] * shape[1] + key).duplicated().to_numpy()
     rows, columns = owner[line[once]], key[once]
-    line, key = _having(item, stated, keys.item_keys, keys.dated, bought)
+    line, key = having(item, stated, keys.item_keys, keys.dated, bought)
     last = pd.Series(when[line]).groupby(owner[line] * shape[1] + key).max()
     pairs = last.index.to_numpy(dtype=np.int64)
     money = sp.csr_matrix((amount, (owner, np.zeros(len(owner), dtype=np.int64))), (shape[0], 1))
@@ -88,13 +88,15 @@ def purchases_of(dataset: Dataset, keys: KeySpace, customers: IdMap, moment: int
     )
 
 
-def _visits(lines: pd.DataFrame, owner: np.ndarray) -> np.ndarray:
+def visits_of(lines: pd.DataFrame, owner: np.ndarray) -> np.ndarray:
     """Return a number for each line, the same within a transaction: shape (lines,)."""
     number = transaction_numbers(lines)
     return np.asarray(pd.factorize(owner * (number.max(initial=0) + 1) + number)[0])
 
 
-def _stated(lines: pd.DataFrame, rows: np.ndarray, keys: KeySpace) -> tuple[np.ndarray, np.ndarray]:
+def stated_by(
+    lines: pd.DataFrame, rows: np.ndarray, keys: KeySpace
+) -> tuple[np.ndarray, np.ndarray]:
     """Return lines, of some, and keys that they state themselves."""
     index, rest = pd.Index(keys.names), lines.iloc[rows]
     found: list[tuple[np.ndarray, np.ndarray]] = [(rows[:0], rows[:0])]
@@ -106,7 +108,7 @@ def _stated(lines: pd.DataFrame, rows: np.ndarray, keys: KeySpace) -> tuple[np.n
     return line, key
 
 
-def _having(
+def having(
     item: np.ndarray,
     stated: tuple[np.ndarray, np.ndarray],
     item_keys: sp.csr_matrix,

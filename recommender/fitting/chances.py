@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from data.dataset import Dataset, microseconds
 from data.idmap import IdMap
-from data.schema import CLICK, CUSTOMER_ID, IMPRESSION, OCCURRED_AT, OFFER_ID, REDEMPTION
+from data.schema import BOUGHT, CLICK, CUSTOMER_ID, IMPRESSION, OCCURRED_AT, OFFER_ID, REDEMPTION
 from recommender.features.attributes import Attributes
 from recommender.features.habits import log_habits, responses_of, usual_rates
 from recommender.features.keys import KeySpace
@@ -51,14 +51,16 @@ def collect_chances(
         rows, columns = ids.rows(frame[CUSTOMER_ID]), offers.rows(frame[OFFER_ID])
         return sp.csr_matrix((weight, (rows, columns)), shape=shape)
 
-    taken = dataset.takings(dataset.positive_type() or CLICK)
+    kind = dataset.positive_type() or CLICK
+    taken = dataset.takings(kind)
     events = count(taken, np.ones(len(taken)))
     impressions = open_showings(dataset, dataset.events(IMPRESSION))
     chance = looked_at(impressions, dataset.events(CLICK))
     shown = count(impressions, chance * fit_delays(dataset, at).passed(impressions, at))
     pairs = events.astype(bool)
     table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
-    logged = events.nnz > 0 and pairs.multiply(shown.astype(bool)).nnz >= SHOWN_FIRST * pairs.nnz
+    told = events.nnz > 0 and kind != BOUGHT  # what is bought anyway is no answer to a showing
+    logged = told and pairs.multiply(shown.astype(bool)).nnz >= SHOWN_FIRST * pairs.nnz
     return Chances(
         events=events,
         shown=_by_habit(shown, dataset, ids) if logged else None,

@@ -11,10 +11,10 @@ import scipy.sparse as sp
 from data.dataset import Dataset
 from data.errors import DataError
 from data.idmap import IdMap
-from data.schema import AMOUNT, CUSTOMER_ID, ITEM_ID, OFFER_ID
+from data.schema import AMOUNT, BOUGHT, CUSTOMER_ID, ITEM_ID, OFFER_ID
 from recommender.base import Query
 from recommender.content import PRIOR, ContentScorer, merchant_shares
-from recommender.facts import Encoders
+from recommender.facts import DONE, Encoders
 from recommender.features.attributes import build_attributes
 from recommender.features.demographics import Demographics
 from recommender.features.habits import responses_of
@@ -109,12 +109,13 @@ def fit_sources(
         survey=survey,
         segments=segments,
         moment=moment,
+        by_purchases=dataset.positive_type() == BOUGHT,
     )
     query = learnt = encoders.query_dataset(dataset, features, ids)
     if trusted is not dataset:
-        history, redeemed = history_of(trusted, ids, offers, encoders.moment)
+        done = history_of(trusted, ids, offers, encoders.moment)
         responses = responses_of(trusted, ids)
-        learnt = replace(query, history=history, redeemed=redeemed, responses=responses)
+        learnt = replace(query, **dict(zip(DONE, done, strict=True)), responses=responses)
     spend = Spending.of(query.purchases, keys)
     table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
     # What nobody met yet has no say in what attributes there are: it may as well come tomorrow.
@@ -142,7 +143,9 @@ def fit_sources(
         kin_of(table["category"], spend, query.purchases / keys.unit),
         seed,
     )
-    collaborative = fit_collaborative(learnt, dataset.repeatable, recipe, seed)
+    # What is bought may be bought again, whatever may be redeemed again.
+    repeatable = dataset.repeatable | encoders.by_purchases
+    collaborative = fit_collaborative(learnt, repeatable, recipe, seed)
     readiness = find_readiness(dataset, keys)
     popularity = PopularityScorer(
         rates.log_rate,

@@ -127,7 +127,7 @@ def judge(fold: Fold, setting: Setting, recipe: Recipe = DEFAULT) -> Judged:
     valid = valid_at(table, fold.at) if fold.by_time else np.ones(len(offers), dtype=bool)
 
     def open_to(people: np.ndarray) -> np.ndarray:
-        gone = (fitted.query.redeemed[people] > 0).toarray() & ~fold.past.repeatable
+        gone = (fitted.query.take(people).used() > 0).toarray() & ~fold.past.repeatable
         return np.asarray(valid & ~gone)
 
     candidate, took = open_to(rows), (marks[rows] > 0).toarray()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from data.dataset import Dataset, valid_at
+from data.dataset import Dataset, positive_among, valid_at
 from data.schema import (
     CLICK,
     CUSTOMER_ID,
@@ -128,8 +128,7 @@ def fold_at(dataset: Dataset, moment: pd.Timestamp, until: pd.Timestamp) -> Fold
     """
     window = dataset.before(until)
     later = window.interactions[window.interactions[OCCURRED_AT] >= moment]
-    redeemed = bool((later[EVENT_TYPE] == REDEMPTION).any())
-    events = later[later[EVENT_TYPE] == (REDEMPTION if redeemed else CLICK)]
+    events = later[later[EVENT_TYPE] == positive_among(later)]
     return _fold(window, events, moment, until)
 
 

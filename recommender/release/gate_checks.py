@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from data.dataset import Dataset
-from data.schema import CLICK, CUSTOMER_ID, EVENT_TYPE, OCCURRED_AT, OFFER_ID, REDEMPTION
+from data.schema import BOUGHT, CLICK, CUSTOMER_ID, EVENT_TYPE, OCCURRED_AT, OFFER_ID, REDEMPTION
 from recommender.base import Source
 from recommender.bundle import Bundle
 from recommender.learning.yardstick import compare, ndcg
@@ -76,7 +76,7 @@ def check_order(dataset: Dataset, fold: Fold, until: pd.Timestamp) -> Check:
          if len(frame)), default=pd.NaT,
     )  # fmt: skip
     log, pair = dataset.interactions, [CUSTOMER_ID, OFFER_ID]
-    counts = log[EVENT_TYPE].isin((REDEMPTION, CLICK)) & (log[OCCURRED_AT] < until)
+    counts = log[EVENT_TYPE].isin((BOUGHT, REDEMPTION, CLICK)) & (log[OCCURRED_AT] < until)
     # A pair that is judged by has its latest row in the window, or it is no news.
     latest = log[counts].groupby(pair)[OCCURRED_AT].max().rename("latest").reset_index()
     judged = fold.taken[pair].merge(latest, on=pair, how="left")["latest"]

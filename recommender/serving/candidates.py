@@ -63,7 +63,7 @@ class Candidates:
         """
         allowed = np.tile(mask, (len(query), 1))
         if not include_seen:
-            person, row = query.redeemed.nonzero()
+            person, row = query.used().nonzero()
             gone = self._once[row]
             allowed[person[gone], row[gone]] = False
         if self._withheld is not None:

@@ -12,7 +12,7 @@ from data.schema import OFFER_ID
 from recommender.base import Query
 from recommender.collaborative import CollaborativeScorer
 from recommender.content import ContentScorer
-from recommender.facts import Encoders
+from recommender.facts import DONE, Encoders
 from recommender.features.keys import MERCHANT, KeySpace
 from recommender.features.readiness import Readiness
 from recommender.model import Recommender
@@ -176,7 +176,7 @@ def wider_query(query: Query, wider: Wider) -> Query:
     """Make room in what is known of customers; of what is new nothing is known."""
     return replace(
         query,
-        **{name: wider.offers.columns(getattr(query, name)) for name in ("history", "redeemed")},
+        **{name: wider.offers.columns(getattr(query, name)) for name in DONE},
         **{
             name: wider.keys.columns(getattr(query, name))
             for name in ("purchases", "baskets", "recent")

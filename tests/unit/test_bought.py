@@ -1,0 +1,150 @@
+"""Where nothing but purchases is known, to buy what an offer is for counts as to take it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.dataset import Dataset
+from data.schema import BOUGHT, EVENT_TYPE
+from evaluation.splitting import Protocol, split_dataset, with_purchases
+from recommender.bundle import Bundle
+from recommender.facts import Facts
+from recommender.features.bought import with_bought
+from recommender.service import Service
+from recommender.serving.lists import Wish
+from recommender.training import train
+
+START = pd.Timestamp("2025-01-01", tz="UTC")
+PEOPLE, PRODUCTS, DAYS = 120, 24, 120
+
+
+def shop() -> dict[str, pd.DataFrame]:
+    """Make customers who buy two of four families of cheap and dear products again and again."""
+    random = np.random.default_rng(0)
+    lines = []
+    for person in range(PEOPLE):
+        families = random.choice(4, 2, replace=False)
+        own = [int(item) for item in range(PRODUCTS) if item % 4 in families]
+        often = random.dirichlet(np.full(len(own), 0.3))
+        for visit in range(random.integers(6, 14)):
+            when = START + pd.Timedelta(hours=float(random.integers(0, DAYS * 24)))
+            for item in set(random.choice(own, 3, p=often).tolist()):
+                price = 1.0 + 200.0 * (item % 5 == 0)
+                lines.append((f"c{person:03}", f"i{item:02}", when, price, f"t{person}-{visit}"))
+    names = ["customer_id", "item_id", "occurred_at", "amount", "transaction_id"]
+    items = [f"i{item:02}" for item in range(PRODUCTS)]
+    offers = [f"o{item:02}" for item in range(PRODUCTS)]
+    return {
+        "offers": pd.DataFrame({"offer_id": offers}),
+        "offer_items": pd.DataFrame({"offer_id": offers, "item_id": items}),
+        "transactions": pd.DataFrame(lines, columns=names),
+    }
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    return Dataset.of(shop())
+
+
+@pytest.fixture(scope="module")
+def bundle(dataset: Dataset) -> Bundle:
+    return train(dataset, at=START + pd.Timedelta(days=DAYS - 30))
+
+
+def test_each_purchase_counts_once_a_transaction_and_refunds_do_not() -> None:
+    tables = shop()
+    lines = tables["transactions"].iloc[:2].copy()
+    refund = lines.iloc[[0]].assign(amount=-1.0, transaction_id="refund")
+    tables["transactions"] = pd.concat([lines, lines.iloc[[0]], refund])
+    log = with_bought(Dataset.of(tables), 1).interactions
+    assert log["offer_id"].tolist() == ["o" + item[1:] for item in lines["item_id"]]
+    assert (log[EVENT_TYPE] == BOUGHT).all()
+
+
+def test_where_something_was_redeemed_or_offers_are_for_many_things_nothing_changes(
+    dataset: Dataset,
+) -> None:
+    redeemed = pd.DataFrame(
+        {
+            "customer_id": ["c000"],
+            "offer_id": ["o00"],
+            "event_type": ["redemption"],
+            "occurred_at": [START],
+        }
+    )
+    assert with_bought(told := Dataset.of({**shop(), "interactions": redeemed}), 1) is told
+    tables = shop()
+    bundles = tables["offer_items"].assign(item_id="i00")
+    tables["offer_items"] = pd.concat([tables["offer_items"], bundles]).drop_duplicates()
+    assert with_bought(several := Dataset.of(tables), 1) is several
+
+
+def test_purchases_at_the_merchant_of_an_offer_without_items_count() -> None:
+    tables = shop()
+    shops = tables["transactions"]["item_id"].map(lambda item: f"shop {item}")
+    tables["transactions"] = tables["transactions"].drop(columns="item_id").assign(merchant=shops)
+    stated = tables["offers"].assign(merchant=[f"shop i{n:02}" for n in range(PRODUCTS)])
+    tables = {"offers": stated, "transactions": tables["transactions"]}
+    assert len(with_bought(Dataset.of(tables), 1).interactions) == len(tables["transactions"])
+
+
+def test_what_is_bought_often_comes_before_what_cost_much(dataset: Dataset, bundle: Bundle) -> None:
+    at = pd.Timestamp(bundle.at)
+    assert bundle.recommender is not None
+    assert any("counts as that" in note for note in bundle.notes)
+    lists = Service(bundle).recommend(bundle.customers.query, Wish(at=at, n=5))  # type: ignore[arg-type]
+    lines = dataset.transactions
+    later = lines[lines["occurred_at"] >= at].groupby("customer_id")["item_id"].agg(set)
+    past = lines[lines["occurred_at"] < at]
+    service, hits, spent_hits = Service(bundle), [], []
+    for name, listing in zip(bundle.customers.ids, lists, strict=True):
+        if name in later.index:
+            own = ["i" + service.shown(one.row)[0][1:] for one in listing.offers]
+            money = past[past["customer_id"] == name].groupby("item_id")["amount"].sum()
+            hits.append(len(later[name].intersection(own)))
+            spent_hits.append(len(later[name].intersection(money.nlargest(5).index)))
+    assert np.mean(hits) > np.mean(spent_hits)
+
+
+def test_the_door_says_what_training_says(dataset: Dataset, bundle: Bundle) -> None:
+    at = pd.Timestamp(bundle.at)
+    service = Service(bundle)
+    before = dataset.before(at).transactions
+    lines = before[before["customer_id"] == "c007"]
+    purchases = [
+        {**line, "occurred_at": line["occurred_at"].value // 1000}
+        for line in lines.to_dict("records")
+    ]
+    whole = service.query("c007", Facts(purchases=purchases), at, whole=True)
+    row = service.query("c007", Facts(), at)
+    for name in ("history", "redeemed", "bought"):
+        one, two = (getattr(query, name).toarray() for query in (whole, row))
+        np.testing.assert_allclose(one, two, rtol=1e-9)
+        assert two.any()
+
+
+def test_purchases_use_no_offer_up_and_redemptions_do(bundle: Bundle) -> None:
+    at = pd.Timestamp(bundle.at)
+    service = Service(bundle)
+    wish = Wish(at=at, n=PRODUCTS)
+
+    def listed(facts: Facts) -> set[str]:
+        listing = service.recommend(service.query("new", facts, at), wish)[0]
+        return {service.shown(one.row)[0] for one in listing.offers}
+
+    bought = Facts(purchases=[{"amount": 5.0, "item_id": "i03", "occurred_at": None}])
+    assert "o03" in listed(bought)
+    redeemed = replace(bought, interactions=[("o03", "redemption", None)])
+    assert listed(redeemed) == listed(bought) - {"o03"}
+
+
+def test_evaluation_goes_by_purchases_and_says_so(dataset: Dataset, bundle: Bundle) -> None:
+    split = split_dataset(with_purchases(dataset), Protocol(at=pd.Timestamp(bundle.at)))
+    assert split.relevant == "purchase" and not split.set_aside
+    lines = dataset.transactions
+    later = lines.loc[lines["occurred_at"] >= split.at, ["customer_id", "item_id"]]
+    assert len(split.truth) == len(later.drop_duplicates())
