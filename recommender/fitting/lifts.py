@@ -9,8 +9,10 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 
+from recommender.features.kinship import Kinship
 from recommender.fitting.excess import Excess, rates_of
 from recommender.fitting.rates import Chances
+from recommender.fitting.relatives import fit_by_attribute, heard_of, told_by_others
 from recommender.scoring.traits import Relatives, TraitRidge, Traits
 
 PENALTIES = np.geomspace(3.0, 30_000.0, 17)
@@ -29,10 +31,10 @@ class Kin:
 
     Attributes
     ----------
-    group : csr_matrix, shape (offers, groups)
-        One where an offer is in a group of offers alike, such as its category.
-    names : ndarray of str, shape (groups,)
-        Of the groups.
+    kinship : Kinship
+        By what offers are kin.
+    like : csr_matrix, shape (offers, kinds)
+        What each is like by that.
     interest : callable
         Returns what some customers, given their rows, did that speaks for each offer, such as
         buying what it is for: csr_matrix, shape (rows, offers).
@@ -40,8 +42,8 @@ class Kin:
         The same for each purchase key.
     """
 
-    group: sp.csr_matrix
-    names: np.ndarray
+    kinship: Kinship
+    like: sp.csr_matrix
     interest: Callable[[np.ndarray], sp.csr_matrix]
     keyed: sp.csr_matrix
 
@@ -114,11 +116,13 @@ def fit_traits(
         if any(map(len, families)):
             penalty = trial.choose(penalty, families)
     events = np.asarray(excess.events.sum(axis=0)).ravel()
-    taken = events @ kin.group
-    by_group = cross @ kin.group / np.maximum(taken, 1.0)
+    felt = _felt(gram, penalty)
+    by_attribute = fit_by_attribute(cross, events, kin.like, felt, kin.kinship.pooled)
+    heard = heard_of(events, kin.like)
+    like = told_by_others(events, kin.like) if kin.kinship.pooled else kin.like
     usual = (np.r_[events, 0.0] + KIN_STRENGTH) / (len(present) + 2 * KIN_STRENGTH)
     rate = np.clip(rates_of(events, usual, KIN_STRENGTH, chances), 0.0, 0.99)
-    expected = _expected(by_group, taken, liking, interest, kin)
+    expected = _expected(like @ by_attribute.T, like @ heard > 0, liking, interest)
     scale = rate / usual  # what is expected more of customers, per showing
     return TraitRidge(
         mean=mean,
@@ -127,9 +131,9 @@ def fit_traits(
         penalty=penalty,
         rate=rate[:-1],
         relatives=Relatives(
-            groups=kin.names,
-            by_group=scale[-1] * by_group,
-            heard=taken > 0,
+            kinship=kin.kinship,
+            by_attribute=scale[-1] * by_attribute,
+            heard=heard,
             by_key=(scale[-1] * by_key).astype(np.float32),
             interest=np.asarray(kin.keyed.sum(axis=0)).ravel(),
             strength=KIN_STRENGTH,
@@ -142,13 +146,24 @@ def _centred(traits: Traits, mean: np.ndarray) -> np.ndarray:
     return np.where(traits.known, traits.value - mean, 0.0)
 
 
+def _felt(gram: np.ndarray, penalty: np.ndarray) -> np.ndarray:
+    """Return what makes of errors of cross products those of the lifts that customers get."""
+    here = np.flatnonzero(np.isfinite(penalty))
+    inside = gram[np.ix_(here, here)]
+    value, axes = np.linalg.eigh(inside)
+    felt = np.zeros((len(gram), len(here)))
+    felt[here] = np.linalg.solve(
+        inside + np.diag(penalty[here]), axes * np.sqrt(np.maximum(value, 0.0))
+    )
+    return felt
+
+
 def _expected(
-    by_group: np.ndarray, taken: np.ndarray, liking: np.ndarray, interest: np.ndarray, kin: Kin
+    by_kin: np.ndarray, heard: np.ndarray, liking: np.ndarray, interest: np.ndarray
 ) -> np.ndarray:
-    """Expect the cross products of one redemption of each offer from its kin."""
-    by_interest = liking / np.maximum(interest, 1e-9)
-    voices = (taken @ kin.group.T > 0).astype(np.float64) + (interest > 0)
-    return np.asarray((by_group @ kin.group.T + by_interest) / np.maximum(voices, 1.0))
+    """Expect the cross products of one redemption of each offer: the mean of what speaks."""
+    voices = heard.astype(np.float64) + (interest > 0)
+    return np.asarray((by_kin.T + liking / np.maximum(interest, 1e-9)) / np.maximum(voices, 1.0))
 
 
 @dataclass(frozen=True)

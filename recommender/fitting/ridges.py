@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from recommender.base import Query, Source
 from recommender.facts import Encoders
+from recommender.features.kinship import Kinship
 from recommender.features.spending import Spending
 from recommender.fitting.lifts import Kin, fit_traits
 from recommender.fitting.rates import Chances
@@ -54,27 +55,31 @@ def fit_ridges(
     )
 
 
-def kin_of(category: pd.Series[str], spend: Spending, purchases: sp.csr_matrix) -> Kin:
+def kin_of(
+    kinship: Kinship,
+    attributes: sp.csr_matrix,
+    category: pd.Series[str],
+    spend: Spending,
+    purchases: sp.csr_matrix,
+) -> Kin:
     """Say what tells whom an offer is for before anybody takes it.
 
     Parameters
     ----------
+    kinship : Kinship
+    attributes : csr_matrix, shape (offers, attributes)
     category : Series of str, shape (offers,)
     spend : Spending
         On what each offer is for.
     purchases : csr_matrix, shape (customers, keys)
         What they spend by purchase key, in units.
     """
-    group, names = _by_category(category)
-    return Kin(group, names, lambda rows: _interest(spend.rows(rows)), _interest(purchases))
-
-
-def _by_category(category: pd.Series[str]) -> tuple[sp.csr_matrix, np.ndarray]:
-    code, names = pd.factorize(category, sort=True)
-    rows = np.flatnonzero(code >= 0)
-    shape = (len(category), len(names))
-    member = sp.csr_matrix((np.ones(len(rows)), (rows, code[rows])), shape=shape)
-    return member, np.array(names, dtype=np.str_)
+    return Kin(
+        kinship,
+        kinship.lay_out(attributes, category),
+        lambda rows: _interest(spend.rows(rows)),
+        _interest(purchases),
+    )
 
 
 def _interest(spend: sp.csr_matrix) -> sp.csr_matrix:

@@ -20,6 +20,7 @@ from recommender.features.demographics import Demographics
 from recommender.features.habits import responses_of
 from recommender.features.history import history_of
 from recommender.features.keys import KeySpace, build_keys
+from recommender.features.kinship import Kinship
 from recommender.features.likeness import fit_likeness
 from recommender.features.profile_columns import build_demographics, profiles_of
 from recommender.features.readiness import find_readiness
@@ -140,7 +141,13 @@ def fit_sources(
         replace(query, answers=prefer_given(query.answers, behaved)),
         encoders,
         chances,
-        kin_of(table["category"], spend, query.purchases / keys.unit),
+        kin_of(
+            Kinship.of(table["category"], rated=chances.shown is not None),
+            telling,
+            table["category"],
+            spend,
+            query.purchases / keys.unit,
+        ),
         seed,
     )
     # What is bought may be bought again, whatever may be redeemed again.

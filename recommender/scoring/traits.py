@@ -14,6 +14,7 @@ import numpy as np
 
 from recommender.base import Query, Source
 from recommender.features.demographics import Demographics
+from recommender.features.kinship import Kinship
 from recommender.scoring.parts import FURTHER, ROUNDING, Side
 
 FLOOR = 0.1  # a linear rate may leave (0, 1): this share of the usual rate, and of the rest, stays
@@ -49,12 +50,12 @@ class Relatives:
 
     Attributes
     ----------
-    groups : ndarray of str, shape (groups,)
-        Names of the groups of offers alike, sorted.
-    by_group : ndarray of float, shape (columns, groups)
-        Cross products of one redemption of a group's offers.
-    heard : ndarray of bool, shape (groups,)
-        Groups of which something was redeemed.
+    kinship : Kinship
+        By what offers are kin.
+    by_attribute : ndarray of float, shape (columns, kinds)
+        Cross products of one redemption by what the offer is like.
+    heard : ndarray of bool, shape (kinds,)
+        Kinds of which something was redeemed.
     by_key : ndarray of float, shape (columns, keys)
         Centred columns times the interest in each purchase key, summed over customers.
     interest : ndarray of float, shape (keys,)
@@ -65,8 +66,8 @@ class Relatives:
         The same of an offer without a redemption.
     """
 
-    groups: np.ndarray
-    by_group: np.ndarray
+    kinship: Kinship
+    by_attribute: np.ndarray
     heard: np.ndarray
     by_key: np.ndarray
     interest: np.ndarray

@@ -141,27 +141,29 @@ def log_rate_of(aim: Aim, keys: KeySpace, expectation: Expectation) -> float:
 
 def cross_of(
     aim: Aim,
-    category: str | None,
+    like: np.ndarray,
     keys: KeySpace,
     relatives: Relatives,
     expectation: Expectation,
 ) -> np.ndarray:
     """Expect the cross products of one offer with the traits of those who take it: (columns,).
 
-    The mean of two voices, where both speak: offers of its category, and the purchases of what it
-    is for.
+    The mean of two voices, where both speak: offers like it, and the purchases of what it is for.
+
+    Parameters
+    ----------
+    like : ndarray of float, shape (kinds,)
+        What the offer is like.
     """
     voices = []
-    group = int(np.searchsorted(relatives.groups, category or ""))
-    there = group < len(relatives.groups) and relatives.groups[group] == category
-    if there and relatives.heard[group]:
-        voices.append(relatives.by_group[:, group])
+    if like @ relatives.heard > 0:
+        voices.append(relatives.by_attribute @ like)
     rows, weight = _interest_behind(aim, keys, relatives, expectation)
     interest = float(relatives.interest[rows] @ weight)
     if interest > 0:
         voices.append(relatives.by_key[:, rows] @ weight / interest)
     if not voices:
-        return np.zeros(len(relatives.by_group))
+        return np.zeros(len(relatives.by_attribute))
     return np.asarray(relatives.strength * np.mean(voices, axis=0))
 
 

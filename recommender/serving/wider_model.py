@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from data.schema import OFFER_ID
 from recommender.base import Query
@@ -31,7 +32,7 @@ class Wider:
     offers, keys, items : Places
     new : list of Aim
         Of the new offers, in the order of their places.
-    categories : list of str or None
+    category : Series of str
         Of the new offers.
     space : KeySpace
         With all keys, and the key rows of all offers.
@@ -45,7 +46,7 @@ class Wider:
     keys: Places
     items: Places
     new: list[Aim]
-    categories: list[str | None]
+    category: pd.Series[str]
     space: KeySpace
     changed: pd.DataFrame
     at: np.ndarray
@@ -66,7 +67,6 @@ def widen(
         As in `Wider`.
     """
     keys, places = encoders.keys, Places.among(encoders.offer_ids, fresh)
-    category = changed.set_index(OFFER_ID)["category"].reindex(fresh)
     space, key_places, item_places = wider_keys(keys, list(aims.values()))
     aimed = np.array([places.rows[name] for name in aims], dtype=np.int64)
     offer_keys = with_aims(places.lines(space.offer_keys), aimed, list(aims.values()), space)
@@ -75,7 +75,7 @@ def widen(
         keys=key_places,
         items=item_places,
         new=[aims[name] for name in fresh],
-        categories=[str(one) if pd.notna(one) else None for one in category],
+        category=changed.set_index(OFFER_ID)["category"].reindex(fresh),
         space=replace(space, offer_keys=offer_keys),
         changed=changed,
         at=np.array([places.rows[name] for name in changed[OFFER_ID]], dtype=np.int64),
@@ -87,7 +87,8 @@ def wider_recommender(model: Recommender, wider: Wider) -> Recommender:
     keys, popularity = model.encoders.keys, model.popularity
     content = _content(model.content, wider)
     expected = np.array([log_rate_of(aim, keys, popularity.expectation) for aim in wider.new])
-    expected += content.attributes[wider.offers.new] @ popularity.expectation.effect
+    attributes = content.attributes[wider.offers.new]
+    expected += attributes @ popularity.expectation.effect
     readiness = popularity.expectation.readiness
     expectation = replace(
         popularity.expectation,
@@ -104,8 +105,8 @@ def wider_recommender(model: Recommender, wider: Wider) -> Recommender:
         encoders=replace(model.encoders, offer_ids=wider.offers.names, keys=wider.space),
         collaborative=_collaborative(model.collaborative, wider),
         content=content,
-        segment=_ridge(model.segment, keys, wider, popularity.expectation),
-        profile=_ridge(model.profile, keys, wider, popularity.expectation),
+        segment=_ridge(model.segment, keys, wider, attributes, popularity.expectation),
+        profile=_ridge(model.profile, keys, wider, attributes, popularity.expectation),
         popularity=later,
         hybrid=replace(
             model.hybrid,
@@ -154,11 +155,18 @@ def _content(scorer: ContentScorer, wider: Wider) -> ContentScorer:
     )
 
 
-def _ridge(ridge: TraitRidge, keys: KeySpace, wider: Wider, expectation: Expectation) -> TraitRidge:
+def _ridge(
+    ridge: TraitRidge,
+    keys: KeySpace,
+    wider: Wider,
+    attributes: sp.csr_matrix,
+    expectation: Expectation,
+) -> TraitRidge:
     relatives = ridge.relatives
+    like = relatives.kinship.lay_out(attributes, wider.category).toarray()
     cross = [
-        cross_of(aim, category, keys, relatives, expectation)
-        for aim, category in zip(wider.new, wider.categories, strict=True)
+        cross_of(aim, one, keys, relatives, expectation)
+        for aim, one in zip(wider.new, like, strict=True)
     ]
     return replace(
         ridge,

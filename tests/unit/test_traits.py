@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
 from recommender.features.attributes import Attributes
+from recommender.features.kinship import Kinship
 from recommender.fitting.lifts import PENALTIES, Kin, fit_traits
 from recommender.fitting.rates import Chances
 from recommender.scoring.traits import TraitRidge, Traits
@@ -36,10 +37,9 @@ def chances_of(events: np.ndarray, shown: np.ndarray | None = None) -> Chances:
 
 
 def no_kin(n: int = N, offers: int = OFFERS) -> Kin:
-    nothing = np.empty(0, dtype=np.str_)
     return Kin(
+        Kinship(False, np.empty(0, dtype=np.str_)),
         sp.csr_matrix((offers, 0)),
-        nothing,
         lambda rows: sp.csr_matrix((len(rows), offers)),
         sp.csr_matrix((n, 0)),
     )
@@ -159,7 +159,7 @@ def test_a_new_offer_is_lifted_as_its_kin(by: str) -> None:
     interest[:, 1] = value[:, 0]
     nothing = no_kin()
     kin = (
-        replace(nothing, group=group, names=np.array(list("abcde")))
+        replace(nothing, kinship=Kinship(False, np.array(list("abcde"))), like=group)
         if by == "category"
         else replace(nothing, interest=lambda rows: sp.csr_matrix(interest[rows]))
     )
