@@ -11,6 +11,7 @@ import pandas as pd
 
 from data.errors import DataError, UsageError
 from data.schema import AGE, ANNUAL_INCOME, SPENDING_SCORE
+from data.words import counted, form
 from segmentation.choice import silhouette
 from segmentation.features import AVERAGE_VALUE, FEATURES, FREQUENCY, LOGGED, TRANSACTIONS
 from segmentation.habits import HABITS, LOGGED_HABITS
@@ -102,14 +103,17 @@ def segment_customers(
     table = values[names].replace([np.inf, -np.inf], np.nan)
     infinite = int((table.isna() & values[names].notna()).to_numpy().sum())
     if infinite:
-        notes.append(f"{infinite} infinite values count as missing.")
+        told = counted(infinite, "infinite value counts", "infinite values count")
+        notes.append(f"{told} as missing.")
     table = table[table.notna().any(axis=1)]
     if len(table) < len(values):
-        notes.append(f"{len(values) - len(table)} customers have none of the features.")
+        have = counted(len(values) - len(table), "customer has", "customers have")
+        notes.append(f"{have} none of the features.")
     different = len(table.drop_duplicates())
+    who = f"{counted(len(table), 'customer')} with {counted(different, 'different profile')}"
     if k is not None and different < k:
         raise DataError(
-            f"{len(table)} customers with {different} different profiles cannot form {k} segments.",
+            f"{who} cannot form {counted(k, 'segment')}.",
             "Ask for fewer segments.",
         )
     segmenter = CustomerSegmenter(
@@ -127,7 +131,7 @@ def segment_customers(
         notes.append("Customers in sparse places weigh more, so that small segments are found.")
     k = segmenter.n_segments_
     if k == 1:
-        notes.append(f"{len(table)} customers with {different} different profiles are one segment.")
+        notes.append(f"{who} {form(len(table), 'is', 'are')} one segment.")
     labels = segmenter.labels_
     segment_names, descriptions = describe(table, labels, k)
     model = replace(

@@ -14,6 +14,7 @@ from data.console import out, parse_moment, say, steps
 from data.errors import UsageError
 from data.ingest import MAX_BAD
 from data.settings import Settings, read_settings
+from data.words import counted
 from recommender.commands.options import At, DataOption, MaxBad, Model, is_database, read_source
 from recommender.commands.releasing import current_bundle, release
 from recommender.commands.rounds import Rounds, ended_by_sigterm, parse_span
@@ -129,8 +130,9 @@ def _train_once(
     for note in (*read.intake.remarks(), *bundle.notes):
         say(f"Note: {note}")
     if bundle.segments is not None:
-        out.print(f"{bundle.segments.n_segments} segments: {'; '.join(bundle.segments.names)}")
+        segments = counted(bundle.segments.n_segments, "segment")
+        out.print(f"{segments}: {'; '.join(bundle.segments.names)}")
     out.print(
-        f"Model {bundle.version}: {len(bundle.customers.ids):,} customers, "
-        f"{len(bundle.offers):,} offers, as of {bundle.at}. Written to {target}."
+        f"Model {bundle.version}: {counted(len(bundle.customers.ids), 'customer')}, "
+        f"{counted(len(bundle.offers), 'offer')}, as of {bundle.at}. Written to {target}."
     )

@@ -94,6 +94,17 @@ def test_strangers_are_served_by_what_is_known_of_them(
     assert set(lists.loc[lists["customer_id"] == "new1", "source"]) != {"popularity"}
 
 
+def test_one_list_of_one_offer_is_said_so(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("customer_id\nnew\n")
+    valid = load(model).offers.sort_values("valid_until", na_position="last")["offer_id"].iloc[-1]
+    (tmp_path / "offers.csv").write_text(f"offer_id\n{valid}\n")
+    done = command(
+        "recommend", "--model", model, "--output", tmp_path / "lists.csv",
+        "--customers", tmp_path / "people.csv", "--offers", tmp_path / "offers.csv",
+    )  # fmt: skip
+    assert done.stdout.startswith("1 list from 1 candidate. Written to")
+
+
 @pytest.mark.parametrize("who", ["warm", "profile", "surveyed", "unknown"])
 def test_an_explanation_adds_up(model: Path, tmp_path: Path, who: str) -> None:
     name = "c0000005" if who == "warm" else "new"
