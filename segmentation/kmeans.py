@@ -158,7 +158,7 @@ def segment_customers(
 def _usable(
     values: pd.DataFrame, features: Mapping[str, float] | None
 ) -> tuple[dict[str, float], list[str]]:
-    """Choose the features, saying which of them cannot be used and why.
+    """Choose the features, saying in one line which of them cannot be used and why.
 
     Customers of whom nothing is known at all are left out, and do not count as values missing.
     """
@@ -171,16 +171,16 @@ def _usable(
         )
     usable: dict[str, float] = {}
     alike: dict[str, float] = {}
-    notes: list[str] = []
+    left_out: dict[str, list[str]] = {}  # by the reason
     values = values[values[list(wanted)].notna().any(axis=1)]
     for name, weight in wanted.items():
         missing = float(values[name].isna().mean()) if len(values) else 1.0
         if missing == 1.0:
-            reason = "it has no values"
+            reason = "no values"
         elif missing > MOST_MISSING and features is None:
-            reason = f"{missing:.0%} of its values are missing"
+            reason = f"{missing:.0%} missing"
         elif values[name].nunique() < 2:
-            reason = "it is the same for everybody"
+            reason = "the same for everybody"
             alike[name] = weight
         else:
             usable[name] = weight
@@ -190,7 +190,9 @@ def _usable(
                 f"The feature {name!r} has no values in this dataset.",
                 "Add its column to customers, or transactions, or leave it out of --features.",
             )
-        notes.append(f"The feature {name} is left out: {reason}.")
+        left_out.setdefault(reason, []).append(name)
+    told = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in left_out.items())
+    notes = [f"Features left out of the segments: {told}."] if told else []
     if not usable and alike:
         return alike, [*notes, "Nothing tells the customers apart."]
     if not usable:
