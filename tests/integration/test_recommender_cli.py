@@ -13,7 +13,9 @@ import pandas as pd
 import pytest
 
 from data.console import run
+from data.dataset import Dataset
 from data.ingest import write_folder
+from data.store import Store
 from recommender.__main__ import app
 from recommender.bundle import Bundle
 from recommender.commands import releasing
@@ -214,6 +216,40 @@ def test_customers_only_train_segments_and_say_so(
     )
     assert listed.returncode == 5
     assert not list((tmp_path / "people").glob("quarantine"))
+
+
+@pytest.mark.parametrize("url", [False, True])
+def test_a_moment_before_all_data_is_refused_and_no_model_left(
+    small_folder: Path, small_dataset: Dataset, tmp_path: Path, url: bool
+) -> None:
+    data: object = small_folder
+    if url:
+        data = f"sqlite:///{tmp_path / 'facts.db'}"
+        store = Store.open(str(data))
+        store.load(small_dataset)
+        store.close()
+    model = tmp_path / "model"
+    done = command("train", "--data", data, "--model", model, "--at", "2001-01-01")
+    assert done.returncode == 4, done.stderr
+    assert "is known before 2001-01-01" in done.stderr
+    assert "later --at" in done.stderr
+    assert not model.exists()
+
+
+def test_without_any_history_segments_are_trained_and_a_warning_comes_last(
+    model: Path, small_world: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
+    """As a service begins; a model that does recommend is not replaced by it."""
+    tables = {name: small_world[name] for name in ("customers", "offers")}
+    write_folder({**tables, "interactions": small_world["interactions"][:0]}, tmp_path / "world")
+    words = ("train", "--data", tmp_path / "world", "--model")
+    first = command(*words, tmp_path / "first")
+    assert first.returncode == 0, first.stderr
+    assert first.stderr.strip().splitlines()[-1].startswith("Warning: no list can be made")
+    good = save(load(model), tmp_path / "good").version
+    kept = command(*words, tmp_path / "good")
+    assert (kept.returncode, load(tmp_path / "good").version) == (5, good)
+    assert "it recommends nothing, and the current model does" in kept.stderr
 
 
 @pytest.mark.slow
