@@ -21,6 +21,7 @@ from data.errors import DataError, OfferError, SettingsError
 from data.ingest import MAX_BAD
 from data.settings import read_settings
 from data.store import Store
+from data.words import counted
 from recommender.storage.versions import CURRENT
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
@@ -107,7 +108,7 @@ def _announce(house: House, host: str, port: int) -> None:
             f"Warning: no offer is valid at {now.isoformat()}, so lists are empty. "
             f"To look at old data, start with --at {bundle.at}"
         )
-    people = f"{len(bundle.customers.ids):,} customers"
+    people = counted(len(bundle.customers.ids), "customer")
     say(f"Model {bundle.version}, {people}. Serving on http://{host}:{port}/ (API: /docs)")
     if not house.store.keys():
         say("No API keys are configured: only this machine can connect.")

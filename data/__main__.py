@@ -25,6 +25,7 @@ from data.sources.mall import read_mall
 from data.sources.movielens import read_movielens
 from data.store import Store
 from data.synthetic import PRESETS, count_steps, write_world
+from data.words import counted, form
 
 app = command_group("Make, bring in, check and load dataset folders.")
 
@@ -79,7 +80,8 @@ def generate_command(
         rows = write_world(world, folder, on_step=step)
     _say_rows(rows, folder)
     took = perf_counter() - begun
-    say(f"{sum(rows.values()):,} rows in {took:.1f} s: {sum(rows.values()) / took:,.0f} a second.")
+    total = sum(rows.values())
+    say(f"{counted(total, 'row')} in {took:.1f} s: {total / took:,.0f} a second.")
 
 
 @app.command("realism")
@@ -115,7 +117,8 @@ def realism_command(
     out.print(realism_table(figures))
     known = [one for one in figures if not isnan(one.found)]
     near = sum(one.is_near for one in known)
-    out.print(f"{near} of {len(known)} figures are within {NEAR:.0%} of the real ones.")
+    are = form(near, "is", "are")
+    out.print(f"{near} of {len(known)} figures {are} within {NEAR:.0%} of the real ones.")
 
 
 @app.command("import")
@@ -232,7 +235,7 @@ def _say_intake(intake: Intake) -> None:
 
 def _say_rows(rows: dict[str, int], where: Path | str) -> None:
     for name, count in rows.items():
-        out.print(f"{name:<16} {count:>10,} rows")
+        out.print(f"{name:<16} {count:>10,} {form(count, 'row', 'rows')}")
     out.print(f"Written to {where}.")
 
 

@@ -23,6 +23,7 @@ from data.schema import (
     Table,
 )
 from data.together import check_together
+from data.words import form
 
 ENDINGS = (".parquet", ".csv", ".csv.gz")
 MAX_BAD = 0.01
@@ -57,7 +58,8 @@ class Intake:
         for name, rows in self.rejected.items():
             counts = (rows["column"] + " " + rows["reason"]).value_counts()
             what = "; ".join(f"{why}: {n}" for why, n in counts.items())
-            said.append(f"{len(rows)} of {self.rows[name]} rows of {name} are left out ({what}).")
+            are = form(len(rows), "is", "are")
+            said.append(f"{len(rows)} of {self.rows[name]} rows of {name} {are} left out ({what}).")
         return said
 
     def write_quarantine(self, folder: Path) -> None:

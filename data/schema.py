@@ -63,6 +63,7 @@ CUSTOMER_ID, OFFER_ID, ITEM_ID = "customer_id", "offer_id", "item_id"
 OCCURRED_AT, EVENT_TYPE, AMOUNT = "occurred_at", "event_type", "amount"
 TRANSACTION_ID, EVENT_ID = "transaction_id", "event_id"
 POSITION = "position"
+MAX_REDEMPTIONS = "max_redemptions"
 AGE, ANNUAL_INCOME, SPENDING_SCORE, GENDER = "age", "annual_income", "spending_score", "gender"
 
 
@@ -103,7 +104,7 @@ OFFERS = Table(
         Column("valid_from", Kind.TIME),
         Column("valid_until", Kind.TIME),
         Column("repeatable", Kind.FLAG),
-        _number("max_redemptions", 0),
+        _number(MAX_REDEMPTIONS, 0),
     ),
     key=OFFER_ID,
 )

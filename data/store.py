@@ -1,6 +1,7 @@
 """The facts the service knows, in a database.
 
-With `data.database`, `data.registers` and `data.stored` the only one that speaks SQL.
+With `data.database`, `data.reading`, `data.registers` and `data.stored` the only one that
+speaks SQL.
 """
 
 from __future__ import annotations

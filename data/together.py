@@ -11,8 +11,10 @@ from data.schema import (
     EVENT_TYPE,
     IMPRESSION,
     INTERACTIONS,
+    MAX_REDEMPTIONS,
     NO,
     OFFER_ID,
+    OFFERS,
     SURVEY_ANSWERS,
     TRANSACTIONS,
     YES,
@@ -28,6 +30,7 @@ def check_together(checked: dict[str, Checked]) -> None:
     check_answers(checked)
     _note_strangers(checked)
     _note_repetition(checked)
+    _note_limits(checked)
 
 
 def _check_references(checked: dict[str, Checked]) -> None:
@@ -91,4 +94,19 @@ def _note_repetition(checked: dict[str, Checked]) -> None:
         table.notes.append(
             f"{INTERACTIONS.name}: {again:.0%} of the impressions repeat an earlier one in every "
             "column and count again: is the log there twice? Drop them, or give each an event_id."
+        )
+
+
+def _note_limits(checked: dict[str, Checked]) -> None:
+    """Remark on limits of what all customers together may redeem: whoever sets one expects it kept.
+
+    A log that comes in now and then cannot tell how much is left when a list is made.
+    """
+    if OFFERS.name not in checked:
+        return
+    table = checked[OFFERS.name]
+    if table.frame[MAX_REDEMPTIONS].notna().any():
+        table.notes.append(
+            f"{OFFERS.name}: the column {MAX_REDEMPTIONS!r} is kept; lists do not count the "
+            "redemptions of all customers against it."
         )

@@ -14,6 +14,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from data.words import counted
+
 LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "implicit")
 
 
@@ -106,7 +108,7 @@ def print_benchmark(benchmark: Benchmark, console: Console) -> None:
         console.print(table)
     reached = [row.holds for row in benchmark.rows if row.holds is not None]
     console.print(
-        f"Suite {benchmark.suite}: {sum(reached)} of {len(reached)} floors reached, "
+        f"Suite {benchmark.suite}: {sum(reached)} of {counted(len(reached), 'floor')} reached, "
         f"{benchmark.seconds:.0f} s"
     )
 

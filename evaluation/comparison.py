@@ -14,6 +14,7 @@ from rich.table import Table
 from scipy.special import ndtr
 
 from data.console import WIDTH
+from data.words import counted
 from evaluation.earlier import CustomerFigures
 from evaluation.harness import HEADLINE
 from evaluation.significance import Z
@@ -155,8 +156,9 @@ def compare_reports(
         told = f"Not comparable: {'; '.join(differs)}."
     elif pairs:
         left = len(changes) - pairs
-        told = f"Paired over the same {one.n} customers."
-        told += f" {left} figures are of other customers each and unpaired." if left else ""
+        told = f"Paired over the same {counted(one.n, 'customer')}."
+        rest = counted(left, "figure is", "figures are")
+        told += f" {rest} of other customers each and unpaired." if left else ""
     else:
         told = f"Unpaired, from the intervals: {missing or 'the customers are not the same'}."
     told += "" if changes else " No figure is in both."

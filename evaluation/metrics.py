@@ -16,6 +16,7 @@ import pandas as pd
 from data.errors import DataError
 from data.idmap import IdMap
 from data.schema import CUSTOMER_ID, OFFER_ID
+from data.words import form
 
 NAMES = (
     "precision",
@@ -94,10 +95,10 @@ def order_lists(lists: pd.DataFrame, customers: IdMap) -> Ordered:
     """
     rank = lists["rank"].to_numpy(dtype=np.float64)
     for name, lacking in (("rank", np.isnan(rank)), (OFFER_ID, lists[OFFER_ID].isna().to_numpy())):
-        if lacking.any():
+        if n := int(lacking.sum()):
             raise DataError(
-                f"{int(lacking.sum())} of {len(lists)} rows of the lists have no {name}, the first "
-                f"is row {int(lacking.argmax()) + 1}.",
+                f"{n} of {len(lists)} rows of the lists {form(n, 'has', 'have')} no {name}, the "
+                f"first is row {int(lacking.argmax()) + 1}.",
                 "What is not ranked cannot be judged: give every row its rank, or leave it out.",
             )
     names: pd.Index[str] = pd.Index(customers.ids, dtype="str")

@@ -13,6 +13,7 @@ from data.console import say, say_json
 from data.errors import DataError, UsageError
 from data.files import read_raw
 from data.schema import CLICK, CUSTOMER_ID, EVENT_TYPE, OFFER_ID, REDEMPTION
+from data.words import counted, form
 from evaluation.metrics import count_odd_ranks, find_hits, per_customer
 
 
@@ -41,7 +42,7 @@ def metrics(
         )
     hits = find_hits(_ranked(recommendations), relevant)
     for why, n in hits.dropped.items():
-        say(f"Note: {n} {why}.")
+        say(f"Note: {why}: {n}.")
     values = per_customer(hits, ks)
     found: dict[str, float] = {"customers": len(hits.customers)}
     found |= {name: float(vector.mean()) for name, vector in values.items()}
@@ -83,7 +84,9 @@ def _relevant(path: Path) -> pd.DataFrame:
             f"Call what is relevant redemption, or leave the column {EVENT_TYPE} out.",
         )
     if len(kept) < len(table):
-        say(f"Note: {len(table) - len(kept)} rows of {path.name} are left out: none is a {kind}.")
+        left = len(table) - len(kept)
+        rows = counted(left, f"row of {path.name} is", f"rows of {path.name} are")
+        say(f"Note: {rows} left out: {form(left, 'it is not', 'none is')} a {kind}.")
     return kept
 
 
@@ -98,7 +101,7 @@ def _ranked(path: Path) -> pd.DataFrame:
     if name == "score":
         return table.assign(rank=-number)
     for why, n in count_odd_ranks(table.assign(rank=number)).items():
-        say(f"Note: {n} {why}.")
+        say(f"Note: {why}: {n}.")
     return table.assign(rank=number)
 
 
@@ -106,5 +109,6 @@ def _refuse(bad: np.ndarray, why: str, path: Path) -> None:
     """Name the first of the rows that cannot be used, and count them."""
     if bad.any():
         told = f"{path.name}: row {int(bad.argmax()) + 1} has {why}"
-        others = f", nor have {int(bad.sum()) - 1} others" if bad.sum() > 1 else ""
+        more = int(bad.sum()) - 1
+        others = f", nor {form(more, 'has', 'have')} {counted(more, 'other')}" if more else ""
         raise DataError(f"{told}{others}.", "Correct it, or leave the row out.")

@@ -11,6 +11,7 @@ import pandas as pd
 from data.dataset import Dataset, positive_among, valid_at
 from data.errors import DataError
 from data.schema import CLICK, CUSTOMER_ID, EVENT_TYPE, OCCURRED_AT, OFFER_ID
+from data.words import counted, form
 from recommender.features.bought import with_bought
 from recommender.past.at_random import draw_at_random
 
@@ -215,7 +216,8 @@ def _random_split(dataset: Dataset, until: pd.Timestamp, seed: int) -> Split:
     if truth.empty:
         pairs = len(dataset.events(kind)[[CUSTOMER_ID, OFFER_ID]].drop_duplicates())
         raise DataError(
-            f"{pairs} pairs of customer and offer are too few to hold some out.",
+            f"{counted(pairs, 'pair')} of customer and offer {form(pairs, 'is', 'are')} too few to "
+            "hold some out.",
             "Bring more interactions.",
         )
     train = replace(dataset, interactions=log[~drawn])

@@ -16,6 +16,7 @@ from data.dataset import Dataset
 from data.errors import DataError
 from data.idmap import IdMap
 from data.schema import BOUGHT, CUSTOMER_ID, OFFER_ID
+from data.words import counted, form
 from recommender.base import Query
 from recommender.bundle import Bundle, Customers
 from recommender.features.bought import with_bought
@@ -166,7 +167,8 @@ def _trusted(dataset: Dataset, suspects: frozenset[str]) -> tuple[Dataset, list[
     trusted, notes = thin(honest), []
     if left_out := len(dataset.interactions) - len(honest.interactions):
         notes.append(
-            f"{left_out} interactions of customers flagged as possible fraud are not learnt from."
+            f"{counted(left_out, 'interaction')} of customers flagged as possible fraud "
+            f"{form(left_out, 'is', 'are')} not learnt from."
         )
     if trusted is not honest:
         notes.append(told_of(honest, trusted))

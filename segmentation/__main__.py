@@ -13,6 +13,7 @@ from data.console import command_group, out, parse_moment, run, say, steps
 from data.errors import DataError, UsageError
 from data.ingest import MAX_BAD, Intake, read_folder, read_table
 from data.schema import CUSTOMERS, MALL_FILE
+from data.words import counted
 from segmentation.anomaly import ALARM_RATE, find_anomalies
 from segmentation.features import customer_features
 from segmentation.habits import SHARE
@@ -137,9 +138,10 @@ def anomalies(
     for note in (*intake.remarks(), *table.notes):
         say(f"Note: {note}")
     if found.empty:
+        n = len(table.values)
         raise DataError(
-            f"{len(table.values)} customers are too few, or too little is known of them, "
-            "to call anybody unusual.",
+            f"{counted(n, 'customer is', 'customers are')} too few, or too little is known of "
+            "them, to call anybody unusual.",
             "Bring at least 20 customers with attributes or transactions.",
         )
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -154,9 +156,10 @@ def anomalies(
         out.print(f"{kind:<16} {n:>6}")
     for row in flagged.head(5).itertuples():
         out.print(f"{row.customer_id}: {row.kind}: {row.reasons}", soft_wrap=True)
-    out.print(f"{len(flagged)} of {len(found)} customers flagged. Written to {output}.")
+    out.print(f"{len(flagged)} of {counted(len(found), 'customer')} flagged. Written to {output}.")
     if len(odd):
-        out.print(f"{len(odd)} single transactions stand out, with at most 10 % false ones.")
+        stand = counted(len(odd), "single transaction stands", "single transactions stand")
+        out.print(f"{stand} out, with at most 10 % false ones.")
 
 
 def _read(folder: Path | None, max_bad: float) -> Intake:

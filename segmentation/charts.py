@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from data.schema import ANNUAL_INCOME, SPENDING_SCORE
+from data.words import counted
 from segmentation.profiles import label_of
 from segmentation.segments import SegmentModel
 
@@ -61,7 +62,7 @@ def segment_map(
         height=420,
         title=alt.Title(
             "Customer segments",
-            subtitle=f"{len(labels):,} customers, {model.n_segments} segments; "
+            subtitle=f"{counted(len(labels), 'customer')}, {counted(model.n_segments, 'segment')}; "
             "crosses mark the centroids",
         ),
     )

@@ -21,6 +21,7 @@ from data.schema import (
     OCCURRED_AT,
     SPENDING_SCORE,
 )
+from data.words import counted
 
 TRANSACTIONS, AVERAGE_VALUE, FREQUENCY = (
     "number_of_transactions",
@@ -78,15 +79,16 @@ def customer_features(dataset: Dataset, at: pd.Timestamp) -> CustomerFeatures:
     notes = []
     refunds = int((dataset.transactions[AMOUNT] < 0).sum())
     if refunds:
-        notes.append(f"{refunds} refunds count in spend, not as transactions.")
+        told = counted(refunds, "refund counts", "refunds count")
+        notes.append(f"{told} in spend, not as transactions.")
     derived = values[SPENDING_SCORE].isna() & activity["spend"].notna()
     if derived.any():
         rank = activity["spend"].rank()
         score = np.ceil(100 * rank / rank.count()).clip(1, 100)
         values.loc[derived, SPENDING_SCORE] = score[derived]
         notes.append(
-            f"The spending score of {int(derived.sum())} of {len(ids)} customers is missing and "
-            "derived from their spend percentile."
+            f"The spending score of {int(derived.sum())} of {counted(len(ids), 'customer')} is "
+            "missing and derived from their spend percentile."
         )
     return CustomerFeatures(values[list(FEATURES)].astype("float64"), activity, tuple(notes))
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from data.errors import DataError, UsageError
 from data.schema import AGE, ANNUAL_INCOME, SPENDING_SCORE
+from data.words import counted, form
 from segmentation.choice import silhouette
 from segmentation.features import AVERAGE_VALUE, FEATURES, FREQUENCY, LOGGED, TRANSACTIONS
 from segmentation.habits import HABITS, LOGGED_HABITS
@@ -102,14 +103,17 @@ def segment_customers(
     table = values[names].replace([np.inf, -np.inf], np.nan)
     infinite = int((table.isna() & values[names].notna()).to_numpy().sum())
     if infinite:
-        notes.append(f"{infinite} infinite values count as missing.")
+        told = counted(infinite, "infinite value counts", "infinite values count")
+        notes.append(f"{told} as missing.")
     table = table[table.notna().any(axis=1)]
     if len(table) < len(values):
-        notes.append(f"{len(values) - len(table)} customers have none of the features.")
+        have = counted(len(values) - len(table), "customer has", "customers have")
+        notes.append(f"{have} none of the features.")
     different = len(table.drop_duplicates())
+    who = f"{counted(len(table), 'customer')} with {counted(different, 'different profile')}"
     if k is not None and different < k:
         raise DataError(
-            f"{len(table)} customers with {different} different profiles cannot form {k} segments.",
+            f"{who} cannot form {counted(k, 'segment')}.",
             "Ask for fewer segments.",
         )
     segmenter = CustomerSegmenter(
@@ -127,7 +131,7 @@ def segment_customers(
         notes.append("Customers in sparse places weigh more, so that small segments are found.")
     k = segmenter.n_segments_
     if k == 1:
-        notes.append(f"{len(table)} customers with {different} different profiles are one segment.")
+        notes.append(f"{who} {form(len(table), 'is', 'are')} one segment.")
     labels = segmenter.labels_
     segment_names, descriptions = describe(table, labels, k)
     model = replace(
@@ -154,7 +158,7 @@ def segment_customers(
 def _usable(
     values: pd.DataFrame, features: Mapping[str, float] | None
 ) -> tuple[dict[str, float], list[str]]:
-    """Choose the features, saying which of them cannot be used and why.
+    """Choose the features, saying in one line which of them cannot be used and why.
 
     Customers of whom nothing is known at all are left out, and do not count as values missing.
     """
@@ -167,16 +171,16 @@ def _usable(
         )
     usable: dict[str, float] = {}
     alike: dict[str, float] = {}
-    notes: list[str] = []
+    left_out: dict[str, list[str]] = {}  # by the reason
     values = values[values[list(wanted)].notna().any(axis=1)]
     for name, weight in wanted.items():
         missing = float(values[name].isna().mean()) if len(values) else 1.0
         if missing == 1.0:
-            reason = "it has no values"
+            reason = "no values"
         elif missing > MOST_MISSING and features is None:
-            reason = f"{missing:.0%} of its values are missing"
+            reason = f"{missing:.0%} missing"
         elif values[name].nunique() < 2:
-            reason = "it is the same for everybody"
+            reason = "the same for everybody"
             alike[name] = weight
         else:
             usable[name] = weight
@@ -186,7 +190,9 @@ def _usable(
                 f"The feature {name!r} has no values in this dataset.",
                 "Add its column to customers, or transactions, or leave it out of --features.",
             )
-        notes.append(f"The feature {name} is left out: {reason}.")
+        left_out.setdefault(reason, []).append(name)
+    told = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in left_out.items())
+    notes = [f"Features left out of the segments: {told}."] if told else []
     if not usable and alike:
         return alike, [*notes, "Nothing tells the customers apart."]
     if not usable:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from data.schema import AGE, ANNUAL_INCOME, SPENDING_SCORE
+from data.words import counted
 from segmentation.features import AVERAGE_VALUE, FREQUENCY, TRANSACTIONS
 
 # In the order in which a name uses them; the words for far below, near and far above everybody.
@@ -61,7 +62,7 @@ def describe(
         One of each per segment; names are unique.
     """
     if k == 1:
-        return ("all customers",), (f"All {len(table)} customers.",)
+        return ("all customers",), (f"All {len(table):,} customers.",)
     means = table.groupby(labels).mean().reindex(range(k))
     spread = table.std(ddof=0).replace(0.0, 1.0)
     effect = (means - table.mean()) / spread
@@ -76,7 +77,8 @@ def describe(
             for name in leading
             if pd.notna(means[name].iloc[row])
         ]
-        descriptions.append(f"{int((labels == row).sum())} customers: {', '.join(parts)}.")
+        size = counted(int((labels == row).sum()), "customer")
+        descriptions.append(f"{size}: {', '.join(parts)}.")
     return names, tuple(descriptions)
 
 

@@ -18,6 +18,7 @@ from scipy.optimize import minimize
 
 from data.dataset import microseconds, transaction_numbers
 from data.schema import AMOUNT, CUSTOMER_ID, OCCURRED_AT
+from data.words import counted
 
 LEAST_BASKETS = 5  # below which nobody has a rhythm
 SEEN_WITHIN = 60.0  # days of silence beyond which the model cannot say how likely a return is
@@ -211,7 +212,8 @@ def leaving(
     alarm = settled & (p_value <= alarm_rate) & likely
     reason = np.full(len(features), "", dtype=object)
     for row in np.flatnonzero(alarm):
-        words = f"no transaction for {silent[row]:.0f} days, usually one every {gap[row]:.1f}"
+        days = counted(round(silent[row]), "day")
+        words = f"no transaction for {days}, usually one every {gap[row]:.1f}"
         if model is not None and probability[row] >= LIKELY:
             likely_in = f"{100 * probability[row]:.0f} % likely to buy nothing in the next"
             words += f"; {likely_in} {model.horizon_days} days"

@@ -17,6 +17,7 @@ from data.dataset import Dataset
 from data.errors import DataError
 from data.ingest import Intake, read_table
 from data.schema import AGE, ANNUAL_INCOME, CUSTOMER_ID, CUSTOMERS, GENDER, SPENDING_SCORE
+from data.words import counted
 
 SHA256 = "194975e1f84d29ee7a99ca72bc14dcd55af355384f35171ef7e9e053ac7f6612"
 ROWS = 200
@@ -68,7 +69,7 @@ def _differences(customers: pd.DataFrame) -> tuple[str, ...]:
     """Name what differs from the known-good table."""
     found = []
     if len(customers) != ROWS:
-        found.append(f"{len(customers)} rows instead of {ROWS}")
+        found.append(f"{counted(len(customers), 'row')} instead of {ROWS}")
     for name, mean in MEANS.items():
         here = customers[name].mean()
         if pd.isna(here):

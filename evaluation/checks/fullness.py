@@ -15,6 +15,7 @@ import pandas as pd
 from data.dataset import Dataset, valid_at
 from data.idmap import IdMap
 from data.schema import CUSTOMER_ID, OFFER_ID, REDEMPTION
+from data.words import counted, form
 from evaluation.harness import KS, Trial
 from evaluation.metrics import find_hits, per_customer
 from evaluation.splitting import Split
@@ -93,11 +94,12 @@ def check_figures(split: Split, trial: Trial) -> Check:
                 if name in again and not np.allclose(vector, again[name], rtol=0, atol=1e-12)
             ]
             if wrong:
-                problems.append(f"{policy}: {wrong[0]} and {len(wrong) - 1} more metrics")
+                problems.append(f"{policy}: {_some(wrong)}")
     told = (
         f"not what the lists give: {_some(problems)}"
         if problems
-        else f"{len(trial.lists)} policies, {len(split.customers)} customers: the same once more"
+        else f"{counted(len(trial.lists), 'policy', 'policies')}, "
+        f"{counted(len(split.customers), 'customer')}: the same once more"
     )
     return Check(FIGURES, not problems, told, {"policies": len(trial.lists)})
 
@@ -129,9 +131,9 @@ def check_full(split: Split, bundle: Bundle, trial: Trial, seed: int = 0) -> Che
     told = (
         _some(problems)
         if problems
-        else f"{len(reach.offers)} candidates, at least "
-        f"{int(reach.count.min(initial=len(reach.offers)))} for each customer; {n} customers "
-        "ranked once more"
+        else f"{counted(len(reach.offers), 'candidate')}, at least "
+        f"{int(reach.count.min(initial=len(reach.offers)))} for each customer; "
+        f"{counted(n, 'customer')} ranked once more"
     )
     return Check(FULL, not problems, told, {"candidates": len(reach.offers), "sample": n})
 
@@ -173,10 +175,13 @@ def _out_of_reach(lists: pd.DataFrame, reach: Reach) -> list[str]:
     again = np.asarray(pd.MultiIndex.from_frame(mine[PAIR]).isin(reach.gone))
     problems = []
     if bad := int((strange | again).sum()):
-        problems.append(f"{bad} listed offers are no candidates")
+        problems.append(
+            counted(bad, "listed offer is no candidate", "listed offers are no candidates")
+        )
     length = np.bincount(reach.customers.rows(mine[CUSTOMER_ID]), minlength=len(reach.count))
     if wrong := int((length != np.minimum(reach.count, max(KS))).sum()):
-        problems.append(f"{wrong} of {len(length)} lists are not as long as the candidates allow")
+        are = form(wrong, "is", "are")
+        problems.append(f"{wrong} of {len(length)} lists {are} not as long as the candidates allow")
     return problems
 
 

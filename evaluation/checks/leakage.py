@@ -15,6 +15,7 @@ import pandas as pd
 
 from data.dataset import Dataset
 from data.schema import CUSTOMER_ID, IMPRESSION, OCCURRED_AT, OFFER_ID, REDEMPTION
+from data.words import counted, form
 from evaluation.splitting import Split
 from recommender.base import Query
 from recommender.bundle import Bundle
@@ -92,19 +93,25 @@ def check_pairs(dataset: Dataset, split: Split) -> Check:
         before = split.train.events(split.relevant)
         before = before[before[OFFER_ID].isin(once)]
         if again := int(truth.isin(pd.MultiIndex.from_frame(before[PAIR])).sum()):
-            problems.append(f"{again} of {len(truth)} tested pairs stand in the training rows")
+            stand = form(again, "stands", "stand")
+            problems.append(f"{again} of {len(truth)} tested pairs {stand} in the training rows")
         window = dataset.interactions
         later = window.loc[window[OCCURRED_AT] >= split.at, "event_id"].dropna()
         if twice := int(log["event_id"].dropna().isin(later).sum()):
-            problems.append(f"{twice} events stand on both sides of the moment")
+            told = counted(twice, "event stands", "events stand")
+            problems.append(f"{told} on both sides of the moment")
     else:
         once = ~dataset.repeatable[dataset.offer_ids.rows(log[OFFER_ID])]
         once |= split.relevant != REDEMPTION or not is_logged(
             dataset.events(REDEMPTION), dataset.events(IMPRESSION)
         )
         if left := int((once & pd.MultiIndex.from_frame(log[PAIR]).isin(truth)).sum()):
-            problems.append(f"{left} training rows are of pairs that were held out")
-    told = "; ".join(problems) or f"{len(truth)} tested pairs, nothing in training tells of them"
+            told = counted(left, "training row is of a pair", "training rows are of pairs")
+            problems.append(f"{told} held out")
+    told = (
+        "; ".join(problems)
+        or f"{counted(len(truth), 'tested pair')}, nothing in training tells of them"
+    )
     return Check(PAIRS, not problems, told, {"pairs": len(truth)})
 
 
@@ -116,9 +123,12 @@ def check_cold(split: Split, bundle: Bundle) -> Check:
     cold, known = tested.isin(split.cold), tested.isin(active.unique())
     problems = []
     if wrong := int((cold & known).sum()):
-        problems.append(f"{wrong} of {int(cold.sum())} cold customers have training rows")
+        have = form(wrong, "has", "have")
+        problems.append(f"{wrong} of {int(cold.sum())} cold customers {have} training rows")
     if wrong := int((~cold & ~known).sum()):
-        problems.append(f"{wrong} of {int((~cold).sum())} warm customers have none")
+        problems.append(
+            f"{wrong} of {int((~cold).sum())} warm customers {form(wrong, 'has', 'have')} none"
+        )
     query, people = bundle.customers.query, tested[cold]
     people = people[bundle.customer_ids.known(people)]
     if query is not None and len(people):
@@ -126,8 +136,11 @@ def check_cold(split: Split, bundle: Bundle) -> Check:
         past = (row.history, row.redeemed, row.purchases, row.baskets, row.spent)
         did = sum(np.diff(part.indptr) for part in past)
         if wrong := int((did > 0).sum()):
-            problems.append(f"the model knows what {wrong} cold customers did")
-    told = "; ".join(problems) or f"{int(cold.sum())} cold, {int((~cold).sum())} warm customers"
+            problems.append(f"the model knows what {counted(wrong, 'cold customer')} did")
+    told = (
+        "; ".join(problems)
+        or f"{int(cold.sum())} cold, {counted(int((~cold).sum()), 'warm customer')}"
+    )
     return Check(COLD, not problems, told, {"cold": int(cold.sum()), "warm": int((~cold).sum())})
 
 
@@ -139,7 +152,9 @@ def check_known(split: Split, bundle: Bundle) -> Check:
     past = split.train.before(split.at)
     ids = past.customer_ids
     if list(bundle.customers.ids) != list(ids.ids):
-        told = f"the model knows {len(bundle.customers.ids)} customers, the past {len(ids)}"
+        told = (
+            f"the model knows {counted(len(bundle.customers.ids), 'customer')}, the past {len(ids)}"
+        )
         return Check(KNOWN, False, f"{told}, or not the same ones", {})
     features = customer_features(past, split.at).values
     ours, theirs = features.to_numpy(dtype=np.float64), bundle.customers.features
@@ -150,9 +165,9 @@ def check_known(split: Split, bundle: Bundle) -> Check:
         wrong |= _unlike(again, bundle.customers.query)
     told = ", ".join(f"{name} of {n}" for name, n in wrong.items())
     told = (
-        f"of {len(ids)} customers not what the past says: {told}"
+        f"of {counted(len(ids), 'customer')} not what the past says: {told}"
         if wrong
-        else f"computed once more for {len(ids)} customers: the same"
+        else f"computed once more for {counted(len(ids), 'customer')}: the same"
     )
     return Check(KNOWN, not wrong, told, dict(wrong))
 

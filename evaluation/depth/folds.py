@@ -13,6 +13,7 @@ import pandas as pd
 from data.dataset import Dataset, valid_at
 from data.errors import DataError
 from data.schema import CLICK, CUSTOMER_ID, EVENT_TYPE, OCCURRED_AT, OFFER_ID
+from data.words import counted
 from evaluation.splitting import (
     SHORTEST,
     Protocol,
@@ -76,7 +77,8 @@ def held_out_customers(
     truth = split.truth[split.truth[CUSTOMER_ID].isin(hidden)].reset_index(drop=True)
     if truth.empty:
         raise DataError(
-            f"None of the {len(hidden)} customers held out has a {split.relevant} in the window.",
+            f"None of the {counted(len(hidden), 'customer')} held out has a {split.relevant} in "
+            "the window.",
             "Hold out a larger share, or choose a longer --days.",
         )
 
@@ -140,8 +142,8 @@ def leave_last_out(dataset: Dataset, n: int = 1) -> Split:
     held = last[(place < n) & (by_customer[OFFER_ID].transform("size") > n)]
     if held.empty or events[OCCURRED_AT].nunique() < 2:
         raise DataError(
-            f"No customer has more than {n} events of type {kind} in an order of time, of offers "
-            "that are valid at the end.",
+            f"No customer has more than {counted(n, 'event')} of type {kind} in an order of time, "
+            "of offers that are valid at the end.",
             "Bring more interactions.",
         )
     cut = held.groupby(CUSTOMER_ID)[OCCURRED_AT].min()

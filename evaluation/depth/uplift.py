@@ -15,6 +15,7 @@ from scipy.stats import binomtest
 
 from data.dataset import Dataset
 from data.schema import CUSTOMER_ID, IMPRESSION, REDEMPTION
+from data.words import counted
 from evaluation.online import NOT_MEASURED
 
 # A customers attribute that says who is held out, and the words that say so in one of groups.
@@ -51,7 +52,8 @@ def measure_uplift(dataset: Dataset) -> dict[str, Any] | str:
     sizes = {"treated": int((~out).sum()), "holdout": int(out.sum())}
     for name, size in sizes.items():
         if size < LEAST:
-            return f"{NOT_MEASURED}: {size} customers are in the group {name}"
+            told = counted(size, "customer is", "customers are")
+            return f"{NOT_MEASURED}: {told} in the group {name}"
     treated = _share(int((redeemed & ~out).sum()), sizes["treated"])
     holdout = _share(int((redeemed & out).sum()), sizes["holdout"])
     gap = treated["conversion"] - holdout["conversion"]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data.words import counted
 from evaluation.weights import clustered_error, effective_size, weights_of
 
 ESTIMABLE, NOT_ESTIMABLE = "estimable", "not estimable"
@@ -111,7 +112,8 @@ def judge_overlap(
     elif effective < max(LEAST_EFFECTIVE, LEAST_SHARE * n):
         least = max(LEAST_EFFECTIVE, LEAST_SHARE * n)
         reasons.append(
-            f"{n:,} shown positions are worth {effective:,.1f} of it, {least:,.0f} are needed"
+            f"{counted(n, 'shown position is', 'shown positions are')} worth {effective:,.1f} of "
+            f"it, {least:,.0f} are needed"
         )
     if total and largest_share > MOST_OF_ONE:
         reasons.append(f"one position is {largest_share:.0%} of all weight")

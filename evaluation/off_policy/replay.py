@@ -17,6 +17,7 @@ import pandas as pd
 
 from data.dataset import Dataset
 from data.errors import BundleError, DataError, UsageError
+from data.words import counted
 from evaluation.off_policy.chances import Chances, Decider
 from evaluation.off_policy.estimators import (
     Clipped,
@@ -204,9 +205,11 @@ def replay(
 
 def _remarks(unknown: int, strangers: int, learnt_from: int) -> Iterator[str]:
     if unknown:
-        yield f"{unknown:,} impressions are of offers that the model does not know."
+        told = counted(unknown, "impression is", "impressions are")
+        yield f"{told} of offers that the model does not know."
     if strangers:
-        yield f"{strangers:,} customers are new to the model: their profile speaks for them."
+        told = counted(strangers, "customer is", "customers are")
+        yield f"{told} new to the model: their profile speaks for them."
     if not learnt_from:
         yield (
             "No impression was logged before the cut: the reward model knows nothing, and doubly "

@@ -16,6 +16,7 @@ from rich.table import Table
 from data.console import out, parse_moment, say, say_json, steps
 from data.ingest import MAX_BAD
 from data.settings import read_settings
+from data.words import counted
 from evaluation.off_policy.overlap import ESTIMABLE, NOT_ESTIMABLE
 from evaluation.off_policy.replay import HEADLINE, Judged, Replay, check_policies
 from evaluation.off_policy.replay import replay as replay_policies
@@ -135,8 +136,8 @@ def as_value(found: Replay) -> dict[str, Any]:
 def _protocol(found: Replay) -> Iterator[str]:
     log = found.log
     yield (
-        f"{len(log):,} impressions in {log.decisions:,} decisions for {len(log.customers):,} "
-        f"customers, {found.at:{MINUTE}} to {found.until:{MINUTE}}"
+        f"{counted(len(log), 'impression')} in {counted(log.decisions, 'decision')} for "
+        f"{counted(len(log.customers), 'customer')}, {found.at:{MINUTE}} to {found.until:{MINUTE}}"
     )
     version = f"model {found.model_version} of" if found.model_version else "by a model of"
     yield (
@@ -148,7 +149,7 @@ def _protocol(found: Replay) -> Iterator[str]:
     else:
         yield "A list is fixed: only impressions at its very places count; --explore adds others."
     for why, n in log.left_out.items():
-        yield f"Left out: {n:,} impressions {why}."
+        yield f"Left out: {counted(n, 'impression')} {why}."
 
 
 def _values(name: str, logged: Estimate, judged: dict[str, Judged], answers: float) -> Table:

@@ -11,6 +11,7 @@ from data.console import out, say, say_json
 from data.errors import BundleError, UsageError
 from data.settings import read_settings
 from data.store import Store
+from data.words import counted
 from recommender.commands.options import Model
 from recommender.storage.erasure import erased
 from recommender.storage.searching import find_in_files
@@ -68,7 +69,8 @@ def verify_erasure(
             raise UsageError(f"{path} is not there.", "Correct --also.")
     store = Store.open(database or settings.database_url)
     places = [
-        f"table {name}: {count} rows" for name, count in store.find_everywhere(customer).items()
+        f"table {name}: {counted(count, 'row')}"
+        for name, count in store.find_everywhere(customer).items()
     ]
     store.close()
     for place in (model or settings.model_folder, *(also or ())):
@@ -78,7 +80,7 @@ def verify_erasure(
         say_json({"found": bool(places), "places": places})
     if places:
         raise BundleError(
-            f"The id stands in {len(places)} places: {'; '.join(places)}.",
+            f"The id stands in {counted(len(places), 'place')}: {'; '.join(places)}.",
             "Erase the person (again), and clear what is outside of the service yourself.",
         )
     if not as_json:

@@ -20,6 +20,7 @@ from data.schema import (
     TRANSACTIONS,
 )
 from data.together import check_answers
+from data.words import named
 from recommender.batch import strangers_of, told_of
 from recommender.bundle import Bundle
 
@@ -72,6 +73,7 @@ def moment_of(bundle: Bundle, given: Dataset | None, at: str | None) -> pd.Times
 
 def say_left_aside(bundle: Bundle, given: Dataset) -> None:
     """Name what of the given tables does not count."""
+    _say_unread(bundle, given)
     for name, frame in given.tables().items():
         if name == CUSTOMERS.name:
             continue
@@ -89,6 +91,31 @@ def say_left_aside(bundle: Bundle, given: Dataset) -> None:
             "Note: interactions with offers that the model does not know, which tell how readily "
             f"somebody answers and nothing else: {int(unknown.sum())}."
         )
+
+
+def _say_unread(bundle: Bundle, given: Dataset) -> None:
+    """Name the columns that profiles of strangers fill and the model does not read.
+
+    A table may well carry other columns, so that this is no error; but a name may be misspelt.
+    """
+    people = told_of(given, strangers_of(bundle, given)).customers.drop(columns=CUSTOMER_ID)
+    filled = people.columns[people.notna().any()]
+    reads = _reads(bundle)
+    unread = [str(name) for name in filled if name not in reads]
+    if unread:
+        say(
+            f"Note: columns of customers that the model does not read: {named(unread)}; "
+            f"those it reads are {named(reads) or 'none'}."
+        )
+
+
+def _reads(bundle: Bundle) -> list[str]:
+    """Return what a model reads of profiles, in the order of a customers table."""
+    model, segments = bundle.recommender, bundle.segments
+    told = [] if model is None else [*model.encoders.demographics.reads]
+    placed = [] if segments is None else segments.features  # profiles place strangers in segments
+    known = [name for name in CUSTOMERS.names if name in told or name in placed]
+    return [*known, *(name for name in told if name not in known)]
 
 
 def candidate_ids(path: Path, bundle: Bundle, max_bad: float) -> frozenset[str]:

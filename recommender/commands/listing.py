@@ -12,6 +12,7 @@ from data.console import counting, out, say
 from data.errors import UsageError
 from data.ingest import MAX_BAD
 from data.settings import read_settings
+from data.words import counted
 from recommender.base import HYBRID, POLICIES
 from recommender.batch import stream_batch, write_batch
 from recommender.commands.given import candidate_ids, moment_of, say_left_aside, tables
@@ -83,4 +84,5 @@ def recommend(
     with counting(people, "customers") as done:
         parts = stream_batch(service, given, wish, workers=os.cpu_count() or 1, on_done=done)
         listed = write_batch(parts, output)
-    out.print(f"{listed:,} lists from {candidates:,} candidates. Written to {output}.")
+    made = f"{counted(listed, 'list')} from {counted(candidates, 'candidate')}"
+    out.print(f"{made}. Written to {output}.")

@@ -11,9 +11,11 @@ import pandas as pd
 import typer
 
 from data.console import out, parse_moment, say, steps
-from data.errors import UsageError
+from data.dataset import Dataset
+from data.errors import DataError, UsageError
 from data.ingest import MAX_BAD
 from data.settings import Settings, read_settings
+from data.words import counted
 from recommender.commands.options import At, DataOption, MaxBad, Model, is_database, read_source
 from recommender.commands.releasing import current_bundle, release
 from recommender.commands.rounds import Rounds, ended_by_sigterm, parse_span
@@ -113,6 +115,7 @@ def _train_once(
 
         step("reading")
         read = read_source(data, settings, max_bad, moment)
+        _refuse_too_early(read.intake.dataset, moment)
         bundle = train_bundle(
             read.intake.dataset,
             at=read.at,
@@ -129,8 +132,32 @@ def _train_once(
     for note in (*read.intake.remarks(), *bundle.notes):
         say(f"Note: {note}")
     if bundle.segments is not None:
-        out.print(f"{bundle.segments.n_segments} segments: {'; '.join(bundle.segments.names)}")
+        segments = counted(bundle.segments.n_segments, "segment")
+        out.print(f"{segments}: {'; '.join(bundle.segments.names)}")
     out.print(
-        f"Model {bundle.version}: {len(bundle.customers.ids):,} customers, "
-        f"{len(bundle.offers):,} offers, as of {bundle.at}. Written to {target}."
+        f"Model {bundle.version}: {counted(len(bundle.customers.ids), 'customer')}, "
+        f"{counted(len(bundle.offers), 'offer')}, as of {bundle.at}. Written to {target}."
     )
+    if bundle.recommender is None:
+        # A current one that recommends stays: the gate refuses this one, unless it is not asked.
+        say(
+            "Warning: no list can be made with this model. Add offers, and interactions or "
+            "transactions, and train again."
+        )
+
+
+def _refuse_too_early(dataset: Dataset, moment: pd.Timestamp | None) -> None:
+    """Refuse a moment before all that happened: no list could come of it.
+
+    A dataset that has no history at all trains segments all the same, for a service begins like
+    that; who names a moment means to learn from what was before it.
+    """
+    if moment is None or dataset.offers.empty:
+        return
+    known = dataset.before(moment)
+    if known.interactions.empty and known.transactions.empty:
+        raise DataError(
+            f"No interaction or transaction is known before {moment.isoformat()}: the model would "
+            "recommend nothing.",
+            "Choose a later --at.",
+        )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from data.words import counted
 from recommender.base import Query
 from recommender.learning.weights import learn, learn_within
 from recommender.learning.yardstick import compare, ndcg
@@ -52,8 +53,8 @@ class Tuned:
         usual = self.tried[0][0]
         if self.recipe == usual:
             return (
-                f"Of {len(self.tried) - 1} tries none is surely better than the defaults "
-                f"(NDCG@10 {self.tried[0][1]:.4f}, the best try {best:.4f}): they stand."
+                f"Of {counted(len(self.tried) - 1, 'try', 'tries')} none is surely better than the "
+                f"defaults (NDCG@10 {self.tried[0][1]:.4f}, the best try {best:.4f}): they stand."
             )
         changed = ", ".join(
             f"{name} {getattr(self.recipe, name):g}"

@@ -14,6 +14,7 @@ import pandas as pd
 
 from data.dataset import Dataset
 from data.schema import CUSTOMER_ID, EVENT_TYPE, IMPRESSION, OCCURRED_AT
+from data.words import counted, form
 
 BEYOND = 20.0  # times what others are shown on average
 USUAL = 0.99  # share of the customers that are others
@@ -69,7 +70,7 @@ def told_of(dataset: Dataset, thinned: Dataset) -> str:
     )
     people = int((before > after.reindex(before.index, fill_value=0)).sum())
     return (
-        f"{left_out} interactions of {people} customer{'s' * (people > 1)} shown more than "
-        f"{BEYOND:.0f} times as much as others are not learnt from: a machine, or an account of "
-        "many?"
+        f"{counted(left_out, 'interaction')} of {counted(people, 'customer')} shown more than "
+        f"{BEYOND:.0f} times as much as others {form(left_out, 'is', 'are')} not learnt from: "
+        "a machine, or an account of many?"
     )

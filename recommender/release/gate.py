@@ -12,6 +12,7 @@ import pandas as pd
 
 from data.dataset import Dataset
 from data.errors import DataError
+from data.words import counted
 from recommender.bundle import Bundle
 from recommender.past.moments import FEWEST_EVENTS
 from recommender.past.validation import Fold, fold_at, make_folds
@@ -121,8 +122,9 @@ def _comparable(
         return None, unasked(WORSE, "no time has passed since the current model's moment")
     fold = fold_at(dataset, current.moment, at)
     if len(fold.taken) < FEWEST_EVENTS:
+        taken = counted(len(fold.taken), "redemption or click", "redemptions or clicks")
         why = (
-            f"{len(fold.taken)} redemptions or clicks of offers on offer since the current model's "
+            f"{taken} of offers on offer since the current model's "
             f"moment, {FEWEST_EVENTS} are needed"
         )
         return None, unasked(WORSE, why)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from data.dataset import Dataset
 from data.schema import BOUGHT, CLICK, CUSTOMER_ID, EVENT_TYPE, OCCURRED_AT, OFFER_ID, REDEMPTION
+from data.words import counted, form
 from recommender.base import Source
 from recommender.bundle import Bundle
 from recommender.learning.yardstick import compare, ndcg
@@ -38,7 +39,7 @@ def check_worse(held: HeldOut, shadow: Bundle, current: Bundle | None, seed: int
     if current is None or shadow.recommender is None or not len(held.taken):
         return unasked(WORSE, "too little was known at the current model's moment")
     if len(held.taken) < FEWEST_CUSTOMERS:
-        why = f"{len(held.taken)} customers to judge by, {FEWEST_CUSTOMERS} are needed"
+        why = f"{counted(len(held.taken), 'customer')} to judge by, {FEWEST_CUSTOMERS} are needed"
         return unasked(WORSE, why)
     ours = ndcg(scores(shadow, held), held.taken, held.candidate)
     theirs = ndcg(scores(current, held), held.taken, held.candidate)
@@ -88,7 +89,7 @@ def check_order(dataset: Dataset, fold: Fold, until: pd.Timestamp) -> Check:
         f"to test {test_first.isoformat()}"
     )
     if unseen := int(judged.isna().sum()):
-        told += f"; {unseen} tested pairs have no row at all"
+        told += f"; {counted(unseen, 'tested pair')} {form(unseen, 'has', 'have')} no row at all"
     figures: dict[str, float | int | str] = {
         "max_train_time": train_last.isoformat(),
         "min_test_time": test_first.isoformat(),

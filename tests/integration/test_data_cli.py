@@ -140,7 +140,7 @@ def test_validate_says_what_it_set_aside(tmp_path: Path) -> None:
     (tmp_path / "customers.csv").write_text(f"customer_id,age\nold,999\n{rows}")
     done = run("validate", tmp_path, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "1 of 100 rows of customers are left out (age is above 120: 1)." in done.stderr
+    assert "1 of 100 rows of customers is left out (age is above 120: 1)." in done.stderr
     assert "99 of        100 rows can be used" in done.stdout
     written = pd.read_csv(tmp_path / "quarantine" / "customers.csv")
     assert written[["row", "column"]].to_numpy().tolist() == [[1, "age"]]

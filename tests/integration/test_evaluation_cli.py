@@ -402,11 +402,11 @@ def test_what_is_unusual_of_lists_is_said_with_its_number(
     assert exit_code(monkeypatch, *lists_and_truth(tmp_path, lists)) == 0
     printed = capsys.readouterr()
     for told in (
-        "1 ranks that are no whole numbers",
-        "3 lists whose ranks do not run 1, 2, 3",
-        "1 offers that stand twice",
-        "1 offers with the rank or score of the one before",
-        "2 lists shorter than the longest",
+        "ranks that are no whole numbers; only their order counts: 1.",
+        "lists whose ranks do not run 1, 2, 3 to their end; only the order counts: 3.",
+        "offers that stand twice",
+        "offers with the rank or score of the one before, ordered by offer_id: 1.",
+        "lists shorter than the longest",
     ):
         assert f"Note: {told}" in " ".join(printed.err.split())
     # Of equal ranks the smaller id is first, and gaps are closed.

@@ -13,7 +13,9 @@ import pandas as pd
 import pytest
 
 from data.console import run
+from data.dataset import Dataset
 from data.ingest import write_folder
+from data.store import Store
 from recommender.__main__ import app
 from recommender.bundle import Bundle
 from recommender.commands import releasing
@@ -92,6 +94,17 @@ def test_strangers_are_served_by_what_is_known_of_them(
     assert set(lists["offer_id"]) <= set(offers["offer_id"])
     assert set(lists.loc[lists["customer_id"] == "new2", "source"]) == {"popularity"}
     assert set(lists.loc[lists["customer_id"] == "new1", "source"]) != {"popularity"}
+
+
+def test_one_list_of_one_offer_is_said_so(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("customer_id\nnew\n")
+    valid = load(model).offers.sort_values("valid_until", na_position="last")["offer_id"].iloc[-1]
+    (tmp_path / "offers.csv").write_text(f"offer_id\n{valid}\n")
+    done = command(
+        "recommend", "--model", model, "--output", tmp_path / "lists.csv",
+        "--customers", tmp_path / "people.csv", "--offers", tmp_path / "offers.csv",
+    )  # fmt: skip
+    assert done.stdout.startswith("1 list from 1 candidate. Written to")
 
 
 @pytest.mark.parametrize("who", ["warm", "profile", "surveyed", "unknown"])
@@ -203,6 +216,40 @@ def test_customers_only_train_segments_and_say_so(
     )
     assert listed.returncode == 5
     assert not list((tmp_path / "people").glob("quarantine"))
+
+
+@pytest.mark.parametrize("url", [False, True])
+def test_a_moment_before_all_data_is_refused_and_no_model_left(
+    small_folder: Path, small_dataset: Dataset, tmp_path: Path, url: bool
+) -> None:
+    data: object = small_folder
+    if url:
+        data = f"sqlite:///{tmp_path / 'facts.db'}"
+        store = Store.open(str(data))
+        store.load(small_dataset)
+        store.close()
+    model = tmp_path / "model"
+    done = command("train", "--data", data, "--model", model, "--at", "2001-01-01")
+    assert done.returncode == 4, done.stderr
+    assert "is known before 2001-01-01" in done.stderr
+    assert "later --at" in done.stderr
+    assert not model.exists()
+
+
+def test_without_any_history_segments_are_trained_and_a_warning_comes_last(
+    model: Path, small_world: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
+    """As a service begins; a model that does recommend is not replaced by it."""
+    tables = {name: small_world[name] for name in ("customers", "offers")}
+    write_folder({**tables, "interactions": small_world["interactions"][:0]}, tmp_path / "world")
+    words = ("train", "--data", tmp_path / "world", "--model")
+    first = command(*words, tmp_path / "first")
+    assert first.returncode == 0, first.stderr
+    assert first.stderr.strip().splitlines()[-1].startswith("Warning: no list can be made")
+    good = save(load(model), tmp_path / "good").version
+    kept = command(*words, tmp_path / "good")
+    assert (kept.returncode, load(tmp_path / "good").version) == (5, good)
+    assert "it recommends nothing, and the current model does" in kept.stderr
 
 
 @pytest.mark.slow

@@ -144,7 +144,8 @@ def test_purchases_use_no_offer_up_and_redemptions_do(bundle: Bundle) -> None:
 
 def test_evaluation_goes_by_purchases_and_says_so(dataset: Dataset, bundle: Bundle) -> None:
     split = split_dataset(with_purchases(dataset), Protocol(at=pd.Timestamp(bundle.at)))
-    assert split.relevant == "purchase" and not split.set_aside
+    assert split.relevant == "purchase"
+    assert not split.set_aside
     lines = dataset.transactions
     later = lines.loc[lines["occurred_at"] >= split.at, ["customer_id", "item_id"]]
     assert len(split.truth) == len(later.drop_duplicates())

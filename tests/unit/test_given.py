@@ -72,3 +72,25 @@ def test_answers_are_checked_as_those_of_a_dataset_are(
     assert "question is answered again in a later row: 1" in said
     with pytest.raises(DataError, match=r"told\.csv: 2 of 3 rows"):
         tables(None, None, None, told, 0.01)
+
+
+def test_columns_that_the_model_does_not_read_are_named_with_those_it_reads(
+    small_bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    people = tmp_path / "people.csv"
+    people.write_text("customer_id,age,salary,empty\nnew,30,70,\nc0000001,40,80,x\n")
+    say_left_aside(small_bundle, tables(people, None, None, None, 0.01))
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.startswith("Note: columns of customers that the model does not read: salary; ")
+    assert "those it reads are gender, city, age, annual_income, spending_score" in said
+
+
+@pytest.mark.parametrize("row", ["new,30,Female,,", "c0000001,,,70,x"])
+def test_nothing_is_said_of_columns_that_are_read_or_tell_of_nobody_asked_about(
+    small_bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str], row: str
+) -> None:
+    """A table that only names customers of the model tells the model nothing."""
+    people = tmp_path / "people.csv"
+    people.write_text(f"customer_id,age,gender,salary,note\n{row}\n")
+    say_left_aside(small_bundle, tables(people, None, None, None, 0.01))
+    assert not capsys.readouterr().err

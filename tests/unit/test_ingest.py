@@ -472,3 +472,12 @@ def test_a_row_in_quarantine_is_the_row_that_was_given(make: Make) -> None:
         "row,column,reason,customer_id,offer_id,event_type,occurred_at",
         "2,offer_id,is not in offers,a,o2,click,2024-01-02",
     ]
+
+
+@pytest.mark.parametrize(("limits", "said"), [("a,100\nb,\n", True), ("a,\nb,\n", False)])
+def test_a_limit_of_redemptions_that_nothing_counts_is_remarked(
+    make: Make, limits: str, said: bool
+) -> None:
+    intake = read_folder(make({"offers.csv": f"offer_id,max_redemptions\n{limits}"}))
+    assert any("'max_redemptions' is kept" in note for note in intake.remarks()) == said
+    assert "max_redemptions" in intake.dataset.offers

@@ -238,7 +238,7 @@ def test_cold_customers_that_are_known_are_found(
     warm = next(name for name in split.customers if name not in split.cold)
     wrong = check_cold(replace(split, cold=split.cold | {warm}), bundle)
     assert wrong.passed is False
-    assert "have training rows" in wrong.told
+    assert "cold customers has training rows" in wrong.told
     assert "the model knows what 1 cold" in wrong.told
     assert split.cold
     missed = check_cold(replace(split, cold=frozenset()), bundle)
@@ -284,7 +284,7 @@ def test_what_was_redeemed_before_or_is_no_candidate_may_not_be_listed(
     lists.loc[lists.index[lists["customer_id"] == person][0], "offer_id"] = offer
     found = check_full(split, bundle, replace(trial, lists={**trial.lists, "hybrid": lists}))
     assert found.passed is False
-    assert "1 listed offers are no candidates" in found.told
+    assert "1 listed offer is no candidate" in found.told
 
 
 def test_figures_over_sampled_negatives_are_found(split: Split, trial: Trial) -> None:

@@ -239,7 +239,7 @@ def test_customers_and_offers_the_model_never_met_are_said(
     found = replay(
         replace(small_dataset, interactions=log), ("hybrid",), at=CUT, bundle=past_bundle
     )
-    assert "1 customers are new to the model: their profile speaks for them." in found.notes
+    assert "1 customer is new to the model: their profile speaks for them." in found.notes
     assert "3 impressions are of offers that the model does not know." in found.notes
     assert len(found.log) == len(after)
 

@@ -179,7 +179,18 @@ def test_a_column_that_tells_nothing_is_left_out_and_named(column: list[float], 
     income = np.random.default_rng(0).normal(60, 10, 40)
     found = segment_customers(table_of(age=column, annual_income=income), k=2)
     assert "age" not in found.model.features
-    assert any(" age " in note and why in note for note in found.notes)
+    assert any("age" in note and why in note for note in found.notes)
+
+
+def test_features_left_out_are_named_in_one_line_by_their_reason() -> None:
+    values, _ = blobs(1)
+    values[["spending_score", "number_of_transactions"]] = np.nan
+    found = segment_customers(values.assign(transaction_frequency=1.0), k=2)
+    told = [note for note in found.notes if "left out" in note]
+    assert told == [
+        "Features left out of the segments: spending_score, number_of_transactions (no values); "
+        "transaction_frequency (the same for everybody)."
+    ]
 
 
 def test_a_few_missing_values_are_noted_and_stay_placed() -> None:

@@ -90,7 +90,7 @@ def test_who_is_in_no_group_counts_in_none() -> None:
         (given(["0"], group=["A", "B"]), "no holdout group is named"),
         (given(["0"], holdout=["about half", "none"]), "no holdout group is named"),
         (given([], holdout=[True, True, False, False]), "no redemptions are logged"),
-        (given(["0"], holdout=[True, False, False]), "1 customers are in the group holdout"),
+        (given(["0"], holdout=[True, False, False]), "1 customer is in the group holdout"),
         (given(["0"], holdout=[True, True, True]), "0 customers are in the group treated"),
         (Dataset.of({}), "no holdout group is named"),
     ],
