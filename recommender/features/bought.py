@@ -3,7 +3,8 @@
 A shop whose products are its offers may have purchases and nothing else. Then to buy the one item
 that an offer is for, or to buy at its merchant, counts as to redeem it: what was bought before and
 by whom else says what each is offered next. An offer on several items is left out: who buys one of
-them may not want it.
+them may not want it. Offers that come and go are promotions: to have bought what they are on is not
+to have taken them.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from data.schema import (
 from recommender.features.keys import KeySpace, build_keys
 from recommender.features.purchases import having, stated_by, visits_of
 
-MOST_PART = 0.5  # of the offers that have to be for one thing
+MOST_PART = 0.5  # of the offers that have to be for one thing, and lasting
 
 
 def with_bought(dataset: Dataset, fewest: int) -> Dataset:
@@ -40,8 +41,8 @@ def with_bought(dataset: Dataset, fewest: int) -> Dataset:
     Parameters
     ----------
     dataset : Dataset
-        Returned as it is where enough was redeemed or clicked, where most offers are not for one
-        thing, and where nothing that an offer is for was bought.
+        Returned as it is where enough was redeemed or clicked, where most offers are for several
+        things or state when they are valid, and where nothing that an offer is for was bought.
     fewest : int
         Redemptions and clicks.
     """
@@ -50,7 +51,9 @@ def with_bought(dataset: Dataset, fewest: int) -> Dataset:
     if done >= fewest or dataset.transactions.empty or dataset.offers.empty:
         return dataset
     keys = build_keys(dataset)
-    if np.diff(keys.own.tocsc().indptr).astype(bool).mean() <= MOST_PART:
+    table = dataset.offers.set_index(OFFER_ID).reindex(dataset.offer_ids.ids)
+    lasting = table[["valid_from", "valid_until"]].isna().all(axis=1).to_numpy()
+    if (lasting & (np.diff(keys.own.tocsc().indptr) > 0)).mean() <= MOST_PART:
         return dataset
     found = add_bought(dataset, keys, dataset.offer_ids.ids)
     return found if len(found.interactions) > len(log) + done else dataset

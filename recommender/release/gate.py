@@ -14,6 +14,7 @@ from data.dataset import Dataset
 from data.errors import DataError
 from data.words import counted
 from recommender.bundle import Bundle
+from recommender.features.bought import with_bought
 from recommender.past.moments import FEWEST_EVENTS
 from recommender.past.validation import Fold, fold_at, make_folds
 from recommender.release.gate_checks import (
@@ -72,7 +73,7 @@ def judge_release(
     """
     at, seed = candidate.moment, candidate.seed
     trainer = trainer or trainer_of(candidate)
-    dataset = dataset.before(at)
+    dataset = with_bought(dataset.before(at), FEWEST_EVENTS)
     on_step("gate: the past")
     fold, unlike = _comparable(dataset, at, candidate, current)
     earlier = fold or next(

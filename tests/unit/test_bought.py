@@ -14,6 +14,7 @@ from evaluation.splitting import Protocol, split_dataset, with_purchases
 from recommender.bundle import Bundle
 from recommender.facts import Facts
 from recommender.features.bought import with_bought
+from recommender.release.gate import judge_release
 from recommender.service import Service
 from recommender.serving.lists import Wish
 from recommender.training import train
@@ -65,7 +66,7 @@ def test_each_purchase_counts_once_a_transaction_and_refunds_do_not() -> None:
     assert (log[EVENT_TYPE] == BOUGHT).all()
 
 
-def test_where_something_was_redeemed_or_offers_are_for_many_things_nothing_changes(
+def test_where_something_was_redeemed_or_offers_are_no_products_nothing_changes(
     dataset: Dataset,
 ) -> None:
     redeemed = pd.DataFrame(
@@ -77,6 +78,8 @@ def test_where_something_was_redeemed_or_offers_are_for_many_things_nothing_chan
         }
     )
     assert with_bought(told := Dataset.of({**shop(), "interactions": redeemed}), 1) is told
+    dated = shop()["offers"].assign(valid_until=START + pd.Timedelta(days=DAYS))
+    assert with_bought(passing := Dataset.of({**shop(), "offers": dated}), 1) is passing
     tables = shop()
     bundles = tables["offer_items"].assign(item_id="i00")
     tables["offer_items"] = pd.concat([tables["offer_items"], bundles]).drop_duplicates()
@@ -140,6 +143,12 @@ def test_purchases_use_no_offer_up_and_redemptions_do(bundle: Bundle) -> None:
     assert "o03" in listed(bought)
     redeemed = replace(bought, interactions=[("o03", "redemption", None)])
     assert listed(redeemed) == listed(bought) - {"o03"}
+
+
+def test_the_gate_compares_by_purchases(dataset: Dataset, bundle: Bundle) -> None:
+    verdict = judge_release(dataset, train(dataset), replace(bundle, version="x"), thorough=False)
+    worse, order, *_ = verdict.checks
+    assert (worse.passed, order.passed) == (True, True)
 
 
 def test_evaluation_goes_by_purchases_and_says_so(dataset: Dataset, bundle: Bundle) -> None:

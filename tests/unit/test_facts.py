@@ -124,7 +124,9 @@ def test_very_many_clicks_are_summed_up_at_once(monkeypatch: pytest.MonkeyPatch)
     table = Dataset.of({"interactions": log})
     theirs = history.history_of(table, IdMap(["a"]), IdMap(rows), moment)
     for one, other in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose([one[0], one[1]], other.toarray()[0], rtol=1e-12)
+        np.testing.assert_allclose(
+            [one.get(0, 0.0), one.get(1, 0.0)], other.toarray()[0], rtol=1e-12
+        )
 
 
 def test_what_a_profile_does_not_state_is_kept(

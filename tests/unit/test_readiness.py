@@ -39,7 +39,13 @@ def world(**columns: object) -> Dataset:
             "items": pd.DataFrame(
                 {"item_id": ["i eager", "i lazy"], "merchant": ["eager", "lazy"]}
             ),
-            "offer_items": pd.DataFrame({"offer_id": OFFERS[:2], "item_id": ["i eager", "i lazy"]}),
+            # On several items each: else to buy the one would count as to take the offer.
+            "offer_items": pd.DataFrame(
+                {
+                    "offer_id": [*OFFERS[:2], *OFFERS[:2]],
+                    "item_id": ["i eager", "i lazy", "i eager more", "i lazy more"],
+                }
+            ),
             "transactions": pd.DataFrame(lines | columns),
         }
     )
