@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from recommender.base import Query, Source
-from recommender.features.corners import CORNERS, corner_shares, met_of
+from recommender.features.corners import CORNERS, corner_shares, met_of, stranger_of
 from recommender.scoring.starts import Start
 from recommender.scoring.terms import PRIOR, scale_of
 
@@ -86,6 +86,8 @@ class Hybrid:
         From the relative score to the log-odds of redemption; 1 where not calibrated.
     calibrated : bool
         Whether scores are log-odds of a redemption if shown.
+    stranger : float
+        What the slope of a stranger is multiplied by (see `recommender.features.corners`).
     """
 
     sources: tuple[str, ...]
@@ -100,6 +102,7 @@ class Hybrid:
     start: Start
     slope: float = 1.0
     calibrated: bool = False
+    stranger: float = 1.0
 
     def named_weights(self) -> dict[str, dict[str, float]]:
         """Return the weights by term and by what is known of the customer."""
@@ -153,7 +156,8 @@ class Hybrid:
 
     def shares(self, query: Query) -> np.ndarray:
         """Return what each term counts for each customer: shape (sources + 4, n)."""
-        return np.asarray(self.slope * (self.weight @ corner_shares(query).T))
+        slope = self.slope * (1.0 + (self.stranger - 1.0) * stranger_of(query))
+        return np.asarray(slope * (self.weight @ corner_shares(query).T))
 
     def terms(self, scores: np.ndarray, met: np.ndarray) -> np.ndarray:
         """Return what the weights multiply: shape (sources + 4, n, offers)."""

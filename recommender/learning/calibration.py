@@ -29,6 +29,8 @@ class Trials:
         What is known of the customer beside the score.
     owner : ndarray of int, shape (pairs,)
         The customer, by a number.
+    stranger : ndarray of float, shape (pairs,), or float
+        How far the customer is a stranger (see `recommender.features.corners`).
     """
 
     score: np.ndarray
@@ -36,11 +38,14 @@ class Trials:
     taken: np.ndarray
     about: np.ndarray
     owner: np.ndarray
+    stranger: np.ndarray | float = 0.0
 
 
 @dataclass(frozen=True)
 class Calibration:
     """Log-odds of a redemption per showing: intercept + slope · score + about · what is known.
+
+    For strangers the slope is `stranger` times as much, and `of_strangers` is added.
 
     Attributes
     ----------
@@ -48,12 +53,15 @@ class Calibration:
     about : ndarray of float, shape (columns,)
     calibrated : bool
         Whether they were fitted.
+    stranger, of_strangers : float
     """
 
     slope: float
     intercept: float
     about: np.ndarray
     calibrated: bool
+    stranger: float = 1.0
+    of_strangers: float = 0.0
 
 
 def fit_calibration(
@@ -71,11 +79,15 @@ def fit_calibration(
     by that of `SPREADS` which tells customers who were left out best. What one customer did with
     several offers is no evidence of its own each time.
 
+    Of those who were shown something and took nothing as little is known as of strangers, and they
+    share their weights, but they are not like everybody: who passed over what most people take is
+    told by popularity more steeply. Strangers are everybody, so they have a slope of their own.
+
     Parameters
     ----------
     masked : sequence of Trials
         The same as if less had been known of the customers: they say where those start of whom
-        little is known, and nothing else.
+        little is known, what the scores of strangers count, and nothing else.
     of_corners, of_profile : int
         How many columns of `about`, the first and the last ones, say how much is known and what a
         profile states.
@@ -106,7 +118,25 @@ def fit_calibration(
         told = replace(every, x=every.x[:, corners], offset=every.offset + every.x @ weight)
         weight[corners] += told.fit(penalty[corners], np.zeros(of_corners))
     steeper, intercept, *about = weight
-    return Calibration(float(1.0 + steeper), float(intercept), np.array(about), True)
+    found = Calibration(float(1.0 + steeper), float(intercept), np.array(about), True)
+    return _with_strangers(found, weight, [*trials, *masked]) if masked else found
+
+
+def _with_strangers(
+    found: Calibration, weight: np.ndarray, trials: Sequence[Trials]
+) -> Calibration:
+    """Fit what the scores of strangers count, and what is added for them.
+
+    One slope for all of a score: the order of a stranger's offers is that of the weights.
+    """
+    who = [np.broadcast_to(one.stranger, one.score.shape) for one in trials]
+    told = _Regression.of_trials(trials).take(np.concatenate(who) == 1.0)
+    x = np.column_stack([found.slope * told.offset, np.ones(len(told.offset))])
+    own = replace(told, x=x, offset=told.offset + told.x @ weight)
+    steeper, added = own.fit(np.full(2, 1 / SPREAD**2), np.zeros(2))
+    if not 1.0 + steeper > 0:
+        return found
+    return replace(found, stranger=float(1.0 + steeper), of_strangers=float(added))
 
 
 def _choose_spread(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from recommender.features.corners import corner_shares
+from recommender.features.corners import corner_shares, stranger_of
 from recommender.fitting.sources import Fitted
 from recommender.learning.calibration import Trials
 from recommender.learning.listwise import Lists
@@ -54,6 +54,7 @@ def tried_of(model: Recommender, fitted: Fitted, showings: Showings, seed: int) 
             shown=showings.shown * variant.candidate,
             taken=part.taken & variant.candidate,
             weight=variant.weight * (1 - OF_LISTS),
+            stranger=stranger_of(variant.query),
         )
 
     return share_out(lay_out, make_variants(fitted, part, seed, answered=False))
@@ -81,6 +82,7 @@ def trials_of(
         taken=counts * taken[people, place],
         about=tried.about[people],
         owner=owner[people],
+        stranger=np.broadcast_to(tried.stranger, len(owner))[people],
     )
 
 

@@ -33,6 +33,8 @@ class Tried:
         Whether it was taken.
     weight : float
         How much each of these customers counts.
+    stranger : ndarray of float, shape (n,), or float
+        How far each of them is a stranger (see `recommender.features.corners`).
     """
 
     features: np.ndarray
@@ -41,6 +43,7 @@ class Tried:
     shown: np.ndarray
     taken: np.ndarray
     weight: float = 1.0
+    stranger: np.ndarray | float = 0.0
 
     def score(self, weight: np.ndarray) -> np.ndarray:
         """Sum up the features by weights, shape (f, s): shape (n, c)."""

@@ -104,12 +104,16 @@ def learn(
     scale = settle(sums_of, (np.ones(len(weight)),), improve)
     weight = np.minimum(weight * scale[:, None], most)
     found = _calibration(tried, judged, weight, recommender)
+    start = prior.start
+    if found.calibrated:
+        start = start.fitted(found.intercept, found.about, found.of_strangers)
     hybrid = replace(
         prior,
         weight=weight,
-        start=prior.start.fitted(found.intercept, found.about) if found.calibrated else prior.start,
+        start=start,
         slope=found.slope,
         calibrated=found.calibrated,
+        stranger=found.stranger,
     )
     return replace(recommender, hybrid=hybrid)
 

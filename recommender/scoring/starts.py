@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender.base import Query
-from recommender.features.corners import CORNERS, corner_shares
+from recommender.features.corners import CORNERS, corner_shares, stranger_of
 from recommender.features.habits import ANSWERS, log_habits, usual_rates
 
 
@@ -31,6 +31,8 @@ class Start:
         What it counts how much more often than usual somebody gave each answer, as a logarithm.
     profile : ndarray of float, shape (columns,)
         What each column of the profile adds (see `recommender.features.demographics`).
+    stranger : float
+        What is added for a stranger (see `recommender.features.corners`).
     """
 
     usual: np.ndarray
@@ -38,6 +40,7 @@ class Start:
     corner: np.ndarray
     habit: np.ndarray
     profile: np.ndarray
+    stranger: float = 0.0
 
     @classmethod
     def believed(cls, responses: sp.csr_matrix, columns: int) -> Start:
@@ -51,10 +54,12 @@ class Start:
         answers, corners = np.zeros(len(ANSWERS)), np.zeros(len(CORNERS))
         return cls(usual_rates(responses), 0.0, corners, answers, np.zeros(columns))
 
-    def fitted(self, level: float, weight: np.ndarray) -> Start:
-        """Take a level, and weights of what `about` tells."""
+    def fitted(self, level: float, weight: np.ndarray, stranger: float) -> Start:
+        """Take a level, weights of what `about` tells, and what is added for a stranger."""
         corner, habit, profile = np.split(weight, np.cumsum([len(CORNERS), len(ANSWERS)]))
-        return replace(self, level=level, corner=corner, habit=habit, profile=profile)
+        return replace(
+            self, level=level, corner=corner, habit=habit, profile=profile, stranger=stranger
+        )
 
     def about(self, query: Query) -> np.ndarray:
         """Return what tells customers apart: shape (n, 4 + answers + columns)."""
@@ -63,6 +68,7 @@ class Start:
     def of(self, query: Query) -> np.ndarray:
         """Return what each customer starts from: shape (n,)."""
         known = self._known(query) @ np.r_[self.corner, self.habit]
+        known += self.stranger * stranger_of(query)
         return np.asarray(self.level + known + query.demographic @ self.profile)
 
     def _known(self, query: Query) -> np.ndarray:
