@@ -12,8 +12,10 @@ from recommender.base import Query, Source
 from recommender.features.attributes import Attributes
 from recommender.features.keys import ITEM, MERCHANT, KeySpace
 from recommender.features.likeness import Likeness
+from recommender.features.many import Many
+from recommender.scoring.liked import Liked
 from recommender.scoring.mixing import Mix, Says
-from recommender.scoring.parts import Cells, Part, Product, Side, Table, features_at, rough_sums
+from recommender.scoring.parts import Cells, Part, Table, features_at, rough_sums
 from recommender.scoring.would import Would
 
 # What makes content: the names of its features, with what each counts before anything is learnt.
@@ -45,7 +47,7 @@ class ContentScorer:
     - recent: how lately one of the items was bought, or something of what it states;
     - merchant: log of the money on the merchant over what everyone's share of it lets expect;
     - liked: what the offer's attributes say, by what the customer took (see
-      `recommender.features.likeness`);
+      `recommender.features.likeness`, and `recommender.features.many` for very many);
     - would: how much those who buy alike buy of its types what the customer has not bought (see
       `recommender.scoring.would`).
 
@@ -58,6 +60,8 @@ class ContentScorer:
     attributes : csr_matrix, shape (offers, columns)
     likeness : Likeness
         What choices say of attributes.
+    many : Many or None
+        The same of all of them, where these are more than the likeness knows.
     share : ndarray of float, shape (merchants,)
         Everyone's share of money on each key of level merchant.
     would : Would
@@ -70,6 +74,7 @@ class ContentScorer:
     columns: Attributes
     attributes: sp.csr_matrix
     likeness: Likeness
+    many: Many | None
     share: np.ndarray
     would: Would
     weight: np.ndarray
@@ -97,7 +102,7 @@ class ContentScorer:
     def _may_say(self, name: str, query: Query) -> bool:
         """Tell whether a feature can be other than zero."""
         if name == "liked":
-            return len(self.likeness.spread) > 0
+            return self.many is not None or len(self.likeness.spread) > 0
         bought = query.purchases, query.baskets, query.recent, query.spent
         if not any(part.nnz for part in bought):
             return False
@@ -159,18 +164,14 @@ class ContentScorer:
 
     def liked(self, query: Query) -> np.ndarray:
         """Return the lift of each customer for each attribute: shape (n, columns)."""
-        return np.asarray(self._lifts(query) @ self.likeness.axes.T)
+        return self._tastes.by_attribute(query.taken())
 
-    def _liked(self, query: Query) -> Product:
-        return Product(self._lifts(query), self._side)
-
-    def _lifts(self, query: Query) -> np.ndarray:
-        return self.likeness.lifts(query.taken(), self._side.exact)
+    def _liked(self, query: Query) -> Part:
+        return self._tastes.part(query.taken())
 
     @cached_property
-    def _side(self) -> Side:
-        """Where the offers are along the axes of likeness."""
-        return Side(self.likeness.points(self.attributes))
+    def _tastes(self) -> Liked:
+        return Liked(self.likeness, self.many, self.attributes)
 
     def _offers(self, name: str) -> sp.csr_matrix:
         if name == "baskets":

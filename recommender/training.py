@@ -118,6 +118,7 @@ def train(
                 dataset, at, features.values, segments, seed, recipe, trusted, profile
             )
             judged, within = lessons.result()
+        notes += fitted.notes
         on_step("hybrid")
         with threadpool_limits(1, "blas"):
             recommender = learn(fitted, judged, within, seed, recipe)

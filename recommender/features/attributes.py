@@ -103,18 +103,22 @@ class Attributes:
 
 
 def build_attributes(
-    offers: pd.DataFrame, keys: KeySpace | None = None, rows: np.ndarray | None = None
+    offers: pd.DataFrame,
+    keys: KeySpace | None = None,
+    rows: np.ndarray | None = None,
+    most: int = MOST,
 ) -> Attributes:
     """Find the attributes that offers share; of very many categories the most frequent.
 
-    Parameters are those of `Attributes.of`.
+    Parameters are those of `Attributes.of`, and how many columns of categories and tags there may
+    be.
     """
     numbers = list(dict.fromkeys([*_numbers(offers), COUNT]))
     offers, known = _known(offers, numbers, keys, rows)
     count, family = known["name"].value_counts(), known.groupby("name")["family"].first()
     owned = family.reindex(count.index).isin([TYPE, *_own(offers)])
     count = count[~owned | (count >= SHARED)]  # a text of one offer alone tells of no other
-    names = sorted(count.sort_index().sort_values(ascending=False, kind="stable").index[:MOST])
+    names = sorted(count.sort_index().sort_values(ascending=False, kind="stable").index[:most])
     families = family.reindex(names).tolist()
     knots, usual = [np.nan] * len(names), [np.nan] * len(names)
     for name in numbers:

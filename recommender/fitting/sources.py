@@ -15,13 +15,11 @@ from data.schema import AMOUNT, BOUGHT, CUSTOMER_ID, ITEM_ID, OFFER_ID
 from recommender.base import Query
 from recommender.content import PRIOR, ContentScorer, merchant_shares
 from recommender.facts import DONE, Encoders
-from recommender.features.attributes import build_attributes
 from recommender.features.demographics import Demographics
 from recommender.features.habits import responses_of
 from recommender.features.history import history_of
 from recommender.features.keys import KeySpace, build_keys
 from recommender.features.kinship import Kinship
-from recommender.features.likeness import fit_likeness
 from recommender.features.profile_columns import build_demographics, profiles_of
 from recommender.features.readiness import find_readiness
 from recommender.features.spending import Spending
@@ -31,6 +29,7 @@ from recommender.fitting.foreseeing import fit_would
 from recommender.fitting.prior import prior_hybrid
 from recommender.fitting.rates import estimate_rates
 from recommender.fitting.ridges import fit_ridges, kin_of
+from recommender.fitting.tastes import Shelf, fit_tastes
 from recommender.fitting.trend import trend_of
 from recommender.model import Recommender
 from recommender.popularity import Expectation, PopularityScorer
@@ -59,6 +58,8 @@ class Fitted:
         The survey answers that behaviour stands for.
     profile_segment : csr_matrix, shape (customers, segments)
         Segments told from attributes alone, as for somebody who has not bought yet.
+    notes : tuple of str
+        What was left out of what the tables say.
     """
 
     recommender: Recommender
@@ -66,6 +67,7 @@ class Fitted:
     query: Query
     behaved: sp.csr_matrix
     profile_segment: sp.csr_matrix
+    notes: tuple[str, ...] = ()
 
 
 def fit_sources(
@@ -119,37 +121,38 @@ def fit_sources(
         learnt = replace(query, **dict(zip(DONE, done, strict=True)), responses=responses)
     spend = Spending.of(query.purchases, keys)
     table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
-    # What nobody met yet has no say in what attributes there are: it may as well come tomorrow.
-    met = np.flatnonzero(met_by_anybody(dataset))
-    columns = build_attributes(table.iloc[met], keys, met)
-    attributes = columns.of(table, keys, np.arange(len(table)))
     # Of what items are, purchases of items tell more than choices of offers.
-    telling = columns.of(table) if spend.by_offer.any() else attributes
+    shelf = Shelf(table, keys, np.flatnonzero(met_by_anybody(dataset)), bool(spend.by_offer.any()))
+    columns = shelf.columns()
+    attributes = shelf.lay_out(columns)
     chances = collect_chances(trusted, ids, at, spend, keys, attributes, columns)
     rates = estimate_rates(chances)
     behaved = behave_as_answers(survey, dataset, learnt.taken(), spend)
+    tastes = fit_tastes(shelf, columns, attributes, learnt.taken(), seed)
     content = ContentScorer(
         keys,
-        columns,
-        attributes,
-        fit_likeness(telling, np.asarray(learnt.taken().sum(axis=0)).ravel()),
+        tastes.columns,
+        tastes.attributes,
+        tastes.likeness,
+        tastes.many,
         merchant_shares(query, keys),
         fit_would(query, keys, seed),
         np.array(list(PRIOR.values())),
     )
-    segment, profile = fit_ridges(
+    ridges = fit_ridges(
         replace(query, answers=prefer_given(query.answers, behaved)),
         encoders,
         chances,
         kin_of(
             Kinship.of(table["category"], rated=chances.shown is not None),
-            telling,
+            shelf.telling(columns) if shelf.itself else attributes,
             table["category"],
             spend,
             query.purchases / keys.unit,
         ),
         seed,
     )
+    segment, profile = (tastes.spread_kin(ridge) for ridge in ridges)
     # What is bought may be bought again, whatever may be redeemed again.
     repeatable = dataset.repeatable | encoders.by_purchases
     collaborative = fit_collaborative(learnt, repeatable, recipe, seed)
@@ -160,7 +163,7 @@ def fit_sources(
             rates.level,
             rates.slope,
             rates.unplaced,
-            rates.effect,
+            tastes.spread(rates.effect),
             *_money(dataset, query, keys),
             readiness,
         ),
@@ -193,6 +196,7 @@ def fit_sources(
         query=query,
         behaved=behaved,
         profile_segment=profile_segment(dataset, encoders, ids, features),
+        notes=(tastes.note,) if tastes.note else (),
     )
 
 

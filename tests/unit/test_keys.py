@@ -208,6 +208,7 @@ def test_content_ranks_what_the_customer_buys() -> None:
         columns,
         attributes,
         fit_likeness(attributes, np.ones(len(table))),
+        None,
         np.zeros(0),
         fit_would(query, encoders.keys),
         np.array(list(PRIOR.values())),
