@@ -26,7 +26,6 @@ from recommender.learning.tuning import tune
 from recommender.learning.weights import Within, learn, learn_within
 from recommender.model import Recommender
 from recommender.past.judging import Judged, Setting, judge
-from recommender.past.moments import FEWEST_EVENTS
 from recommender.past.thinning import thin, told_of, without
 from recommender.past.validation import Fold, look_back
 from recommender.recipe import DEFAULT, Recipe
@@ -74,7 +73,7 @@ def train(
         There is nobody to learn from.
     """
     at = dataset.moment_after() if at is None else at
-    dataset = with_bought(_read(dataset.before(at)), FEWEST_EVENTS)
+    dataset = with_bought(_read(dataset.before(at)))
     if not len(dataset.customer_ids):
         raise DataError(
             f"No customer is known before {at.isoformat()}.",

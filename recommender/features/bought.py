@@ -32,10 +32,11 @@ from data.schema import (
 from recommender.features.keys import KeySpace, build_keys
 from recommender.features.purchases import having, stated_by, visits_of
 
+ENOUGH = 200  # redemptions and clicks from which on these teach, and purchases no longer do
 MOST_PART = 0.5  # of the offers that have to be for one thing, and lasting
 
 
-def with_bought(dataset: Dataset, fewest: int) -> Dataset:
+def with_bought(dataset: Dataset, fewest: int = ENOUGH) -> Dataset:
     """Let purchases count as redemptions where fewer than some were redeemed or clicked.
 
     Parameters

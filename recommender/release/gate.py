@@ -73,7 +73,7 @@ def judge_release(
     """
     at, seed = candidate.moment, candidate.seed
     trainer = trainer or trainer_of(candidate)
-    dataset = with_bought(dataset.before(at), FEWEST_EVENTS)
+    dataset = with_bought(dataset.before(at))
     on_step("gate: the past")
     fold, unlike = _comparable(dataset, at, candidate, current)
     earlier = fold or next(
