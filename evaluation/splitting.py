@@ -13,7 +13,7 @@ from data.errors import DataError
 from data.schema import CLICK, CUSTOMER_ID, EVENT_TYPE, OCCURRED_AT, OFFER_ID
 from data.words import counted, form
 from recommender.features.bought import with_bought
-from recommender.past.at_random import draw_at_random
+from recommender.past.at_random import bought_with, draw_at_random
 
 TEST_SHARE = 1 / 6
 SHORTEST, LONGEST = pd.Timedelta(days=7), pd.Timedelta(days=60)
@@ -67,7 +67,7 @@ class Split:
         customer_id and offer_id of what is relevant.
     relevant : str
         The event that counts: redemption, or click where nothing is redeemed, or purchase where
-        nothing is clicked either (see `with_purchases`).
+        hardly anything is (see `with_purchases`).
     cold : frozenset of str
         Evaluated customers without any transaction or interaction before the moment.
     set_aside : dict of str to int
@@ -134,8 +134,8 @@ def split_dataset(dataset: Dataset, protocol: Protocol, seed: int = 0) -> Split:
     truth = truth_listed[~again].reset_index(drop=True)
     if truth.empty:
         raise DataError(
-            f"Nothing was redeemed or clicked between {at.isoformat()} and {until.isoformat()} "
-            "that was on offer at the start and still open to the customer.",
+            f"Nothing was redeemed, clicked or bought between {at.isoformat()} and "
+            f"{until.isoformat()} that was on offer at the start and still open to the customer.",
             "Choose another --at or a longer --days.",
         )
     return Split(
@@ -145,11 +145,13 @@ def split_dataset(dataset: Dataset, protocol: Protocol, seed: int = 0) -> Split:
 
 
 def with_purchases(dataset: Dataset) -> Dataset:
-    """Let purchases be what counts where nothing was redeemed or clicked; else change nothing.
+    """Let purchases be what counts where hardly anything was redeemed or clicked.
+
+    Fewer than any window is judged by; else the dataset is returned as it is.
 
     What is bought may be bought again, whatever may be redeemed again.
     """
-    told = with_bought(dataset, fewest=1)
+    told = with_bought(dataset, FEWEST)
     if told is dataset:
         return dataset
     return replace(told, offers=told.offers.assign(repeatable=True))
@@ -220,7 +222,10 @@ def _random_split(dataset: Dataset, until: pd.Timestamp, seed: int) -> Split:
             "hold some out.",
             "Bring more interactions.",
         )
-    train = replace(dataset, interactions=log[~drawn])
+    lines = dataset.transactions
+    train = replace(
+        dataset, interactions=log[~drawn], transactions=lines[~bought_with(dataset, drawn)]
+    )
     candidates = frozenset(dataset.offers[OFFER_ID])
     return Split(
         train, until, until, candidates, truth, kind, cold_customers(train, truth),

@@ -85,8 +85,8 @@ class Encoders:
         Segments; None where customers cannot be told apart.
     moment : int
         The model's moment, microseconds since 1970: what is recent is so as seen from there.
-    by_purchases : bool
-        Whether to buy what an offer is for counts as to redeem it (see
+    counting : ndarray of bool, shape (offers,)
+        Offers that are taken by buying what they are for as well (see
         `recommender.features.bought`).
     """
 
@@ -96,12 +96,17 @@ class Encoders:
     survey: Survey
     segments: SegmentModel | None
     moment: int
-    by_purchases: bool = False
+    counting: np.ndarray
 
     @cached_property
     def offer_rows(self) -> dict[str, int]:
         """Row of each offer by id."""
         return {str(name): row for row, name in enumerate(self.offer_ids)}
+
+    @cached_property
+    def by_purchases(self) -> bool:
+        """Whether to buy counts as to take."""
+        return bool(self.counting.any())
 
     def segment_membership(self, features: np.ndarray) -> sp.csr_matrix:
         """Place customers by their six features, shape (n, 6): one row each, empty if unknown."""
@@ -124,7 +129,7 @@ class Encoders:
             The six features by customer id.
         """
         if self.by_purchases and not len(dataset.events(BOUGHT)):
-            dataset = add_bought(dataset, self.keys, self.offer_ids)
+            dataset = add_bought(dataset, self.keys, self.offer_ids, self.counting)
         done = history_of(dataset, ids, IdMap(self.offer_ids), self.moment)
         table = features[list(FEATURES)].reindex(pd.Index(ids.ids, dtype="str"))
         return Query(
@@ -193,7 +198,8 @@ class Encoders:
         """Return what a person did with offers, purchases that count as such among it."""
         if not self.by_purchases:
             return facts.interactions
-        return [*facts.interactions, *bought_by(facts.purchases, self.keys, self.offer_ids)]
+        bought = bought_by(facts.purchases, self.keys, self.offer_ids, self.counting)
+        return [*facts.interactions, *bought]
 
     def _redeemed(self, query: Query, row: int) -> set[str]:
         """Name the offers that a customer redeemed."""

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from data.dataset import Dataset
-from data.schema import CUSTOMER_ID, IMPRESSION, OCCURRED_AT, OFFER_ID, REDEMPTION
+from data.schema import BOUGHT, CUSTOMER_ID, IMPRESSION, OCCURRED_AT, OFFER_ID, REDEMPTION
 from data.words import counted, form
-from evaluation.splitting import Split
+from evaluation.splitting import Split, with_purchases
 from recommender.base import Query
 from recommender.bundle import Bundle
 from recommender.fitting.sources import find_segments
@@ -108,6 +108,10 @@ def check_pairs(dataset: Dataset, split: Split) -> Check:
         if left := int((once & pd.MultiIndex.from_frame(log[PAIR]).isin(truth)).sum()):
             told = counted(left, "training row is of a pair", "training rows are of pairs")
             problems.append(f"{told} held out")
+        if split.relevant == BOUGHT:
+            past = with_purchases(replace(split.train, interactions=log.iloc[:0])).interactions
+            if left := int(pd.MultiIndex.from_frame(past[PAIR]).isin(truth).sum()):
+                problems.append(f"{counted(left, 'purchase')} of pairs that were held out")
     told = (
         "; ".join(problems)
         or f"{counted(len(truth), 'tested pair')}, nothing in training tells of them"

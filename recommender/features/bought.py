@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from data.dataset import Dataset, complete
 from data.schema import (
@@ -32,60 +33,100 @@ from data.schema import (
 from recommender.features.keys import KeySpace, build_keys
 from recommender.features.purchases import having, stated_by, visits_of
 
-ENOUGH = 200  # redemptions and clicks from which on these teach, and purchases no longer do
+FEWEST, ENOUGH, SHARE = 20, 1000, 0.05  # redemptions and clicks, also as a part of purchases
 MOST_PART = 0.5  # of the offers that have to be for one thing, and lasting
+ALIKE = 3  # offers for one thing: of more of them to buy it says which is meant no longer
+LONG = pd.Timedelta(days=365)
 
 
-def with_bought(dataset: Dataset, fewest: int = ENOUGH) -> Dataset:
-    """Let purchases count as redemptions where fewer than some were redeemed or clicked.
+def with_bought(dataset: Dataset, most: int = ENOUGH) -> Dataset:
+    """Let purchases count as redemptions where hardly anything was redeemed or clicked.
 
     Parameters
     ----------
     dataset : Dataset
         Returned as it is where enough was redeemed or clicked, where most offers are for several
-        things or state when they are valid, and where nothing that an offer is for was bought.
-    fewest : int
-        Redemptions and clicks.
+        things or come and go, and where nothing that an offer is for was bought.
+    most : int
+        Redemptions and clicks from which on these are enough, however much was bought. They are
+        from a twentieth of the purchases on as well, but not if they are fewer than twenty.
     """
     log = dataset.interactions
-    done = int(log[EVENT_TYPE].isin((REDEMPTION, CLICK, BOUGHT)).sum())
-    if done >= fewest or dataset.transactions.empty or dataset.offers.empty:
+    done = int(log[EVENT_TYPE].isin((REDEMPTION, CLICK)).sum())
+    idle = dataset.transactions.empty or dataset.offers.empty
+    if done >= most or idle or len(dataset.events(BOUGHT)):
         return dataset
     keys = build_keys(dataset)
-    table = dataset.offers.set_index(OFFER_ID).reindex(dataset.offer_ids.ids)
-    lasting = table[["valid_from", "valid_until"]].isna().all(axis=1).to_numpy()
-    if (lasting & (np.diff(keys.own.tocsc().indptr) > 0)).mean() <= MOST_PART:
+    counting = counting_offers(dataset, keys)
+    if counting.mean() <= MOST_PART:
         return dataset
-    found = add_bought(dataset, keys, dataset.offer_ids.ids)
-    return found if len(found.interactions) > len(log) + done else dataset
+    found = add_bought(dataset, keys, dataset.offer_ids.ids, counting)
+    bought = len(found.interactions) - len(log)
+    return found if bought and done < max(FEWEST, SHARE * bought) else dataset
 
 
-def add_bought(dataset: Dataset, keys: KeySpace, offer_ids: np.ndarray) -> Dataset:
+def counting_offers(dataset: Dataset, keys: KeySpace) -> np.ndarray:
+    """Mark offers that are taken by buying what they are for: shape (offers,).
+
+    They are for one thing, as few others are, and were there all the time.
+
+    Parameters
+    ----------
+    keys : KeySpace
+        Of the offers of the dataset.
+    """
+    table = dataset.offers.set_index(OFFER_ID).reindex(dataset.offer_ids.ids)
+    when = dataset.transactions[OCCURRED_AT]
+    begun = table["valid_from"].isna() | (table["valid_from"] <= when.min())
+    # In nanoseconds the year 9999, which often stands for an open end, could not be told.
+    end, last = table["valid_until"], when.max()
+    running = end.isna() | (end > last) & (end.dt.year > (last + LONG).year - 1)
+    lasting = (begun & running).to_numpy(dtype=np.float64)
+    own = sp.csr_matrix(keys.own.astype(bool) @ sp.diags_array(lasting))
+    own.eliminate_zeros()
+    few = (np.diff(own.indptr) <= ALIKE).astype(np.float64)
+    return np.asarray(few @ own > 0)
+
+
+def add_bought(
+    dataset: Dataset, keys: KeySpace, offer_ids: np.ndarray, counting: np.ndarray
+) -> Dataset:
     """Add what was bought to the interactions, once for each offer and transaction.
+
+    What was given back, so that nothing was spent on it, was not bought.
 
     Parameters
     ----------
     offer_ids : ndarray of str, shape (offers,)
         The offers of the keys.
+    counting : ndarray of bool, shape (offers,)
+        Those that are taken by buying what they are for.
     """
     log, lines = dataset.interactions, dataset.transactions
+    own = _own(keys, counting)
     item = pd.Index(keys.item_ids).get_indexer(pd.Index(lines[ITEM_ID]))
     stated = stated_by(lines, np.flatnonzero(item < 0), keys)
-    paid = lines[AMOUNT].to_numpy(dtype=np.float64) >= 0  # a refund is no purchase
-    line, key = having(item, stated, keys.item_keys, keys.own, paid)
-    width = np.diff(keys.own.indptr)[key]
-    first = np.repeat(keys.own.indptr[key] - np.r_[0, np.cumsum(width)[:-1]], width)
-    offer = keys.own.indices[first + np.arange(width.sum())]
+    line, key = having(item, stated, keys.item_keys, own, np.ones(len(lines), dtype=bool))
+    width = np.diff(own.indptr)[key]
+    first = np.repeat(own.indptr[key] - np.r_[0, np.cumsum(width)[:-1]], width)
+    offer = own.indices[first + np.arange(width.sum())]
     line = np.repeat(line, width)
-    visit = visits_of(lines, dataset.customer_ids.rows(lines[CUSTOMER_ID]))[line]
-    once = ~pd.DataFrame({"visit": visit, "offer": offer}).duplicated().to_numpy()
-    told = lines.iloc[line[once]]
+    owner = dataset.customer_ids.rows(lines[CUSTOMER_ID])
+    amount = lines[AMOUNT].to_numpy(dtype=np.float64)[line]
+    told = pd.DataFrame(
+        {"owner": owner[line], "offer": offer, "visit": visits_of(lines, owner)[line]}
+    )
+    back = pd.Series(amount < 0).groupby([told["owner"], told["offer"]]).transform("any")
+    spent = pd.Series(amount).groupby([told["owner"], told["offer"]]).transform("sum")
+    kept = (amount >= 0) & ~(back & (spent <= 0)).to_numpy()
+    kept[kept] = ~told.loc[kept, ["visit", "offer"]].duplicated().to_numpy()
+    rows = lines.iloc[line[kept]]
     bought = pd.DataFrame(
         {
-            CUSTOMER_ID: told[CUSTOMER_ID].to_numpy(),
-            OFFER_ID: offer_ids[offer[once]],
+            CUSTOMER_ID: rows[CUSTOMER_ID].to_numpy(),
+            OFFER_ID: offer_ids[offer[kept]],
             EVENT_TYPE: BOUGHT,
-            OCCURRED_AT: told[OCCURRED_AT].array,
+            OCCURRED_AT: rows[OCCURRED_AT].array,
         }
     )
     events = complete(bought, INTERACTIONS)[[name for name in INTERACTIONS.names if name in log]]
@@ -93,15 +134,34 @@ def add_bought(dataset: Dataset, keys: KeySpace, offer_ids: np.ndarray) -> Datas
 
 
 def bought_by(
-    lines: Iterable[Mapping[str, Any]], keys: KeySpace, offer_ids: np.ndarray
+    lines: Iterable[Mapping[str, Any]],
+    keys: KeySpace,
+    offer_ids: np.ndarray,
+    counting: np.ndarray,
 ) -> list[tuple[str, str, int | None]]:
     """List what one customer bought as (offer_id, event_type, occurred_at)."""
+    own = _own(keys, counting)
     seen: dict[tuple[str, int], int | None] = {}
+    spent: dict[int, float] = {}
+    back: set[int] = set()
     for number, line in enumerate(lines):
-        if float(line[AMOUNT]) < 0:
-            continue
-        visit = line.get("transaction_id") or f"line {number}"
+        visit, amount = line.get("transaction_id") or f"line {number}", float(line[AMOUNT])
         for key in keys.keys_of(line):
-            for offer in keys.own.indices[slice(*keys.own.indptr[key : key + 2])].tolist():
-                seen.setdefault((visit, offer), line.get(OCCURRED_AT))
-    return [(str(offer_ids[offer]), BOUGHT, when) for (_, offer), when in seen.items()]
+            for offer in own.indices[slice(*own.indptr[key : key + 2])].tolist():
+                spent[offer] = spent.get(offer, 0.0) + amount
+                if amount < 0:
+                    back.add(offer)
+                else:
+                    seen.setdefault((visit, offer), line.get(OCCURRED_AT))
+    return [
+        (str(offer_ids[offer]), BOUGHT, when)
+        for (_, offer), when in seen.items()
+        if offer not in back or spent[offer] > 0
+    ]
+
+
+def _own(keys: KeySpace, counting: np.ndarray) -> sp.csr_matrix:
+    """Return what is for offers that count: shape (keys, offers)."""
+    own = sp.csr_matrix(keys.own @ sp.diags_array(counting.astype(np.float64)))
+    own.eliminate_zeros()
+    return own

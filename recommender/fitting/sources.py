@@ -15,6 +15,7 @@ from data.schema import AMOUNT, BOUGHT, CUSTOMER_ID, ITEM_ID, OFFER_ID
 from recommender.base import Query
 from recommender.content import PRIOR, ContentScorer, merchant_shares
 from recommender.facts import DONE, Encoders
+from recommender.features.bought import counting_offers
 from recommender.features.demographics import Demographics
 from recommender.features.habits import responses_of
 from recommender.features.history import history_of
@@ -112,7 +113,9 @@ def fit_sources(
         survey=survey,
         segments=segments,
         moment=moment,
-        by_purchases=dataset.positive_type() == BOUGHT,
+        counting=counting_offers(dataset, keys)
+        if dataset.positive_type() == BOUGHT
+        else np.zeros(len(offers), dtype=bool),
     )
     query = learnt = encoders.query_dataset(dataset, features, ids)
     if trusted is not dataset:

@@ -95,7 +95,11 @@ def judge_release(
         if thorough or unlike is None:
             on_step("gate: the same at an earlier moment")
             shadow = trainer(dataset, earlier.at, seed)
-        if unlike is None:
+        if unlike is None and by_purchases(shadow) != by_purchases(candidate):
+            found[WORSE] = unasked(
+                WORSE, "to buy counted as to take until then, and does no longer"
+            )
+        elif unlike is None:
             found[WORSE] = check_worse(hold_out(earlier, seed), shadow, current, seed)
         if thorough:
             on_step("gate: the same again")
@@ -106,6 +110,11 @@ def judge_release(
         why = error.problem  # what was answered before stands
     asked = tuple(found.get(name) or unasked(name, why) for name in (WORSE, ORDER, SAME, SHUFFLED))
     return Verdict(candidate.version, against, asked)
+
+
+def by_purchases(bundle: Bundle) -> bool:
+    """Tell whether to buy what an offer is for counts as to take it."""
+    return bundle.recommender is not None and bundle.recommender.encoders.by_purchases
 
 
 def _comparable(

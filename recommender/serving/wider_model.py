@@ -32,6 +32,8 @@ class Wider:
     offers, keys, items : Places
     new : list of Aim
         Of the new offers, in the order of their places.
+    by_purchases : bool
+        Whether to buy counts as to take: then it may be done again.
     category : Series of str
         Of the new offers.
     space : KeySpace
@@ -46,6 +48,7 @@ class Wider:
     keys: Places
     items: Places
     new: list[Aim]
+    by_purchases: bool
     category: pd.Series[str]
     space: KeySpace
     changed: pd.DataFrame
@@ -75,6 +78,7 @@ def widen(
         keys=key_places,
         items=item_places,
         new=[aims[name] for name in fresh],
+        by_purchases=encoders.by_purchases,
         category=changed.set_index(OFFER_ID)["category"].reindex(fresh),
         space=replace(space, offer_keys=offer_keys),
         changed=changed,
@@ -102,7 +106,13 @@ def wider_recommender(model: Recommender, wider: Wider) -> Recommender:
     )
     return replace(
         model,
-        encoders=replace(model.encoders, offer_ids=wider.offers.names, keys=wider.space),
+        encoders=replace(
+            model.encoders,
+            offer_ids=wider.offers.names,
+            keys=wider.space,
+            # What was bought of a new offer is told by the next training.
+            counting=wider.offers.spread(model.encoders.counting) > 0,
+        ),
         collaborative=_collaborative(model.collaborative, wider),
         content=content,
         segment=_ridge(model.segment, keys, wider, attributes, popularity.expectation),
@@ -122,7 +132,8 @@ def wider_recommender(model: Recommender, wider: Wider) -> Recommender:
 def _collaborative(scorer: CollaborativeScorer, wider: Wider) -> CollaborativeScorer:
     places, space = wider.offers, scorer.space
     repeatable = places.spread(scorer.repeatable).copy()
-    repeatable[wider.at] = wider.changed["repeatable"].fillna(False).to_numpy(dtype=bool)
+    stated = wider.changed["repeatable"].fillna(False).to_numpy(dtype=bool)
+    repeatable[wider.at] = stated | wider.by_purchases
     return replace(
         scorer,
         factors=replace(scorer.factors, offers=places.spread(scorer.factors.offers)),

@@ -10,12 +10,14 @@ import pytest
 
 from data.dataset import Dataset
 from data.schema import BOUGHT, EVENT_TYPE
+from evaluation.checks.leakage import check_pairs
 from evaluation.splitting import Protocol, split_dataset, with_purchases
 from recommender.bundle import Bundle
 from recommender.facts import Facts
 from recommender.features.bought import with_bought
 from recommender.release.gate import judge_release
 from recommender.service import Service
+from recommender.serving.arrivals import with_arrivals
 from recommender.serving.lists import Wish
 from recommender.training import train
 
@@ -46,6 +48,18 @@ def shop() -> dict[str, pd.DataFrame]:
     }
 
 
+def redeemed(n: int) -> pd.DataFrame:
+    """Make redemptions of one offer."""
+    return pd.DataFrame(
+        {
+            "customer_id": [f"c{one % PEOPLE:03}" for one in range(n)],
+            "offer_id": "o00",
+            "event_type": "redemption",
+            "occurred_at": START,
+        }
+    )
+
+
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
     return Dataset.of(shop())
@@ -61,7 +75,7 @@ def test_each_purchase_counts_once_a_transaction_and_refunds_do_not() -> None:
     lines = tables["transactions"].iloc[:2].copy()
     refund = lines.iloc[[0]].assign(amount=-1.0, transaction_id="refund")
     tables["transactions"] = pd.concat([lines, lines.iloc[[0]], refund])
-    log = with_bought(Dataset.of(tables), 1).interactions
+    log = with_bought(Dataset.of(tables)).interactions
     assert log["offer_id"].tolist() == ["o" + item[1:] for item in lines["item_id"]]
     assert (log[EVENT_TYPE] == BOUGHT).all()
 
@@ -69,21 +83,14 @@ def test_each_purchase_counts_once_a_transaction_and_refunds_do_not() -> None:
 def test_where_something_was_redeemed_or_offers_are_no_products_nothing_changes(
     dataset: Dataset,
 ) -> None:
-    redeemed = pd.DataFrame(
-        {
-            "customer_id": ["c000"],
-            "offer_id": ["o00"],
-            "event_type": ["redemption"],
-            "occurred_at": [START],
-        }
-    )
-    assert with_bought(told := Dataset.of({**shop(), "interactions": redeemed}), 1) is told
+    assert with_bought(told := Dataset.of({**shop(), "interactions": redeemed(130)})) is told
+    assert with_bought(dataset, most=0) is dataset
     dated = shop()["offers"].assign(valid_until=START + pd.Timedelta(days=DAYS))
-    assert with_bought(passing := Dataset.of({**shop(), "offers": dated}), 1) is passing
+    assert with_bought(passing := Dataset.of({**shop(), "offers": dated})) is passing
     tables = shop()
     bundles = tables["offer_items"].assign(item_id="i00")
     tables["offer_items"] = pd.concat([tables["offer_items"], bundles]).drop_duplicates()
-    assert with_bought(several := Dataset.of(tables), 1) is several
+    assert with_bought(several := Dataset.of(tables)) is several
 
 
 def test_purchases_at_the_merchant_of_an_offer_without_items_count() -> None:
@@ -92,7 +99,62 @@ def test_purchases_at_the_merchant_of_an_offer_without_items_count() -> None:
     tables["transactions"] = tables["transactions"].drop(columns="item_id").assign(merchant=shops)
     stated = tables["offers"].assign(merchant=[f"shop i{n:02}" for n in range(PRODUCTS)])
     tables = {"offers": stated, "transactions": tables["transactions"]}
-    assert len(with_bought(Dataset.of(tables), 1).interactions) == len(tables["transactions"])
+    assert len(with_bought(Dataset.of(tables)).interactions) == len(tables["transactions"])
+
+
+def test_a_few_redemptions_do_not_take_the_place_of_all_purchases() -> None:
+    few = Dataset.of({**shop(), "interactions": redeemed(40)})
+    assert with_bought(few).positive_type() == BOUGHT
+    assert with_bought(with_bought(few)).interactions.equals(with_bought(few).interactions)
+
+
+def test_offers_of_a_merchant_with_many_and_promotions_are_not_taken_by_buying() -> None:
+    tables = shop()
+    tables["items"] = pd.DataFrame({"item_id": tables["offer_items"]["item_id"], "merchant": "x"})
+    more = [f"all {n}" for n in range(8)]
+    general = pd.DataFrame({"offer_id": more, "merchant": "x"})
+    soon = pd.DataFrame({"offer_id": ["soon"], "valid_from": START + pd.Timedelta(days=DAYS)})
+    tables["offers"] = pd.concat([tables["offers"], general, soon])
+    promoted = pd.DataFrame({"offer_id": ["soon"], "item_id": ["i01"]})
+    tables["offer_items"] = pd.concat([tables["offer_items"], promoted])
+    log = with_bought(Dataset.of(tables)).interactions
+    assert log["offer_id"].nunique() == PRODUCTS
+    end = pd.Series(["9999-12-31"] * PRODUCTS).astype("datetime64[us]").dt.tz_localize("UTC")
+    open_end = shop()["offers"].assign(valid_from=START, valid_until=end)
+    lasting = Dataset.of({**shop(), "offers": open_end})
+    assert len(with_bought(lasting).interactions) == len(log)
+
+
+def test_what_was_given_back_was_not_bought(bundle: Bundle) -> None:
+    tables = shop()
+    lines = tables["transactions"]
+    back = lines[lines["item_id"] == "i03"].assign(amount=lambda table: -table["amount"])
+    tables["transactions"] = pd.concat([lines, back])
+    assert "o03" not in set(with_bought(Dataset.of(tables)).interactions["offer_id"])
+    pair = [{"amount": amount, "item_id": "i03", "occurred_at": None} for amount in (3.0, -3.0)]
+    query = Service(bundle).query("new", Facts(purchases=pair), pd.Timestamp(bundle.at))
+    assert not query.redeemed.nnz
+
+
+def test_a_new_title_leaves_the_habit_of_an_offer_as_it_is(bundle: Bundle) -> None:
+    later = {"offer_id": "o03", "title": "Milk", "items": ("i03",)}
+    changed = with_arrivals(bundle, [later]).recommender
+    assert changed is not None
+    assert bundle.recommender is not None
+    habit = bundle.recommender.collaborative.habit
+    np.testing.assert_array_equal(changed.collaborative.habit, habit)
+    assert changed.encoders.by_purchases
+
+
+def test_pairs_held_out_at_random_leave_no_purchase() -> None:
+    tables = shop()
+    tables["transactions"]["occurred_at"] = START
+    dataset = with_purchases(Dataset.of(tables))
+    split = split_dataset(dataset, Protocol())
+    assert not split.by_time
+    assert check_pairs(dataset, split).passed
+    told = replace(split, train=replace(split.train, transactions=dataset.transactions))
+    assert not check_pairs(dataset, told).passed
 
 
 def test_what_is_bought_often_comes_before_what_cost_much(dataset: Dataset, bundle: Bundle) -> None:
