@@ -74,6 +74,9 @@ class Erased(BaseModel):
     erased_at: str
     rows: dict[str, int]
     models: dict[str, bool]
+    unread: dict[str, str] = Field(
+        description="What was done to stored models of another format, which cannot be read."
+    )
     left: list[str] = Field(
         description="Files beside the models in which the id stands still, such as somebody's copy."
     )
