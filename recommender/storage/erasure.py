@@ -13,7 +13,7 @@ import json
 import shutil
 import time
 import uuid
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,7 +75,11 @@ class Receipt:
 
 
 def erased(
-    store: Store, folder: Path | None, customer_id: str, wait: float | None = None
+    store: Store,
+    folder: Path | None,
+    customer_id: str,
+    wait: float | None = None,
+    on_rows: Callable[[], None] = lambda: None,
 ) -> Receipt:
     """Erase a person from the database and from every model of a folder.
 
@@ -83,6 +87,8 @@ def erased(
     ----------
     wait : float, optional
         Seconds to wait for somebody else who writes to the folder; see `one_writer`.
+    on_rows : callable
+        Called when the person is out of the database, before the folder is waited for.
 
     Raises
     ------
@@ -90,6 +96,7 @@ def erased(
         Something did not succeed; do it again, what is done already does no harm.
     """
     rows = store.erase_customer(customer_id)
+    on_rows()
     unread: dict[str, str] = {}
     models = {}
     if folder is not None:

@@ -155,7 +155,7 @@ def _let_go(handle: int) -> None:
 
 def _say_whom(holder: str, folder: Path, wait: float) -> None:
     log.warning(
-        "Waiting for %s, which writes to %s (a training, a release or an erasure); at most %g s.",
+        "Waiting for %s, which writes to %s (a training, a release or an erasure); at most %.3g s.",
         holder,
         folder,
         wait,
@@ -192,7 +192,7 @@ def _open(path: Path) -> int | None:
 
 def _busy(folder: Path, wait: float) -> BusyError:
     return BusyError(
-        f"Somebody else has been writing to {folder} for {wait:g} s (a training, a release or an "
+        f"Somebody else has been writing to {folder} for {wait:.3g} s (a training, a release or an "
         "erasure).",
         "Wait until that is done and do this again; if it hangs, end it.",
     )
