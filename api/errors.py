@@ -82,8 +82,9 @@ def add_error_handlers(app: FastAPI) -> None:
         return problem(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "MODELS_BUSY",
-            "A training, a release or another erasure writes to the model folder; the stored "
-            "models stay as they are until you ask again.",
+            "The customer is out of the database and of this process's memory, and not out of the "
+            "stored models, nor of other workers: a training, a release or another erasure writes "
+            "to the model folder. Ask again to finish.",
             RETRY,
         )
 

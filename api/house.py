@@ -10,18 +10,20 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
+import time
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import pandas as pd
 
 from api.afar import Afar
 from api.breaker import Breaker
+from api.erasures import Erasures
 from api.settling import settle
 from api.shelf import Shelf
-from data.errors import BundleError
+from data.errors import BundleError, BusyError
 from data.schema import OFFER_ID
 from data.store import Store
 from recommender.bundle import Bundle
@@ -37,7 +39,7 @@ log = logging.getLogger("api.house")
 LOOK_SECONDS = 1.0  # how often a model folder is looked at
 LONGEST_WAIT = 60.0  # seconds between looks that fail
 # Seconds that an erasure waits for another writer: less than a request may take, so that whoever
-# asks is told why. It waits in a thread of its own; no other request does.
+# asks is told why. It waits in threads that only erasures use; no other request does.
 WRITER_WAIT = 20.0
 _numbers = itertools.count(1)
 HOUR = 3_600_000_000_000  # nanoseconds: lists are made afresh at least that often
@@ -129,6 +131,7 @@ class House:
         self.began = pd.Timestamp.now(tz="UTC").value // 1000 if began is None else began
         self._folder, self._rules = folder, rules
         self.shelf, self.breaker, self.afar = Shelf(), Breaker(), Afar(store)
+        self.erasures = Erasures(self.erase)
         self._model = Model(bundle, bundle, service, everybody=0)
         stamp = None if folder is None else _stamp(folder)
         # One published since the bundle was loaded is looked at first.
@@ -190,21 +193,41 @@ class House:
                 return model
             return self._renew(model.trained, everybody)
 
-    def erase(self, customer_id: str) -> Receipt:
-        """Take a customer out of the database, of every stored model and of what is in memory.
+    def erase(self, customer_id: str, asked: float | None = None) -> Receipt:
+        """Take a customer out of the database, of what is in memory and of every stored model.
+
+        Parameters
+        ----------
+        asked : float, optional
+            The moment of `time.monotonic` from which `WRITER_WAIT` counts; now if None.
 
         Raises
         ------
         SQLAlchemyError, OSError, BusyError
             Something did not succeed; asking again does the rest.
         """
-        receipt = erased(self.store, self._folder, customer_id, WRITER_WAIT)
+        waited = 0.0 if asked is None else time.monotonic() - asked
+        # Nobody is served from memory whose erasure still waits for the folder, or failed there.
+        forget = partial(self._forget, customer_id)
+        wait = max(0.0, WRITER_WAIT - waited)
+        try:
+            receipt = erased(self.store, self._folder, customer_id, wait, forget)
+        except (OSError, BusyError):  # of the folder: the database is done
+            forget()
+            raise
+        forget()  # a model that took over meanwhile may hold them as well
+        # What the folder holds now may be another's work as well: the next look reads it.
+        return receipt
+
+    def _forget(self, customer_id: str) -> None:
+        """Take a customer out of what is in memory."""
         with self._changing:
             model = self._model
             trained, bundle = (one.without(customer_id) for one in (model.trained, model.bundle))
-            self._put(trained, bundle, model.everybody)
-        # What the folder holds now may be another's work as well: the next look reads it.
-        return receipt
+            if trained is model.trained and bundle is model.bundle:
+                self.shelf.clear()
+            else:
+                self._put(trained, bundle, model.everybody)
 
     def watch(self) -> threading.Thread:
         """Start looking for another bundle in the model folder, until `close`."""
@@ -264,6 +287,7 @@ class House:
         """Stop watching and give the connections back."""
         self._closing.set()
         self.afar.close()
+        self.erasures.close()
         self.store.close()
 
     def _renew(self, trained: Bundle, everybody: int) -> Model:

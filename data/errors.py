@@ -49,5 +49,9 @@ class BundleError(OfferError):
     exit_code = 5
 
 
+class FormatError(BundleError):
+    """A model on disk is of another format: another version of this program reads it."""
+
+
 class BusyError(BundleError):
     """Somebody else writes to the model folder; asking again later helps."""

@@ -74,6 +74,9 @@ class Erased(BaseModel):
     erased_at: str
     rows: dict[str, int]
     models: dict[str, bool]
+    unread: dict[str, str] = Field(
+        description="What was done to stored models of another format, which cannot be read."
+    )
     left: list[str] = Field(
         description="Files beside the models in which the id stands still, such as somebody's copy."
     )
@@ -110,13 +113,14 @@ def put(
 
 
 @router.delete("/{customer_id:path}")
-def erase(home: HouseDependency, customer_id: Named) -> Erased:
+async def erase(home: HouseDependency, customer_id: Named) -> Erased:
     """Erase a customer from the database, every stored model and memory; the receipt names nobody.
 
     Other workers let go of the customer within a second or two. Who is not known here may stand in
     an older model, or be left of an erasure that failed half-way: everything is gone through.
+    503 `MODELS_BUSY` says what is done already where something else writes models: ask again.
     """
-    return Erased(**home.erase(customer_id).as_dict())
+    return Erased(**(await home.erasures.run(customer_id)).as_dict())
 
 
 def _customer(house: House, model: Model, customer_id: str, state: CustomerState) -> Customer:

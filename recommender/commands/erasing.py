@@ -43,6 +43,8 @@ def erase(
     out.print(
         f"Rows removed: {rows or 'none'}. Models: {models} of {len(receipt.models)} held them."
     )
+    for version, told in receipt.unread.items():
+        say(f"Model {version}: {told}")
     if receipt.left:
         say(f"The id stands in other files of the model folder still: {', '.join(receipt.left)}")
     say("Check it: python -m recommender verify-erasure CUSTOMER")

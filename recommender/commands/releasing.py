@@ -9,7 +9,7 @@ import typer
 
 from data.console import out, say, say_json, steps
 from data.dataset import Dataset
-from data.errors import BundleError, UsageError
+from data.errors import BundleError, FormatError, UsageError
 from data.ingest import MAX_BAD
 from data.settings import read_settings
 from recommender.bundle import Bundle
@@ -227,6 +227,8 @@ def _list(model: Path, as_json: bool) -> None:
             at = load(model, version).at
             verdict = read_verdict(model, version)
             gate = "not asked" if verdict is None else "refused" if verdict.reasons else "passed"
+        except FormatError:
+            at, gate = "", "of another format"
         except BundleError:
             at, gate = "", "damaged"
         state = {current: "current", candidate: "candidate"}.get(

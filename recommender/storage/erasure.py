@@ -13,19 +13,28 @@ import json
 import shutil
 import time
 import uuid
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from data.errors import BundleError
+from data.errors import BundleError, FormatError
 from data.store import Store
 from recommender.storage.model_folder import BESIDE, MANIFEST, OF_PEOPLE, VERSIONS, files_of, load
 from recommender.storage.one_writer import one_writer
 from recommender.storage.searching import find_in_files
 from recommender.storage.versions import sync_folder, write, write_whole
 
+# What a receipt says of a version of another format.
+REMOVED = (
+    "Of another format, so that it cannot be read: the id, or the same text for something else, "
+    "stands in its files. The whole version was removed."
+)
+KEPT = (
+    "Of another format, so that it cannot be read: the id was searched for in its files and not "
+    "found. The version was kept."
+)
 LONGEST_WRITING = 3600.0  # seconds after which what is half written was given up
 
 
@@ -43,7 +52,10 @@ class Receipt:
     rows : dict of str to int
         Rows removed from the database, by table.
     models : dict of str to bool
-        By version, whether the person was in it.
+        By version, whether the person was in it; of one that cannot be read, whether the id stood
+        in its files.
+    unread : dict of str to str
+        What was done to the versions of another format, in a sentence each: `REMOVED` or `KEPT`.
     left : tuple of str
         Files beside the models in which the id stands still, such as a copy that somebody made: a
         service knows no better than to say so.
@@ -54,6 +66,7 @@ class Receipt:
     erased_at: str
     rows: dict[str, int]
     models: dict[str, bool]
+    unread: dict[str, str]
     left: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -62,7 +75,11 @@ class Receipt:
 
 
 def erased(
-    store: Store, folder: Path | None, customer_id: str, wait: float | None = None
+    store: Store,
+    folder: Path | None,
+    customer_id: str,
+    wait: float | None = None,
+    on_rows: Callable[[], None] = lambda: None,
 ) -> Receipt:
     """Erase a person from the database and from every model of a folder.
 
@@ -70,6 +87,8 @@ def erased(
     ----------
     wait : float, optional
         Seconds to wait for somebody else who writes to the folder; see `one_writer`.
+    on_rows : callable
+        Called when the person is out of the database, before the folder is waited for.
 
     Raises
     ------
@@ -77,22 +96,39 @@ def erased(
         Something did not succeed; do it again, what is done already does no harm.
     """
     rows = store.erase_customer(customer_id)
-    models = {} if folder is None else erase_from_models(folder, customer_id, wait)
+    on_rows()
+    unread: dict[str, str] = {}
+    models = {}
+    if folder is not None:
+        models = erase_from_models(folder, customer_id, wait, unread)
     return Receipt(
         receipt_id=uuid.uuid4().hex,
         customer_digest=hashlib.sha256(customer_id.encode()).hexdigest(),
         erased_at=datetime.now(UTC).isoformat(timespec="seconds"),
         rows=rows,
         models=models,
+        unread=unread,
         left=() if folder is None else _left(folder, models, customer_id),
     )
 
 
-def erase_from_models(folder: Path, customer_id: str, wait: float | None = None) -> dict[str, bool]:
+def erase_from_models(
+    folder: Path,
+    customer_id: str,
+    wait: float | None = None,
+    unread: dict[str, str] | None = None,
+) -> dict[str, bool]:
     """Take a person out of every stored version.
 
-    Of a version that cannot be read, which nobody can serve, the files are removed in which the
-    person stands; so is what a training left behind that was killed while it wrote.
+    Of a damaged version, which nobody can serve, the files are removed in which the person stands;
+    so is what a training left behind that was killed while it wrote. A version of another format
+    goes as a whole if the id stands in it: another program could serve it, but this one cannot
+    write it anew without the person.
+
+    Parameters
+    ----------
+    unread : dict of str to str, optional
+        Takes up what was done to the versions of another format; see `Receipt`.
 
     Returns
     -------
@@ -107,10 +143,10 @@ def erase_from_models(folder: Path, customer_id: str, wait: float | None = None)
     if not (folder / VERSIONS).is_dir():
         return {}
     with one_writer(folder, wait):
-        return _erase_from_each(folder, customer_id)
+        return _erase_from_each(folder, customer_id, {} if unread is None else unread)
 
 
-def _erase_from_each(folder: Path, customer_id: str) -> dict[str, bool]:
+def _erase_from_each(folder: Path, customer_id: str, unread: dict[str, str]) -> dict[str, bool]:
     found = {}
     for home in sorted((folder / VERSIONS).glob("*")):
         if home.name.startswith(BESIDE):
@@ -119,12 +155,20 @@ def _erase_from_each(folder: Path, customer_id: str) -> dict[str, bool]:
         elif home.name.isalnum():
             try:
                 found[home.name] = _erase(folder, home, customer_id)
+            except FormatError:
+                found[home.name] = _remove_inside(home, customer_id)
+                unread[home.name] = REMOVED if found[home.name] else KEPT
+                if found[home.name]:
+                    # After the files in which the id stands: a crash in between leaves no person.
+                    shutil.rmtree(home)
+                    sync_folder(home.parent)
             except BundleError:
-                found[home.name] = _remove_damaged(home, customer_id)
+                found[home.name] = _remove_inside(home, customer_id)
     return found
 
 
-def _remove_damaged(home: Path, customer_id: str) -> bool:
+def _remove_inside(home: Path, customer_id: str) -> bool:
+    """Remove the files of a version in which an id stands; return whether there were any."""
     inside = find_in_files(home, customer_id)
     for path in inside:
         Path(path).unlink()

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.errors import BundleError, UsageError
+from data.errors import BundleError, FormatError, UsageError
 from recommender.bundle import Bundle, Customers
 from recommender.model import Recommender
 from recommender.recipe import Recipe
@@ -132,7 +132,7 @@ def load(folder: Path, version: str | None = None) -> Bundle:
     Raises
     ------
     BundleError
-        There is none, it is damaged or half written, or of another format.
+        There is none, it is damaged or half written, or of another format (`FormatError`).
     """
     if version is None and not (folder / CURRENT).is_file():
         raise BundleError(f"{folder} holds no model.", RETRAIN)
@@ -153,7 +153,7 @@ def load(folder: Path, version: str | None = None) -> Bundle:
 def _read(home: Path) -> Bundle:
     manifest = json.loads((home / MANIFEST).read_bytes())
     if manifest["format"] != FORMAT:
-        raise BundleError(
+        raise FormatError(
             f"{home} has format {manifest['format']}, this program reads {FORMAT}.", RETRAIN
         )
     hashes: dict[str, str] = manifest["files"]

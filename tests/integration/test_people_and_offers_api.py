@@ -6,8 +6,9 @@ import json
 import time
 import weakref
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +17,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_app
+from api.erasures import THREADS, WAITING
 from api.house import House
 from data.dataset import Dataset
 from data.store import Store
@@ -169,6 +171,56 @@ def test_an_erasure_waits_for_who_writes_models_and_nobody_waits_for_it(
         assert answer.headers["retry-after"]
     again = client.delete(f"/customers/{known}").json()
     assert list(again["models"].values()) == [True]
+
+
+def test_who_waits_to_be_erased_is_not_served_meanwhile_nor_after(
+    client: TestClient, known: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.house.WRITER_WAIT", 1.0)
+    assert client.get(f"/recommend/{known}").json()["known"] is True
+
+    def nowhere() -> bool:
+        listed = client.get(f"/recommend/{known}").json()
+        return client.get(f"/customers/{known}").status_code == 404 and not listed["known"]
+
+    with ThreadPoolExecutor(1) as pool, one_writer(folder):
+        waiting = pool.submit(client.delete, f"/customers/{known}")
+        end = time.monotonic() + 0.8
+        while not nowhere() and time.monotonic() < end:
+            time.sleep(0.02)
+        assert not waiting.done()
+        answer = waiting.result()
+        assert (answer.status_code, answer.json()["code"]) == (503, "MODELS_BUSY")
+        assert "out of the database" in answer.json()["detail"]
+        assert "not out of the stored models" in answer.json()["detail"]
+        assert nowhere()
+    assert find_in_files(folder, known) != []
+    assert client.delete(f"/customers/{known}").status_code == 200
+    assert find_in_files(folder, known) == []
+
+
+def test_many_erasures_that_wait_keep_no_other_route_waiting(
+    client: TestClient, home: House, known: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.house.WRITER_WAIT", 2.0)
+    most = THREADS + WAITING
+    begun = time.monotonic()
+    with ThreadPoolExecutor(45) as pool, one_writer(folder):
+        waiting = [pool.submit(client.delete, f"/customers/x{one}") for one in range(45)]
+        refused = [one.result() for one in islice(as_completed(waiting), 45 - most)]
+        for path in ("/segments", f"/customers/{known}", "/offers", "/health/live"):
+            assert client.get(path).status_code == 200
+        assert sum(not one.done() for one in waiting) == most
+        for answer in refused:
+            assert (answer.status_code, answer.json()["code"]) == (503, "MODELS_BUSY")
+            assert "nothing of this one was done" in answer.json()["detail"]
+            assert answer.headers["retry-after"]
+        assert {one.result().status_code for one in waiting} == {503}
+        # Who waited for a thread waits no longer for the folder than who got one at once.
+        assert time.monotonic() - begun < 2 * 2.0
+    assert [client.delete(f"/customers/x{one}").status_code for one in range(most + 1)] == [200] * (
+        most + 1
+    )
 
 
 def test_who_is_in_an_older_model_alone_can_be_erased(

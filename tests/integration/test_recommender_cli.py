@@ -353,6 +353,27 @@ def test_a_damaged_or_unmeasured_version_is_not_published(
         assert load(copy).version == second
 
 
+def test_a_version_of_another_format_is_listed_as_that_and_an_erasure_tells_of_it(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "model"
+    first = save(load(model), copy).version
+    second = save(replace(load(model), seed=9), copy).version
+    manifest = copy / VERSIONS / first / "manifest.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format": 1}))
+    (copy / VERSIONS / second / "core.npz").write_bytes(b"")
+    code, text, _ = asked(capsys, monkeypatch, "publish", "--list", "--json", "--model", copy)
+    gates = {one["version"]: one["gate"] for one in json.loads(text)["versions"]}
+    assert (code, gates) == (0, {first: "of another format", second: "damaged"})
+    who = str(load(model).customers.ids[0])
+    words = ("erase", who, "--model", copy, "--database", f"sqlite:///{tmp_path / 'nbo.db'}")
+    code, _, err = asked(capsys, monkeypatch, *words)
+    assert code == 0
+    assert f"Model {first}: Of another format" in err
+    assert "The whole version was removed." in err
+    assert not manifest.exists()
+
+
 def test_a_verdict_does_not_count_where_another_model_became_current_meanwhile(
     model: Path, small_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,8 +19,8 @@ from recommender.bundle import Bundle
 from recommender.service import Service
 from recommender.serving.lists import Wish
 from recommender.storage import erasure, searching
-from recommender.storage.erasure import erase_from_models, erased
-from recommender.storage.model_folder import BESIDE, MANIFEST, VERSIONS, load, save
+from recommender.storage.erasure import KEPT, REMOVED, erase_from_models, erased
+from recommender.storage.model_folder import BESIDE, FORMAT, MANIFEST, VERSIONS, load, save
 from recommender.storage.searching import find_in_files
 
 
@@ -121,6 +121,31 @@ def test_a_person_leaves_what_cannot_be_read_as_well(
     (home / name).write_bytes(b"x" + (home / name).read_bytes())
     assert erase_from_models(folder, somebody)[home.name] is True
     assert find_in_files(folder, somebody) == []
+
+
+def of_another_format(home: Path) -> None:
+    told = json.loads((home / MANIFEST).read_text())
+    (home / MANIFEST).write_text(json.dumps({**told, "format": FORMAT - 1}))
+
+
+def test_a_version_of_another_format_goes_as_a_whole_and_the_receipt_says_so(
+    folder: Path, somebody: str, tmp_path: Path
+) -> None:
+    current = load(folder).version
+    (other,) = (one for one in (folder / VERSIONS).iterdir() if one.name != current)
+    of_another_format(other)
+    before = {path: path.read_bytes() for path in other.iterdir()}
+    store = Store.open(f"sqlite:///{tmp_path / 'nbo.db'}")
+    stranger = erased(store, folder, "no such person at all")
+    assert stranger.unread == {other.name: KEPT}
+    assert {path: path.read_bytes() for path in other.iterdir()} == before
+    receipt = erased(store, folder, somebody)
+    store.close()
+    assert receipt.unread == {other.name: REMOVED}
+    assert receipt.models == {current: True, other.name: True}
+    assert not other.exists()
+    assert find_in_files(folder, somebody) == []
+    assert load(folder).version == current
 
 
 def test_what_a_killed_training_left_behind_is_cleared_and_one_under_way_is_not(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import subprocess
 import sys
 import threading
@@ -132,6 +134,74 @@ def test_who_was_killed_holds_nothing(folder: Path, monkeypatch: pytest.MonkeyPa
     assert (folder / LOCK).read_bytes() == b""
     monkeypatch.setattr(room, "LONGEST_WAIT", 0.0)
     make_current(folder, "a third")
+
+
+def test_who_waited_for_a_lock_that_was_removed_waits_for_the_one_in_its_place(
+    folder: Path,
+) -> None:
+    with held(folder) as first, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(make_current, folder, "mine")
+        time.sleep(0.2)
+        (folder / LOCK).unlink()
+        with held(folder):
+            first.kill()
+            time.sleep(0.3)
+            assert not waiting.done()
+            assert current_version(folder) != "mine"
+        waiting.result()
+    assert current_version(folder) == "mine"
+
+
+def test_a_child_that_was_forked_meanwhile_keeps_nobody_out(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("needs a list of what this process has open")
+    copies: list[int] = []
+    with one_writer(folder):
+        # What a forked child has: a second handle of the same open file.
+        for place in Path("/proc/self/fd").iterdir():
+            with suppress(OSError):
+                if place.samefile(folder / LOCK):
+                    copies.append(os.dup(int(place.name)))
+    assert copies
+    try:
+        monkeypatch.setattr(room, "LONGEST_WAIT", 0.2)
+        with one_writer(folder):
+            pass
+    finally:
+        for copy in copies:
+            os.close(copy)
+
+
+def test_whoever_waits_is_told_for_whom(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.WARNING)
+    monkeypatch.setattr(room, "LONGEST_WAIT", 0.4)
+    monkeypatch.setattr(room, "SILENCE", 0.1)
+    with held(folder) as other:
+        status = (folder / LOCK).stat()
+        device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
+        listed = f"1: FLOCK  ADVISORY  WRITE {other.pid} {device}:{status.st_ino} 0 EOF\n"
+        for held_by, told in ((listed, f"process {other.pid}"), ("", "another process")):
+            caplog.clear()
+            (tmp_path / "locks").write_text(held_by)
+            monkeypatch.setattr(room, "HELD", tmp_path / "locks")
+            with pytest.raises(BusyError):
+                make_current(folder, "mine")
+            (message,) = caplog.messages  # once, however long it takes
+            assert message.startswith(f"Waiting for {told}, which writes to {folder}")
+    caplog.clear()
+    with one_writer(folder), ThreadPoolExecutor(1) as pool, pytest.raises(BusyError):
+        pool.submit(make_current, folder, "mine").result()
+    assert "another thread of this process" in caplog.text
+    caplog.clear()
+    make_current(folder, "mine")
+    assert not caplog.messages
 
 
 @pytest.mark.parametrize("without", ["module", "disk", "leave"])
