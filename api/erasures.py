@@ -17,7 +17,7 @@ from api.errors import ApiError
 from recommender.storage.erasure import Receipt
 
 THREADS = 2  # one that writes, and one that does its part in the database meanwhile
-WAITING = 8  # erasures that may wait for a thread: a few moments' worth where nobody else writes
+WAITING = 30  # erasures that may wait for a thread: some seconds' worth where nobody else writes
 
 
 class Erasures:

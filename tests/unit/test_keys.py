@@ -57,6 +57,7 @@ def encoders_of(dataset: Dataset) -> Encoders:
         survey=Survey((), ()),
         segments=None,
         moment=WHEN.value // 1000,
+        counting=np.zeros(len(dataset.offer_ids), dtype=bool),
     )
 
 
