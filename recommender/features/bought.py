@@ -52,9 +52,10 @@ def with_bought(dataset: Dataset, most: int = ENOUGH) -> Dataset:
         from a twentieth of the purchases on as well, but not if they are fewer than twenty.
     """
     log = dataset.interactions
+    if dataset.transactions.empty or dataset.offers.empty or dataset.positive_type() == BOUGHT:
+        return dataset
     done = int(log[EVENT_TYPE].isin((REDEMPTION, CLICK)).sum())
-    idle = dataset.transactions.empty or dataset.offers.empty
-    if done >= most or idle or len(dataset.events(BOUGHT)):
+    if done >= most:
         return dataset
     keys = build_keys(dataset)
     counting = counting_offers(dataset, keys)
@@ -78,9 +79,7 @@ def counting_offers(dataset: Dataset, keys: KeySpace) -> np.ndarray:
     table = dataset.offers.set_index(OFFER_ID).reindex(dataset.offer_ids.ids)
     when = dataset.transactions[OCCURRED_AT]
     begun = table["valid_from"].isna() | (table["valid_from"] <= when.min())
-    # In nanoseconds the year 9999, which often stands for an open end, could not be told.
-    end, last = table["valid_until"], when.max()
-    running = end.isna() | (end > last) & (end.dt.year > (last + LONG).year - 1)
+    running = table["valid_until"].isna() | (table["valid_until"] > when.max() + LONG)
     lasting = (begun & running).to_numpy(dtype=np.float64)
     own = sp.csr_matrix(keys.own.astype(bool) @ sp.diags_array(lasting))
     own.eliminate_zeros()

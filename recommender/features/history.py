@@ -58,7 +58,7 @@ def history_of(
     value = weight[used] * fading(when, moment)
 
     def number(*kinds: str) -> sp.csr_matrix:
-        done = counted[EVENT_TYPE].isin(kinds).to_numpy()
+        done = np.append(names.isin(kinds), False)[code[used]]
         return sp.csr_matrix((np.ones(int(done.sum())), (rows[done], columns[done])), shape=shape)
 
     history = sp.csr_matrix((value, (rows, columns)), shape=shape)
