@@ -21,6 +21,7 @@ from recommender.serving.arrivals import with_arrivals
 from recommender.serving.lists import Wish
 from recommender.training import train
 
+pytestmark = pytest.mark.usefixtures("spared")
 START = pd.Timestamp("2025-01-01", tz="UTC")
 PEOPLE, PRODUCTS, DAYS = 120, 24, 120
 
