@@ -56,7 +56,11 @@ class Said:
 
     def _collaborative(self, place: int, row: int) -> str:
         if times := int(self._times.get(row, 0)):
-            return f"You took this {times} times before." if times > 1 else "You took this before."
+            bought = row in entries(self._people.query.bought, self._person)[0]
+            did = "bought" if bought else "took"
+            return (
+                f"You {did} this {times} times before." if times > 1 else f"You {did} this before."
+            )
         return self._speaking[place] if self._recommender.collaborative.trained[row] else ""
 
     @cached_property

@@ -12,6 +12,7 @@ from data.dataset import Dataset
 from data.schema import BOUGHT, EVENT_TYPE
 from evaluation.checks.leakage import check_pairs
 from evaluation.splitting import Protocol, split_dataset, with_purchases
+from recommender.base import Source
 from recommender.bundle import Bundle
 from recommender.facts import Facts
 from recommender.features.bought import with_bought
@@ -204,6 +205,10 @@ def test_purchases_use_no_offer_up_and_redemptions_do(bundle: Bundle) -> None:
 
     bought = Facts(purchases=[{"amount": 5.0, "item_id": "i03", "occurred_at": None}])
     assert "o03" in listed(bought)
+    query = service.query("new", bought, at)
+    first = service.recommend(query, Wish(at=at, n=1))[0].offers
+    alone = [replace(first[0], contributions={Source.COLLABORATIVE: 1.0})]
+    assert service.explainer.reasons(query, alone) == [["You bought this before."]]
     redeemed = replace(bought, interactions=[("o03", "redemption", None)])
     assert listed(redeemed) == listed(bought) - {"o03"}
 
