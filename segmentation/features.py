@@ -87,7 +87,7 @@ def customer_features(dataset: Dataset, at: pd.Timestamp) -> CustomerFeatures:
         score = np.ceil(100 * rank / rank.count()).clip(1, 100)
         values.loc[derived, SPENDING_SCORE] = score[derived]
         notes.append(
-            f"The spending score of {int(derived.sum())} of {counted(len(ids), 'customer')} is "
+            f"The spending score of {int(derived.sum()):,} of {counted(len(ids), 'customer')} is "
             "missing and derived from their spend percentile."
         )
     return CustomerFeatures(values[list(FEATURES)].astype("float64"), activity, tuple(notes))
