@@ -15,7 +15,7 @@ from data.dataset import Dataset
 from data.idmap import IdMap
 from data.schema import BOUGHT, CUSTOMERS
 from recommender.base import Query
-from recommender.features.bought import add_bought, bought_by
+from recommender.features.bought import add_bought, bought_by, things_of
 from recommender.features.demographics import Demographics
 from recommender.features.habits import EVENTS, responses_of, responses_of_one
 from recommender.features.history import history_of, history_of_one
@@ -27,7 +27,7 @@ from recommender.features.purchases import (
     purchases_of,
     purchases_of_people,
 )
-from recommender.features.sparse import rows_of
+from recommender.features.sparse import entries, rows_of
 from recommender.survey import Survey
 from segmentation.features import DAY, DAYS_PER_MONTH, FEATURES
 from segmentation.kinds import KINDS
@@ -129,7 +129,7 @@ class Encoders:
             The six features by customer id.
         """
         if self.by_purchases and not len(dataset.events(BOUGHT)):
-            dataset = add_bought(dataset, self.keys, self.offer_ids, self.counting)
+            dataset = add_bought(dataset, self.keys, self.offer_ids, self._things)
         done = history_of(dataset, ids, IdMap(self.offer_ids), self.moment)
         table = features[list(FEATURES)].reindex(pd.Index(ids.ids, dtype="str"))
         return Query(
@@ -171,8 +171,11 @@ class Encoders:
         history = {
             name: _sum(getattr(base, name), part) for name, part in zip(DONE, since, strict=True)
         }
+        used = base.used()
         responses = [
-            responses_of_one(one.interactions, repeatable, self._redeemed(base, row))
+            responses_of_one(
+                one.interactions, repeatable, set(self.offer_ids[entries(used, row)[0]].tolist())
+            )
             for row, one in enumerate(facts)
         ]
         before = Purchases(base.purchases, base.baskets, base.recent, base.spent)
@@ -194,18 +197,16 @@ class Encoders:
         widths = (*told, len(EVENTS), len(KINDS))
         return Query(*(sp.csr_matrix((1, width)) for width in widths))
 
+    @cached_property
+    def _things(self) -> sp.csr_matrix:
+        return things_of(self.keys, self.counting)
+
     def _done(self, facts: Facts) -> Sequence[tuple[str, str, int | None]]:
         """Return what a person did with offers, purchases that count as such among it."""
         if not self.by_purchases:
             return facts.interactions
-        bought = bought_by(facts.purchases, self.keys, self.offer_ids, self.counting)
+        bought = bought_by(facts.purchases, self.keys, self.offer_ids, self._things)
         return [*facts.interactions, *bought]
-
-    def _redeemed(self, query: Query, row: int) -> set[str]:
-        """Name the offers that a customer redeemed."""
-        used = query.used()
-        own = used.indices[slice(*used.indptr[row : row + 2])]
-        return set(self.offer_ids[own].tolist())
 
     def _segments(self, features: np.ndarray, before: sp.csr_matrix) -> sp.csr_matrix:
         """Place people by their features; who has none stays where they were."""

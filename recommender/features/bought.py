@@ -61,7 +61,7 @@ def with_bought(dataset: Dataset, most: int = ENOUGH) -> Dataset:
     counting = counting_offers(dataset, keys)
     if counting.mean() <= MOST_PART:
         return dataset
-    found = add_bought(dataset, keys, dataset.offer_ids.ids, counting)
+    found = add_bought(dataset, keys, dataset.offer_ids.ids, things_of(keys, counting))
     bought = len(found.interactions) - len(log)
     return found if bought and done < max(FEWEST, SHARE * bought) else dataset
 
@@ -88,7 +88,7 @@ def counting_offers(dataset: Dataset, keys: KeySpace) -> np.ndarray:
 
 
 def add_bought(
-    dataset: Dataset, keys: KeySpace, offer_ids: np.ndarray, counting: np.ndarray
+    dataset: Dataset, keys: KeySpace, offer_ids: np.ndarray, things: sp.csr_matrix
 ) -> Dataset:
     """Add what was bought to the interactions, once for each offer and transaction.
 
@@ -98,17 +98,16 @@ def add_bought(
     ----------
     offer_ids : ndarray of str, shape (offers,)
         The offers of the keys.
-    counting : ndarray of bool, shape (offers,)
-        Those that are taken by buying what they are for.
+    things : csr_matrix, shape (keys, offers)
+        See `things_of`.
     """
     log, lines = dataset.interactions, dataset.transactions
-    own = _own(keys, counting)
     item = pd.Index(keys.item_ids).get_indexer(pd.Index(lines[ITEM_ID]))
     stated = stated_by(lines, np.flatnonzero(item < 0), keys)
-    line, key = having(item, stated, keys.item_keys, own, np.ones(len(lines), dtype=bool))
-    width = np.diff(own.indptr)[key]
-    first = np.repeat(own.indptr[key] - np.r_[0, np.cumsum(width)[:-1]], width)
-    offer = own.indices[first + np.arange(width.sum())]
+    line, key = having(item, stated, keys.item_keys, things, np.ones(len(lines), dtype=bool))
+    width = np.diff(things.indptr)[key]
+    first = np.repeat(things.indptr[key] - np.r_[0, np.cumsum(width)[:-1]], width)
+    offer = things.indices[first + np.arange(width.sum())]
     line = np.repeat(line, width)
     owner = dataset.customer_ids.rows(lines[CUSTOMER_ID])
     amount = lines[AMOUNT].to_numpy(dtype=np.float64)[line]
@@ -136,17 +135,16 @@ def bought_by(
     lines: Iterable[Mapping[str, Any]],
     keys: KeySpace,
     offer_ids: np.ndarray,
-    counting: np.ndarray,
+    things: sp.csr_matrix,
 ) -> list[tuple[str, str, int | None]]:
     """List what one customer bought as (offer_id, event_type, occurred_at)."""
-    own = _own(keys, counting)
     seen: dict[tuple[str, int], int | None] = {}
     spent: dict[int, float] = {}
     back: set[int] = set()
     for number, line in enumerate(lines):
         visit, amount = line.get("transaction_id") or f"line {number}", float(line[AMOUNT])
         for key in keys.keys_of(line):
-            for offer in own.indices[slice(*own.indptr[key : key + 2])].tolist():
+            for offer in things.indices[slice(*things.indptr[key : key + 2])].tolist():
                 spent[offer] = spent.get(offer, 0.0) + amount
                 if amount < 0:
                     back.add(offer)
@@ -159,8 +157,8 @@ def bought_by(
     ]
 
 
-def _own(keys: KeySpace, counting: np.ndarray) -> sp.csr_matrix:
-    """Return what is for offers that count: shape (keys, offers)."""
-    own = sp.csr_matrix(keys.own @ sp.diags_array(counting.astype(np.float64)))
-    own.eliminate_zeros()
-    return own
+def things_of(keys: KeySpace, counting: np.ndarray) -> sp.csr_matrix:
+    """Return what those offers are for that are taken by buying it: shape (keys, offers)."""
+    things = sp.csr_matrix(keys.own @ sp.diags_array(counting.astype(np.float64)))
+    things.eliminate_zeros()
+    return things
