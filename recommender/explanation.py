@@ -32,7 +32,9 @@ class Explainer:
 
     def __init__(self, offers: pd.DataFrame, recommender: Recommender) -> None:
         titles = offers["title"].fillna(offers[OFFER_ID]).to_numpy(dtype=object)
-        self._ground = Ground(recommender, titles, np.unique(titles, return_inverse=True)[1])
+        number = np.unique(titles, return_inverse=True)[1]
+        categories = offers["category"].fillna("").to_numpy(dtype=object)
+        self._ground = Ground(recommender, titles, number, categories)
 
     def reasons(self, query: Query, listed: Sequence[Listed]) -> list[list[str]]:
         """Explain the offers of one customer's list.

@@ -70,6 +70,7 @@ def explain(
     if not listed:
         raise UsageError(*_why_none(service, offer, moment))
     reasons = service.explainer.reasons(query, listed)
+    open_to = service.candidates.allowed(query, service.candidates.valid(moment))[0]
     if as_json:
         offers = [
             {
@@ -79,6 +80,7 @@ def explain(
                 "source": one.source,
                 "contributions": one.contributions,
                 "reasons": why,
+                "listed": bool(open_to[one.row]),
             }
             for one, why in zip(listed, reasons, strict=True)
         ]
@@ -87,7 +89,7 @@ def explain(
     if not known:
         say(f"The model does not know {customer}: only the tables given, if any, speak here.")
     for one_listed, why in zip(listed, reasons, strict=True):
-        _print(service, one_listed, why)
+        _print(service, one_listed, why, bool(open_to[one_listed.row]))
 
 
 def _why_none(service: Service, offer: str | None, moment: pd.Timestamp) -> tuple[str, str]:
@@ -112,10 +114,12 @@ def _why_none(service: Service, offer: str | None, moment: pd.Timestamp) -> tupl
     return f"The offer {offer!r} is no candidate at {moment.isoformat()}{stated}.", remedy
 
 
-def _print(service: Service, one: Listed, reasons: list[str]) -> None:
+def _print(service: Service, one: Listed, reasons: list[str], is_open: bool) -> None:
     offer_id, title, _ = service.shown(one.row)
     kind = "probability of redemption if shown" if service.calibrated else "relative score"
     out.print("  ".join(filter(None, (offer_id, title, f"{kind} {one.score:.4f}"))))
+    if not is_open:
+        out.print("  Lists do not hold it: it can be redeemed once only, and was.")
     for reason in reasons:
         out.print(f"  - {reason}")
     parts = sorted(one.contributions.items(), key=lambda part: -abs(part[1]))

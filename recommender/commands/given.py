@@ -74,6 +74,7 @@ def moment_of(bundle: Bundle, given: Dataset | None, at: str | None) -> pd.Times
 def say_left_aside(bundle: Bundle, given: Dataset) -> None:
     """Name what of the given tables does not count."""
     _say_unread(bundle, given)
+    _say_unasked(bundle, given)
     for name, frame in given.tables().items():
         if name == CUSTOMERS.name:
             continue
@@ -106,6 +107,21 @@ def _say_unread(bundle: Bundle, given: Dataset) -> None:
         say(
             f"Note: columns of customers that the model does not read: {named(unread)}; "
             f"those it reads are {named(reads) or 'none'}."
+        )
+
+
+def _say_unasked(bundle: Bundle, given: Dataset) -> None:
+    """Name the questions that strangers answer and the model does not ask."""
+    if bundle.recommender is None:
+        return
+    encoders = bundle.recommender.encoders
+    answered = told_of(given, strangers_of(bundle, given)).survey_answers["question"]
+    asked = {*encoders.survey.questions, *encoders.demographics.reads}
+    unread = sorted(set(answered) - asked)
+    if unread:
+        say(
+            f"Note: questions that the model does not ask, whose answers tell nothing: "
+            f"{named(unread)}. It asks about the offers taken most, and the largest categories."
         )
 
 

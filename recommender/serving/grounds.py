@@ -22,6 +22,7 @@ class Ground:
     recommender: Recommender
     titles: np.ndarray
     title_number: np.ndarray
+    categories: np.ndarray
 
     @cached_property
     def levels(self) -> list[int]:

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from data.schema import ABOUT_CATEGORY
 from recommender.base import Source
 from recommender.features.keys import ITEM
 from recommender.features.numbers import around
@@ -34,9 +35,10 @@ class Said:
             case Source.CONTENT:
                 return self._content(row)
             case Source.SEGMENT:
-                return self._segment
+                return self._segment(row)
             case Source.DEMOGRAPHIC:
-                return self._demographic[place]
+                told = self._demographic[place]
+                return told and self._popular_with(row, "people", told)
             case Source.SURVEY:
                 return self._survey[place]
             case Source.POPULARITY:
@@ -46,7 +48,31 @@ class Said:
         hybrid = self._recommender.hybrid
         if hybrid.ready[row] > 0 and hybrid.known[row] < NEARLY_NEW:
             return "Coupons on goods like these are used often."
-        return "Popular with all customers."
+        if self._taken(row):
+            return "Popular with all customers."
+        return (
+            "Offers like this are taken often."
+            if self._alike(row)
+            else "New offers are taken often."
+        )
+
+    def _taken(self, row: int) -> bool:
+        """Tell whether anybody had taken an offer; of others their relatives tell."""
+        return bool(self._recommender.hybrid.known[row] > 0)
+
+    def _alike(self, row: int) -> bool:
+        """Tell whether it is known what an offer is like, or what it is for."""
+        content = self._recommender.content
+        return any(
+            table.indptr[row] < table.indptr[row + 1]
+            for table in (content.attributes, content.keys.offer_keys)
+        )
+
+    def _popular_with(self, row: int, whom: str, what: str) -> str:
+        """Say with whom an offer is popular, or offers like it; nothing where none is known."""
+        if self._taken(row):
+            return f"Popular with {whom} like you: {what}."
+        return f"Offers like this are popular with {whom} like you: {what}." * self._alike(row)
 
     @cached_property
     def _times(self) -> dict[int, float]:
@@ -118,18 +144,17 @@ class Said:
         told = content.columns.told(int(own[lift.argmax()]))
         return f"You take such offers more often than others do: {told}."
 
-    @cached_property
-    def _segment(self) -> str:
+    def _segment(self, row: int) -> str:
         segments = self._recommender.encoders.segments
         inside = entries(self._people.query.segment, self._person)[0]
         if segments is None or not len(inside):
             return ""
         name = segments.names[int(inside[0])]
-        return f"Popular with customers like you: {name[:1].lower()}{name[1:]}."
+        return self._popular_with(row, "customers", name[:1].lower() + name[1:])
 
     @cached_property
     def _demographic(self) -> list[str]:
-        """Which attribute speaks most for each offer, in words."""
+        """Which attribute speaks most for each offer: ``city turin``."""
         demographics = self._recommender.encoders.demographics
         columns, values = entries(self._people.query.demographic, self._person)
         told = dict(zip(columns.tolist(), values.tolist(), strict=True))
@@ -149,7 +174,7 @@ class Said:
             value = demographics.value(column)
             if not np.isnan(centre := demographics.centre[column]):
                 value = around(centre)
-            words.append(f"Popular with people like you: {attribute.replace('_', ' ')} {value}.")
+            words.append(f"{attribute.replace('_', ' ')} {value}")
         return [
             words[best] if more[place] and adds[best, place] > 0 else ""
             for place, best in enumerate(adds.argmax(axis=0).tolist())
@@ -164,10 +189,23 @@ class Said:
         last = slice(-len(survey.questions), None)
         share = self._people.by_answers[self._person][last, None] * self._cross()[last]
         given = set(entries(self._people.query.answers, self._person)[0].tolist())
+        # Who says no to something is listed it for other reasons, if at all.
+        refused = [column // 2 for column in given if column % 2]
+        if refused:
+            share[refused] = np.where(self._asks_about(refused), -np.inf, share[refused])
         return [
             self._because(best, given) if share[best, place] > 0 else ""
             for place, best in enumerate(share.argmax(axis=0).tolist())
         ]
+
+    def _asks_about(self, questions: list[int]) -> np.ndarray:
+        """Tell which questions ask about a listed offer, or its category: shape (questions, k)."""
+        encoders = self._recommender.encoders
+        names = np.array([encoders.survey.questions[one] for one in questions], dtype=object)
+        about = [encoders.survey.offer_of(one, encoders.offer_rows) for one in questions]
+        own = np.array([-1 if row is None else row for row in about], dtype=np.int64)
+        category = ABOUT_CATEGORY + self._ground.categories[self._rows]
+        return np.asarray((own[:, None] == self._rows) | (names[:, None] == category))
 
     def _because(self, question: int, given: set[int]) -> str:
         encoders = self._recommender.encoders

@@ -94,3 +94,18 @@ def test_nothing_is_said_of_columns_that_are_read_or_tell_of_nobody_asked_about(
     people.write_text(f"customer_id,age,gender,salary,note\n{row}\n")
     say_left_aside(small_bundle, tables(people, None, None, None, 0.01))
     assert not capsys.readouterr().err
+
+
+def test_questions_that_the_model_does_not_ask_are_named(
+    small_bundle: Bundle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert small_bundle.recommender is not None
+    asked = small_bundle.recommender.encoders.survey.questions[0]
+    rows = [("new", asked, "no"), ("new", "offer:gone", "no"), ("somebody else", "plan", "gold")]
+    answers = pd.DataFrame(rows, columns=["customer_id", "question", "answer"])
+    people = pd.DataFrame({"customer_id": ["new"]})
+    say_left_aside(small_bundle, Dataset.of({"customers": people, "survey_answers": answers}))
+    note, *others = capsys.readouterr().err.strip().splitlines()
+    assert "does not ask, whose answers tell nothing: offer:gone." in note
+    assert "plan" not in note
+    assert [one[:25] for one in others] == ["Note: rows of survey_answ"]

@@ -128,4 +128,4 @@ def test_it_adds_up_and_is_said_in_words(bundle: Bundle) -> None:
         )
     )
     assert told[rows["on eager"]] == ["Coupons on goods like these are used often."]
-    assert told[rows["on lazy"]] == ["Popular with all customers."]
+    assert told[rows["on lazy"]] == ["Offers like this are taken often."]

@@ -1,0 +1,53 @@
+"""What is said of offers that nobody took, and of answers that speak against an offer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from data.schema import ABOUT_CATEGORY, ABOUT_OFFER, NO
+from recommender.base import Source
+from recommender.bundle import Bundle
+from recommender.facts import Facts
+from recommender.service import Service
+from recommender.serving.lists import Listed
+
+
+@pytest.fixture(scope="module")
+def service(small_bundle: Bundle) -> Service:
+    return Service(small_bundle)
+
+
+def reasons(service: Service, facts: Facts, rows: list[int], source: Source) -> list[str]:
+    """Say of each offer what a source says, as if it alone spoke for it."""
+    query = service.query("somebody new", facts, service.bundle.moment)
+    listed = [Listed(row, 0.1, source, {source: 1.0}) for row in rows]
+    return [one[0] for one in service.explainer.reasons(query, listed)]
+
+
+def test_what_nobody_took_is_called_popular_nowhere(service: Service) -> None:
+    taken = service.recommender.hybrid.known > 0
+    assert taken.any()
+    assert not taken.all()
+    facts = Facts(profile={"age": 30, "annual_income": 80.0, "spending_score": 70})
+    for source in (Source.POPULARITY, Source.SEGMENT, Source.DEMOGRAPHIC):
+        said = reasons(service, facts, list(range(len(taken))), source)
+        for was, words in zip(taken.tolist(), said, strict=True):
+            assert not words.startswith("Popular") or was
+            assert not words.startswith("Offers like this") or not was
+
+
+def test_nobody_is_listed_an_offer_because_they_said_no_to_it(service: Service) -> None:
+    encoders = service.recommender.encoders
+    categories = service.bundle.offers["category"]
+    answers = dict.fromkeys(encoders.survey.questions, NO)
+    rows = list(range(len(categories)))
+    said = reasons(service, Facts(answers=answers), rows, Source.SURVEY)
+    assert any(words.startswith("Because you said no") for words in said)
+    for category in np.unique(categories):
+        assert f"{ABOUT_CATEGORY}{category}" in answers
+        own = [words for words, of in zip(said, categories, strict=True) if of == category]
+        assert not any(words.endswith(f" {category}.") for words in own)
+    for question in (one for one in answers if one.startswith(ABOUT_OFFER)):
+        row = encoders.offer_rows[question.removeprefix(ABOUT_OFFER)]
+        assert service.bundle.offers["title"].iloc[row] not in said[row]
