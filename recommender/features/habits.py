@@ -12,6 +12,7 @@ from collections.abc import Sequence, Set
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from scipy.special import logit
 
 from data.dataset import Dataset
 from data.idmap import IdMap
@@ -20,6 +21,7 @@ from data.schema import CLICK, CUSTOMER_ID, EVENT_TYPE, IMPRESSION, REDEMPTION
 EVENTS = (IMPRESSION, CLICK, REDEMPTION)  # the columns of what is counted of each customer
 ANSWERS = EVENTS[1:]
 STRENGTH = 1.0  # answers that the usual rate counts for
+SELDOM = 1e-6  # per impression; also how seldom somebody may let one pass
 
 
 def responses_of(dataset: Dataset, customers: IdMap) -> sp.csr_matrix:
@@ -66,3 +68,22 @@ def log_habits(responses: sp.csr_matrix, usual: np.ndarray) -> np.ndarray:
     counts = responses.toarray()
     expected = counts[:, :1] * usual
     return np.asarray(np.log((counts[:, 1:] + STRENGTH) / (expected + STRENGTH)))
+
+
+def odds_of_habits(responses: sp.csr_matrix, usual: np.ndarray) -> np.ndarray:
+    """Return the same in log-odds: where most people answer often, rates cannot rise by much.
+
+    Parameters
+    ----------
+    responses : csr_matrix, shape (n, events)
+    usual : ndarray of float, shape (answers,)
+
+    Returns
+    -------
+    ndarray of float, shape (n, answers)
+    """
+    shown, answered = np.split(responses.toarray(), [1], axis=1)
+    usual = np.clip(usual, SELDOM, 1.0 - SELDOM)  # who was shown little may have answered it all
+    trials = shown + STRENGTH / usual  # at the usual rate, as many as `STRENGTH` answers take
+    rate = np.minimum((answered + STRENGTH) / trials, 1.0 - SELDOM)
+    return np.asarray(logit(rate) - logit(usual))

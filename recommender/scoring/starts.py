@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from recommender.base import Query
 from recommender.features.corners import CORNERS, corner_shares, stranger_of
-from recommender.features.habits import ANSWERS, log_habits, usual_rates
+from recommender.features.habits import ANSWERS, odds_of_habits, usual_rates
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Start:
     corner : ndarray of float, shape (4,)
         What is added at the corners of what may be known.
     habit : ndarray of float, shape (answers,)
-        What it counts how much more often than usual somebody gave each answer, as a logarithm.
+        What it counts how much more often than usual somebody gave each answer, in log-odds.
     profile : ndarray of float, shape (columns,)
         What each column of the profile adds (see `recommender.features.demographics`).
     stranger : float
@@ -73,4 +73,4 @@ class Start:
 
     def _known(self, query: Query) -> np.ndarray:
         """Return how much is known of each, and their habits: shape (n, 4 + answers)."""
-        return np.column_stack([corner_shares(query), log_habits(query.responses, self.usual)])
+        return np.column_stack([corner_shares(query), odds_of_habits(query.responses, self.usual)])

@@ -18,6 +18,7 @@ from recommender.features.habits import (
     EVENTS,
     STRENGTH,
     log_habits,
+    odds_of_habits,
     responses_of,
     responses_of_one,
     usual_rates,
@@ -78,6 +79,21 @@ def test_a_habit_is_held_to_the_usual_as_far_as_little_was_shown() -> None:
     assert (habit[:, 1] == 0).all()  # of what nobody ever does nothing is expected
     few = log_habits(sp.csr_matrix([[10, 2, 0]]), np.array([0.1, 0.0]))
     assert 0 < few[0, 0] < habit[3, 0]
+
+
+def test_a_habit_in_log_odds_is_that_of_a_rate() -> None:
+    counts = sp.csr_matrix([[0, 0, 0], [10, 5, 0], [1000, 900, 0], [4, 9, 0]])
+    habit = odds_of_habits(counts, np.array([0.5, 0.0]))
+    assert habit[:2, 0] == pytest.approx(0)
+    assert habit[2, 0] == pytest.approx(logit(901 / 1002))
+    assert habit[3, 0] > 0  # clicks that nobody logged a showing of
+    assert np.isfinite(habit).all()
+    assert habit[:, 1] == pytest.approx(0, abs=0.01)
+    seldom = sp.csr_matrix([[1000, 3, 0]])
+    rare = np.array([0.001, 0.0])
+    np.testing.assert_allclose(
+        odds_of_habits(seldom, rare), log_habits(seldom, rare), rtol=2e-3, atol=2e-3
+    )
 
 
 def test_without_impressions_nothing_is_usual() -> None:
