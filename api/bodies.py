@@ -15,7 +15,7 @@ from pydantic import (
     StringConstraints,
 )
 
-from data.schema import ABOUT_CATEGORY, ABOUT_OFFER, NO, YES
+from data.schema import ABOUT_CATEGORY, ABOUT_OFFER, NO, YES, yes_or_no
 
 MOST_ROWS, MOST_LISTS = 1000, 256
 EARLIEST, LATEST = 1900, 2200
@@ -61,12 +61,15 @@ Answered = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,200}$")]
 
 def as_answered(answers: dict[str, str]) -> dict[str, str]:
     """Let whatever is asked about an offer or a category name it and be answered by yes or no."""
+    said = {}
     for question, answer in answers.items():
         if question in (ABOUT_CATEGORY, ABOUT_OFFER):
             raise ValueError(f"{question!r} names none")
-        if question.startswith((ABOUT_CATEGORY, ABOUT_OFFER)) and answer not in (YES, NO):
+        about = question.startswith((ABOUT_CATEGORY, ABOUT_OFFER))
+        said[question] = yes_or_no(answer) if about else answer
+        if about and said[question] not in (YES, NO):
             raise ValueError(f"the answer to {question!r} has to be {YES} or {NO}")
-    return answers
+    return said
 
 
 Answers = Annotated[

@@ -34,6 +34,7 @@ DTYPES = {
     Kind.TIME: "datetime64[us, UTC]",
     Kind.FLAG: "boolean",
 }
+FARTHEST = pd.Timestamp("2260-01-01", tz="UTC")
 
 
 def complete(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
@@ -150,7 +151,7 @@ class Dataset:
         if pd.isna(last):
             # Tables without any time: nothing can depend on the moment, so any fixed one will do.
             return pd.Timestamp("2000-01-01", tz="UTC")
-        return pd.Timestamp(last) + pd.Timedelta(microseconds=1)
+        return just_after(pd.Timestamp(last))
 
     def events(self, event_type: str) -> pd.DataFrame:
         """Return the interactions of one type."""
@@ -199,6 +200,11 @@ def positive_among(interactions: pd.DataFrame) -> str | None:
 def _different(ids: pd.Series[str]) -> np.ndarray:
     """Return different ids as plain objects: to go through those of a series takes far longer."""
     return np.asarray(pd.Series(ids.unique()).to_numpy(dtype=object))
+
+
+def just_after(last: pd.Timestamp) -> pd.Timestamp:
+    """Return the moment after the last row, but none that nanoseconds since 1970 cannot tell."""
+    return min(last, FARTHEST) + pd.Timedelta(microseconds=1)
 
 
 def transaction_numbers(transactions: pd.DataFrame) -> np.ndarray:

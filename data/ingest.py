@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import shutil
 import sys
 import tempfile
@@ -103,7 +104,7 @@ def read_folder(
             f"Put files such as customers.csv there; known tables: {', '.join(TABLES)}.",
         )
     checked = {name: read_table(path, TABLES[name]) for name, path in paths.items()}
-    check_together(checked)
+    check_together(checked, pd.Timestamp.now(datetime.UTC))
     intake = Intake.of(checked)
     where = ""
     if write_quarantine:

@@ -16,6 +16,7 @@ import pandas as pd
 from sqlalchemy.exc import SQLAlchemyError
 
 from data.checks import check_rows
+from data.dataset import just_after
 from data.errors import DataError
 from data.ingest import MAX_BAD, Intake
 from data.schema import INTERACTIONS, OCCURRED_AT, TABLES, TRANSACTIONS
@@ -24,7 +25,6 @@ from data.stored import RECORDED_AT
 from data.together import check_together
 
 DATED = (TRANSACTIONS.name, INTERACTIONS.name)
-MICROSECOND = pd.Timedelta(microseconds=1)
 # A row is on record once its transaction has ended, which a lock can hold up for ten seconds: one
 # that another process is just writing must not fall between a model and what came after it.
 SETTLED = pd.Timedelta(seconds=30)
@@ -109,7 +109,7 @@ def check_recorded(
     at, max_bad
         As in `read_database`.
     now : Timestamp
-        From which it is told what has settled.
+        From which it is told what has settled, and what lies in the future.
 
     Returns
     -------
@@ -129,7 +129,7 @@ def check_recorded(
             frame = _dated(frame[kept])
         if len(frame):
             checked[name] = check_rows(frame, table, name)
-    check_together(checked)
+    check_together(checked, now)
     intake = Intake.of(checked)
     for name, one in checked.items():
         one.refuse_too_bad(name, max_bad)
@@ -145,7 +145,7 @@ def _settled(tables: Mapping[str, pd.DataFrame], now: pd.Timestamp) -> pd.Timest
     settled = every[(every <= now - SETTLED) | (every > now)]
     if settled.empty:
         return pd.Timestamp(every.min())
-    return pd.Timestamp(settled.max()) + MICROSECOND
+    return just_after(pd.Timestamp(settled.max()))
 
 
 def _when(frame: pd.DataFrame) -> pd.Series[pd.Timestamp]:

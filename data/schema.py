@@ -177,3 +177,9 @@ MALL_COLUMNS = {
     "Spending Score (1-100)": SPENDING_SCORE,
 }
 MALL_FILE = "Mall_Customers.csv"
+
+
+def yes_or_no(answer: str) -> str:
+    """Read an answer to a yes-no question; any other stays as it is."""
+    plain = answer.strip().lower()
+    return plain if plain in (YES, NO) else answer

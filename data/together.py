@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from data.checks import Checked
 from data.schema import (
     ABOUT_CATEGORY,
@@ -13,24 +15,30 @@ from data.schema import (
     INTERACTIONS,
     MAX_REDEMPTIONS,
     NO,
+    OCCURRED_AT,
     OFFER_ID,
     OFFERS,
     SURVEY_ANSWERS,
     TRANSACTIONS,
     YES,
+    yes_or_no,
 )
+from data.words import counted, form
 
 STRANGERS, LOOKED_AT = 0.9, 10_000  # share of so many rows whose customers are not known
 REPEATED = 0.2  # share of impressions that are there already
+AHEAD = pd.Timedelta(days=1)  # a clock or a zone that is wrong is no mistyped year
 
 
-def check_together(checked: dict[str, Checked]) -> None:
+def check_together(checked: dict[str, Checked], now: pd.Timestamp) -> None:
     """Check what no table can tell alone: ids that are referred to, answers given twice."""
     _check_references(checked)
     check_answers(checked)
     _note_strangers(checked)
     _note_repetition(checked)
     _note_limits(checked)
+    _note_never_valid(checked)
+    _note_future(checked, now)
 
 
 def _check_references(checked: dict[str, Checked]) -> None:
@@ -51,13 +59,17 @@ def _check_references(checked: dict[str, Checked]) -> None:
 def check_answers(checked: dict[str, Checked]) -> None:
     """Reject answers to yes-no questions that are neither, and all but the last to a question.
 
-    Whoever answers again has changed their mind, as over HTTP.
+    Yes and no may be written in any case. Whoever answers again has changed their mind, as over
+    HTTP.
     """
     if SURVEY_ANSWERS.name not in checked:
         return
     table = checked[SURVEY_ANSWERS.name]
     asked = table.frame["question"].str.startswith((ABOUT_CATEGORY, ABOUT_OFFER))
     odd = asked & ~table.frame["answer"].isin((YES, NO))
+    if odd.any():
+        table.frame.loc[odd, "answer"] = table.frame.loc[odd, "answer"].map(yes_or_no)
+        odd = asked & ~table.frame["answer"].isin((YES, NO))
     table.reject_also(odd.to_numpy(dtype=bool), "answer", "is neither yes nor no")
     again = table.frame.duplicated([CUSTOMER_ID, "question"], keep="last")
     table.reject_also(again.to_numpy(), "question", "is answered again in a later row")
@@ -109,4 +121,40 @@ def _note_limits(checked: dict[str, Checked]) -> None:
         table.notes.append(
             f"{OFFERS.name}: the column {MAX_REDEMPTIONS!r} is kept; lists do not count the "
             "redemptions of all customers against it."
+        )
+
+
+def _note_never_valid(checked: dict[str, Checked]) -> None:
+    """Remark on offers that end before they begin: no list ever holds one."""
+    if OFFERS.name not in checked:
+        return
+    table = checked[OFFERS.name]
+    never = table.frame[(table.frame["valid_until"] <= table.frame["valid_from"]).to_numpy()]
+    if len(never):
+        are = form(len(never), "is", "are")
+        table.notes.append(
+            f"{OFFERS.name}: {counted(len(never), 'offer')} ({never[OFFER_ID].iloc[0]!r}) {are} "
+            "never valid and never listed: valid_until has to lie after valid_from."
+        )
+
+
+def _note_future(checked: dict[str, Checked], now: pd.Timestamp) -> None:
+    """Remark on what happened after the present: with one mistyped year all offers are over.
+
+    Data that were made may well lie there.
+    """
+    for name in (TRANSACTIONS.name, INTERACTIONS.name):
+        if name not in checked:
+            continue
+        table = checked[name]
+        when = table.frame[OCCURRED_AT]
+        late = int((when > now + AHEAD).sum())
+        if not late:
+            continue
+        place = int(when.argmax())
+        table.notes.append(
+            f"{name}: {counted(late, 'row')} {form(late, 'lies', 'lie')} after the present, the "
+            f"latest (row {table.numbers[place]}) at {when.iloc[place].isoformat()}. Was a year "
+            "mistyped? Correct it, or train with --at: without, models and lists are of the moment "
+            "after the last row."
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from data.dataset import Dataset
-from data.errors import BundleError
+from data.errors import BundleError, SettingsError
 from data.idmap import IdMap
 from data.schema import CUSTOMER_ID, OFFER_ID, SPENDING_SCORE
 from recommender.base import Query, stack
@@ -102,19 +104,32 @@ def write_batch(parts: Iterable[pa.RecordBatch], path: Path) -> int:
     -------
     int
         How many customers have a list.
+
+    Raises
+    ------
+    SettingsError
+        The file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise SettingsError(f"{path} is a folder.", "Name a file that can be written.")
     beside = path.with_name(f".{path.name}.part")
     make = pq.ParquetWriter if path.suffix == ".parquet" else pa_csv.CSVWriter
     customers = 0
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with make(beside, SCHEMA) as writer:
             for part in parts:
                 writer.write_batch(part)
                 customers += int(pc.sum(pc.equal(part["rank"], 1)).as_py() or 0)
         beside.replace(path)
+    except OSError as error:  # Arrow's name no file, and others the one beside
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise SettingsError(
+            f"{path} cannot be written: {why}.", "Check the path, its permissions and the disk."
+        ) from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
     return customers
 
 

@@ -72,12 +72,17 @@ def train(
     DataError
         There is nobody to learn from.
     """
+    if at is None and not len(dataset.customer_ids):
+        raise DataError(
+            "There is no customer, transaction or interaction at all.",
+            "Add a table of customers, transactions or interactions, with rows.",
+        )
     at = dataset.moment_after() if at is None else at
     dataset = with_bought(_read(dataset.before(at)))
     if not len(dataset.customer_ids):
         raise DataError(
             f"No customer is known before {at.isoformat()}.",
-            "Bring a customers or transactions table, or choose a later --at.",
+            "Bring a table of customers, transactions or interactions, or choose a later --at.",
         )
     on_step("features and anomalies")
     features = customer_features(dataset, at)
@@ -155,7 +160,7 @@ def _read(dataset: Dataset) -> Dataset:
 
 def _cannot_recommend(dataset: Dataset) -> str:
     if dataset.offers.empty:
-        return "Offers are missing: this model has segments but recommends nothing."
+        return "Offers are missing: this model recommends nothing."
     if dataset.interactions.empty and dataset.transactions.empty:
         return "No interaction or transaction is known by then: this model recommends nothing."
     return ""

@@ -45,6 +45,8 @@ def explain(
 
     Example: `python -m recommender explain c0000042 --model out/model`
     """
+    if not customer.strip():
+        raise UsageError("The id of the customer is empty.", "Name one, known or not.")
     settings = read_settings()
     bundle = load(model or settings.model_folder)
     service = Service(bundle, rules_of(withhold, settings))

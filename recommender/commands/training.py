@@ -159,5 +159,5 @@ def _refuse_too_early(dataset: Dataset, moment: pd.Timestamp | None) -> None:
         raise DataError(
             f"No interaction or transaction is known before {moment.isoformat()}: the model would "
             "recommend nothing.",
-            "Choose a later --at.",
+            "Choose a later --at, or add interactions or transactions.",
         )

@@ -157,8 +157,9 @@ class Demographics:
         Beyond the last centre a number is as near as that itself: it is not unknown.
         """
         centre = self.centre[block]
-        gap = (np.clip(value, centre[0], centre[-1])[:, None] - centre) / self.width[block]
-        near = np.exp(-0.5 * gap**2)
+        with np.errstate(over="ignore"):  # too far to be told is far
+            gap = (np.clip(value, centre[0], centre[-1])[:, None] - centre) / self.width[block]
+            near = np.exp(-0.5 * gap**2)
         return np.where(near < FAR, 0.0, near)
 
     def _with_tenure(self, profile: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 CODE = r"\s*0\d"
 WHOLE = re.compile(r"^(-?\d+)\.0+$")
+LARGEST = 1e100  # of what is read: a larger one is as this, as sums and squares have an end
 MOSTLY = 0.9  # share of what is stated that has to be numbers for a column of numbers
 
 
@@ -31,7 +32,7 @@ def numbers_of(values: pd.Series[Any]) -> np.ndarray:
     """Read a column as numbers, NaN where it states none."""
     stated = pd.to_numeric(values, errors="coerce")
     found = stated.to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.where(np.isfinite(found), found, np.nan)
+    return np.where(np.isfinite(found), np.clip(found, -LARGEST, LARGEST), np.nan)
 
 
 def number_of(value: Any) -> float:
@@ -40,7 +41,7 @@ def number_of(value: Any) -> float:
         number = float(value)
     except (TypeError, ValueError):
         return np.nan
-    return number if np.isfinite(number) else np.nan
+    return max(-LARGEST, min(number, LARGEST)) if np.isfinite(number) else np.nan
 
 
 def plain(value: Any) -> str:
@@ -51,8 +52,9 @@ def plain(value: Any) -> str:
 
 
 def around(number: float) -> str:
-    """Write a number as people would who do not mean it exactly: 0.025, 42.4, 1994, 1,234,568."""
-    near = float(f"{number:.3g}") if abs(number) < 1000 else float(round(number))
+    """Write a number as people would who do not mean it exactly: 0.63, 42.4, 1994, 1,234,568."""
+    digits = 2 if abs(number) < 10 else 3
+    near = float(f"{number:.{digits}g}") if abs(number) < 1000 else float(round(number))
     if abs(near) >= 10_000:
         return f"around {near:,.0f}"
     return f"around {np.format_float_positional(near + 0.0, trim='-')}"

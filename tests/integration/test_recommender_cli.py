@@ -169,7 +169,9 @@ def test_bad_input_ends_with_its_code_and_a_remedy(
     empty.mkdir()
     people = tmp_path / "people.csv"
     people.write_text("name\nAda\n")
-    out = tmp_path / "lists.csv"
+    out, folder = tmp_path / "lists.csv", tmp_path / "folder.csv"
+    folder.mkdir()
+    lists: list[object] = ["recommend", "--model", model, "--output"]
     cases: list[tuple[int, str, list[object]]] = [
         (4, "is not a folder", ["train", "--data", tmp_path / "nowhere", "--model", empty]),
         (4, "holds no table", ["train", "--data", empty, "--model", tmp_path / "m"]),
@@ -180,6 +182,9 @@ def test_bad_input_ends_with_its_code_and_a_remedy(
         (2, "2025-06-30T00:00Z", ["recommend", "--model", model, "--output", out, "--at", "now"]),
         (2, "lists.txt", ["recommend", "--model", model, "--output", tmp_path / "lists.txt"]),
         (4, "customer_id", ["recommend", "--model", model, "--output", out, "--customers", people]),
+        (3, "proc/x.csv cannot be written", [*lists, "/proc/x.csv", "--n", 1]),
+        (3, "folder.csv is a folder", [*lists, folder]),
+        (2, "customer is empty", ["explain", " ", "--model", model]),
         (2, "does not know the offer", ["explain", "nobody", "nothing", "--model", model]),
         (2, "policy", ["recommend", "--model", model, "--output", out, "--policy", "magic"]),
     ]

@@ -163,7 +163,10 @@ def test_a_column_whose_name_holds_the_separator_is_told_whole() -> None:
         (999.6, "1000"),
         (9999.7, "10,000"),
         (-0.0, "0"),
-        (0.00001234, "0.0000123"),
+        (0.00001234, "0.000012"),
+        (0.634, "0.63"),
+        (2.37, "2.4"),
+        (9.96, "10"),
     ],
 )
 def test_numbers_are_written_as_people_would(number: float, told: str) -> None:

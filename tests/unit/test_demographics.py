@@ -212,3 +212,17 @@ def test_a_column_whose_name_holds_the_separator_is_told_whole() -> None:
     nothing = sp.csr_matrix((30, len(told.names)))
     profiles = people.customers[["plan=2026", "debt=k"]].to_dict("records")
     np.testing.assert_allclose(told.updated(nothing, profiles).toarray(), table)
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_beyond_all_measure_are_far_and_no_warning() -> None:
+    values = [1e308, -1e308] * 50 + [0.5 * n for n in range(100)]
+    ids = [f"c{n:03}" for n in range(N)]
+    table = Dataset.of({"customers": pd.DataFrame({"customer_id": ids, "own": values})})
+    found = build_demographics(table.customers, 0)
+    member = found.membership(table.customers, table.customer_ids)
+    assert np.isfinite(found.centre).all()
+    assert member[0].toarray().argmax() == len(found.names) - 1
+    assert member[1].toarray().argmax() == 0
+    told = found.updated(sp.csr_matrix((1, len(found.names))), [{"own": "1e308"}])
+    assert (told != member[0]).nnz == 0

@@ -62,7 +62,7 @@ def test_answers_are_checked_as_those_of_a_dataset_are(
     told = tmp_path / "told.csv"
     told.write_text(
         "customer_id,question,answer\n"
-        "new,category:home,yes\nnew,category:home,no\nnew,category:fuel,Yes\n"
+        "new,category:home,yes\nnew,category:home,no\nnew,category:fuel,perhaps\n"
     )
     read = tables(None, None, None, told, 1.0).survey_answers
     assert read[["question", "answer"]].to_numpy().tolist() == [["category:home", "no"]]

@@ -250,3 +250,9 @@ def test_microseconds_lead_back_to_the_moment() -> None:
     whole = microseconds(times)
     assert whole.isna().tolist() == [False, True, False]
     assert pd.Timestamp(int(whole[2]), unit="us", tz="UTC") == NOON + TICK
+
+
+def test_the_moment_after_a_row_of_the_far_future_is_one_that_can_be_reckoned_with() -> None:
+    far = log(0).assign(occurred_at=pd.Series(["9999-01-01"], dtype="datetime64[us, UTC]"))
+    assert Dataset.of({"interactions": far}).moment_after().value > NOON.value
+    assert Dataset.of({"interactions": log(0, -5)}).moment_after() == NOON + TICK

@@ -139,6 +139,23 @@ def test_customers_only_give_segments(small_world: dict[str, pd.DataFrame]) -> N
     assert any("Offers are missing" in note for note in bundle.notes)
 
 
+def test_without_offers_and_segments_nothing_is_said_of_segments_there_are(
+    small_world: dict[str, pd.DataFrame],
+) -> None:
+    bundle = train(changed(small_world, only("interactions")))
+    assert bundle.segments is None
+    assert "Offers are missing: this model recommends nothing." in bundle.notes
+
+
+@pytest.mark.parametrize("names", [("offers",), ()])
+def test_where_nobody_is_known_no_moment_is_blamed(
+    small_world: dict[str, pd.DataFrame], names: tuple[str, ...]
+) -> None:
+    with pytest.raises(DataError, match="no customer, transaction or interaction at all") as caught:
+        train(changed(small_world, only(*names)))
+    assert "--at" not in caught.value.remedy
+
+
 def test_offers_without_anything_done_recommend_nothing(
     small_world: dict[str, pd.DataFrame],
 ) -> None:
