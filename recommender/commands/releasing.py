@@ -103,9 +103,10 @@ def publish(
 ) -> None:
     """Make a stored model the current one, unless the gate refuses it.
 
-    Refused is what ranks worse than the current model on what happened since, reads the future, or
-    comes out differently from the same data and seed. With --data this is measured now; without,
-    the verdict decides that `train` or `publish` stored, if it is against the current model.
+    Refused is what ranks worse than the current model on what happened since or is of an earlier
+    moment, reads the future, comes out differently from the same data and seed, or does not come
+    from the data given. With --data this is measured now; without, the verdict decides that `train`
+    or `publish` stored, if it is against the current model.
 
     Example: `python -m recommender publish --model out/model --data out/world`
     """
@@ -123,7 +124,8 @@ def publish(
     if data is not None:
         with steps(STEPS + 1) as step:
             step("reading")
-            dataset = read_source(data, settings, max_bad).intake.dataset
+            # Of a database what was on record when the model was trained.
+            dataset = read_source(data, settings, max_bad, bundle.moment).intake.dataset
             current = None if before == wanted else current_bundle(target)
             verdict = judge_release(dataset, bundle, current, on_step=step)
         write_verdict(verdict, target)

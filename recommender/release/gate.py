@@ -1,7 +1,8 @@
 """The gate before a release: no worse than before, blind to the future, the same every time.
 
 A model cannot be judged on what it was trained on. What is judged is its *shadow*: the same recipe
-at an earlier moment, on what happened afterwards, against the model that was current then.
+at an earlier moment, on what happened afterwards, against the model that was current then. That
+the model itself is what its recipe makes of the data is asked beside it.
 """
 
 from __future__ import annotations
@@ -24,23 +25,24 @@ from recommender.release.gate_checks import (
     WORSE,
     Trainer,
     check_order,
-    check_same,
     check_shuffled,
     check_worse,
     unasked,
 )
 from recommender.release.held_out import hold_out
+from recommender.release.origin import check_origin
 from recommender.release.verdict import Check, Verdict
 from recommender.training import train
+from segmentation.segments import SegmentModel
 
 STEPS = 4
 
 
-def trainer_of(bundle: Bundle) -> Trainer:
-    """Return what trains by the recipe of a bundle."""
+def trainer_of(bundle: Bundle, previous: SegmentModel | None = None) -> Trainer:
+    """Return what trains by the recipe of a bundle, which holds what tuning found as well."""
 
     def trained(dataset: Dataset, at: pd.Timestamp, seed: int) -> Bundle:
-        return train(dataset, at=at, seed=seed, recipe=bundle.recipe)
+        return train(dataset, at=at, seed=seed, previous=previous, recipe=bundle.recipe)
 
     return trained
 
@@ -65,51 +67,51 @@ def judge_release(
     current : Bundle, optional
         The one it would replace.
     thorough : bool
-        Ask also what needs two more trainings: determinism and shuffled labels.
+        Ask also what needs two more trainings: whether it is what its recipe makes of the dataset
+        (a third where another version comes out), and shuffled labels.
     trainer : callable, optional
-        Trains for an earlier moment; by the candidate's recipe if not given.
+        Trains for a moment; by the candidate's recipe if not given.
     on_step : callable
         Told the name of each of at most `STEPS` steps as it begins.
     """
     at, seed = candidate.moment, candidate.seed
+    # Segments that kept the names of former ones get them from the candidate's own.
+    again = trainer or trainer_of(candidate, candidate.segments)
     trainer = trainer or trainer_of(candidate)
-    dataset = with_bought(dataset.before(at))
     on_step("gate: the past")
+    given = dataset.before(at)
+    dataset = with_bought(given)
     fold, unlike = _comparable(dataset, at, candidate, current)
     earlier = fold or next(
         (one for one in make_folds(dataset, at, seed)[::-1] if one.at < at), None
     )
-    against = "" if current is None else current.version
-    if earlier is None:
-        why = "time gives no cut with enough redeemed or clicked after it"
-        silent = [Check(name, None, why, {}) for name in (ORDER, SAME, SHUFFLED)]
-        return Verdict(candidate.version, against, (unlike or unasked(WORSE, why), *silent))
-    found = {ORDER: check_order(dataset, earlier, at)}
-    if unlike is not None:
-        found[WORSE] = unlike
-    if not thorough:
-        later = "publish asks it with --data"
-        found |= {name: unasked(name, later) for name in (SAME, SHUFFLED)}
+    found = {} if unlike is None else {WORSE: unlike}
     why = ""
     try:
-        if thorough or unlike is None:
-            on_step("gate: the same at an earlier moment")
-            shadow = trainer(dataset, earlier.at, seed)
-        if unlike is None and by_purchases(shadow) != by_purchases(candidate):
-            found[WORSE] = unasked(
-                WORSE, "to buy counted as to take until then, and does no longer"
-            )
-        elif unlike is None:
-            found[WORSE] = check_worse(hold_out(earlier, seed), shadow, current, seed)
         if thorough:
             on_step("gate: the same again")
-            found[SAME] = check_same(dataset, earlier.at, shadow, trainer, seed)
+            found[SAME] = check_origin(given, candidate, again)
+        else:
+            later = "publish asks it with --data"
+            found |= {name: unasked(name, later) for name in (SAME, SHUFFLED)}
+        if earlier is None:
+            raise DataError("time gives no cut with enough redeemed or clicked after it")
+        found[ORDER] = check_order(dataset, earlier, at)
+        if unlike is None:
+            on_step("gate: the same at an earlier moment")
+            shadow = trainer(dataset, earlier.at, seed)
+            found[WORSE] = (
+                check_worse(hold_out(earlier, seed), shadow, current, seed)
+                if by_purchases(shadow) == by_purchases(candidate)
+                else unasked(WORSE, "to buy counted as to take until then, and does no longer")
+            )
+        if thorough:
             on_step("gate: shuffled labels")
             found[SHUFFLED] = check_shuffled(dataset, earlier, trainer, seed)
     except DataError as error:
         why = error.problem  # what was answered before stands
     asked = tuple(found.get(name) or unasked(name, why) for name in (WORSE, ORDER, SAME, SHUFFLED))
-    return Verdict(candidate.version, against, asked)
+    return Verdict(candidate.version, "" if current is None else current.version, asked)
 
 
 def by_purchases(bundle: Bundle) -> bool:
@@ -128,7 +130,14 @@ def _comparable(
     if candidate.recommender is None:
         why = "it recommends nothing, and the current model does"
         return None, Check(WORSE, False, why, {})
-    if current.moment >= at:
+    if current.moment > at:
+        why = (
+            f"its moment {candidate.at} is before the current model's, {current.at}, and it would "
+            "serve without what happened since; train --no-gate, publish --force and rollback make "
+            "an earlier model current all the same"
+        )
+        return None, Check(WORSE, False, why, {"at": candidate.at, "current_at": current.at})
+    if current.moment == at:
         return None, unasked(WORSE, "no time has passed since the current model's moment")
     fold = fold_at(dataset, current.moment, at)
     if len(fold.taken) < FEWEST_EVENTS:

@@ -260,9 +260,9 @@ def test_without_any_history_segments_are_trained_and_a_warning_comes_last(
 @pytest.mark.slow
 def test_segments_keep_their_names_when_trained_again(small_folder: Path, tmp_path: Path) -> None:
     words = ("train", "--data", small_folder, "--model", tmp_path / "model")
-    assert command_outside(*words, "--seed", "1").returncode == 0
+    assert command_outside(*words, "--seed", "1", "--at", "2025-09-25").returncode == 0
     before = load(tmp_path / "model").segments
-    assert command_outside(*words, "--seed", "2", "--at", "2025-09-25").returncode == 0
+    assert command_outside(*words, "--seed", "2").returncode == 0
     after = load(tmp_path / "model").segments
     assert before is not None
     assert after is not None
@@ -401,10 +401,29 @@ def test_a_verdict_does_not_count_where_another_model_became_current_meanwhile(
     assert candidate_version(copy) not in ("", first, second, third)
 
 
+def test_a_model_of_an_earlier_moment_is_current_only_where_that_is_wished(
+    model: Path, small_folder: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "model"
+    first = save(load(model), copy).version
+    words = ("train", "--data", small_folder, "--model", copy, "--at", "2025-08-20")
+    done = command(*words)
+    assert done.returncode == 5
+    for word in ("2025-08-20T00:00:00+00:00", load(model).at, "--no-gate", "--force", "rollback"):
+        assert word in done.stderr
+    early = candidate_version(copy)
+    assert current_version(copy) == first
+    done = command("publish", early, "--model", copy)
+    assert (done.returncode, current_version(copy)) == (5, first)
+    assert command("publish", early, "--model", copy, "--force").returncode == 0
+    assert current_version(copy) == early
+    assert command("rollback", "--model", copy).returncode == 0
+    assert current_version(copy) == first
+
+
 @pytest.mark.slow
 def test_publishing_with_data_measures_everything(
-    small_folder: Path,
-    tmp_path: Path,
+    small_folder: Path, small_world: dict[str, pd.DataFrame], tmp_path: Path
 ) -> None:
     model = tmp_path / "model"
     for at in (("--at", "2025-08-20"), ()):
@@ -417,4 +436,17 @@ def test_publishing_with_data_measures_everything(
     told = json.loads(done.stdout)
     assert told["published"]
     assert [one["passed"] for one in told["verdict"]["checks"]] == [True] * 4
+    assert f"trained again: the same {newest}" in done.stdout
     assert load(model).version == newest
+    # A join gone wrong: what the recipe makes of the good data says nothing of this model.
+    log = small_world["interactions"].copy()
+    names = sorted(log["offer_id"].unique())
+    log["offer_id"] = log["offer_id"].map(dict(zip(names, names[::-1], strict=True)))
+    write_folder({**small_world, "interactions": log}, tmp_path / "bad")
+    words = ("train", "--data", tmp_path / "bad", "--model", model, "--no-gate")
+    assert command_outside(*words).returncode == 0
+    bad = load(model).version
+    assert command_outside("rollback", "--model", model).returncode == 0
+    done = command_outside("publish", bad, "--model", model, "--data", small_folder)
+    assert (done.returncode, load(model).version) == (5, newest)
+    assert "does not come from this data" in " ".join(done.stderr.split())

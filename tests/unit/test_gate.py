@@ -19,6 +19,7 @@ from recommender.past.validation import Fold, fold_at
 from recommender.release import gate
 from recommender.release.gate import judge_release
 from recommender.release.gate_checks import (
+    SAME,
     WORSE,
     check_order,
     check_same,
@@ -180,11 +181,22 @@ def test_what_cannot_be_measured_is_said_and_refuses_nothing(
     small_dataset: Dataset, small_bundle: Bundle
 ) -> None:
     few = replace(small_dataset, interactions=small_dataset.interactions.iloc[:0])
-    verdict = judge_release(few, small_bundle, small_bundle)
+    verdict = judge_release(few, small_bundle, small_bundle, thorough=False)
     assert {one.passed for one in verdict.checks} == {None}
     assert all(one.told for one in verdict.checks)
-    silent = judge_release(few, replace(small_bundle, recommender=None), small_bundle)
-    assert silent.checks[0].passed is False
+    silent = replace(small_bundle, recommender=None)
+    assert judge_release(few, silent, small_bundle, thorough=False).checks[0].passed is False
+
+
+def test_a_model_of_an_earlier_moment_is_refused(
+    small_dataset: Dataset, small_bundle: Bundle, earlier: Bundle
+) -> None:
+    worse = judge_release(small_dataset, earlier, small_bundle, thorough=False).checks[0]
+    assert worse.passed is False
+    for word in (earlier.at, small_bundle.at, "--no-gate", "--force", "rollback"):
+        assert word in worse.told
+    nothing = replace(small_bundle, recommender=None)
+    assert judge_release(small_dataset, earlier, nothing, thorough=False).checks[0].passed is None
 
 
 def test_an_answer_stands_where_a_later_check_cannot_be_asked(
@@ -194,10 +206,11 @@ def test_an_answer_stands_where_a_later_check_cannot_be_asked(
         raise DataError("nothing can be trained from this")
 
     monkeypatch.setattr(gate, "check_worse", lambda *_: Check(WORSE, False, "it is worse", {}))
-    monkeypatch.setattr(gate, "check_same", cannot)
+    monkeypatch.setattr(gate, "check_origin", lambda *_: Check(SAME, False, "it is another", {}))
+    monkeypatch.setattr(gate, "check_shuffled", cannot)
     verdict = judge_release(small_dataset, small_bundle, earlier, trainer=lambda *_: earlier)
-    assert [one.passed for one in verdict.checks] == [False, True, None, None]
-    assert verdict.checks[2].told == "nothing can be trained from this"
+    assert [one.passed for one in verdict.checks] == [False, True, False, None]
+    assert verdict.checks[3].told == "nothing can be trained from this"
 
 
 def test_dealing_out_moves_only_its_side_of_the_moment(small_dataset: Dataset) -> None:
