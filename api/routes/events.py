@@ -55,7 +55,11 @@ def add_events(home: HouseDependency, body: Events) -> Receipt:
 
 @router.post("/transactions", status_code=HTTPStatus.ACCEPTED)
 def add_transactions(home: HouseDependency, body: Transactions) -> Receipt:
-    """Record transaction lines; a transaction that is there already is replaced whole."""
+    """Record transaction lines; a transaction that is there already is replaced whole.
+
+    What replaces something is accepted; lines of a transaction that says what is on record of it
+    are duplicates.
+    """
     rejected: list[Rejected] = []
     lines = list(_parsed(TransactionLine, body.transactions, rejected))
     # A transaction is recorded whole or not at all: half of it would replace a good one.
