@@ -13,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    WithJsonSchema,
 )
 
 from data.schema import ABOUT_CATEGORY, ABOUT_OFFER, NO, YES
@@ -79,6 +80,10 @@ Answers = Annotated[
     ),
     AfterValidator(as_answered),
 ]
+
+
+# One of many that are judged each by itself: one that is no object keeps no other out.
+Judged = Annotated[Any, WithJsonSchema({"type": "object", "additionalProperties": True})]
 
 
 class Strict(BaseModel):
@@ -190,7 +195,7 @@ class Events(Strict):
         },
     )
 
-    events: list[dict[str, Any]] = Field(max_length=MOST_ROWS)
+    events: list[Judged] = Field(max_length=MOST_ROWS)
 
 
 class Transactions(Strict):
@@ -214,7 +219,7 @@ class Transactions(Strict):
         },
     )
 
-    transactions: list[dict[str, Any]] = Field(max_length=MOST_ROWS)
+    transactions: list[Judged] = Field(max_length=MOST_ROWS)
 
 
 class ListRequest(Strict):
@@ -222,7 +227,9 @@ class ListRequest(Strict):
 
     customer_id: CustomerId
     n: int = Field(default=10, ge=1, le=100)
-    category: Annotated[Text, StringConstraints(max_length=128)] | None = None
+    category: Annotated[Text, StringConstraints(max_length=128)] | None = Field(
+        default=None, description="Only this one; empty or null for any."
+    )
     exclude: list[ShortText] = Field(default_factory=list, max_length=200)
     explain: bool = True
     profile: Profile | None = None
@@ -246,4 +253,4 @@ class ListRequests(Strict):
         },
     )
 
-    requests: list[dict[str, Any]] = Field(max_length=MOST_LISTS)
+    requests: list[Judged] = Field(max_length=MOST_LISTS)

@@ -79,8 +79,10 @@ def add_transactions(home: HouseDependency, body: Transactions) -> Receipt:
     return _receipt(written.accepted, written.duplicates, rejected)
 
 
-def _name_of(raw: dict[str, Any]) -> tuple[str | None, str | None]:
+def _name_of(raw: Any) -> tuple[str | None, str | None]:
     """Name the transaction of a rejected line; without a customer where the line names none."""
+    if not isinstance(raw, dict):
+        return None, None
     return _id_of(raw.get("customer_id")), _id_of(raw.get("transaction_id"))
 
 
@@ -92,7 +94,7 @@ def _id_of(value: Any) -> str | None:
 
 
 def _parsed(
-    kind: type[Row], rows: list[dict[str, Any]], rejected: list[Rejected]
+    kind: type[Row], rows: list[Any], rejected: list[Rejected]
 ) -> Iterable[tuple[int, Row]]:
     """Judge rows one by one; what is wrong with one does not keep the others out."""
     for index, raw in enumerate(rows):

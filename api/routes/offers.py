@@ -21,12 +21,13 @@ from pydantic import (
 from api.bodies import ID_PATTERN, CustomerId, End, Moment, Number, Owned, ShortText, Text
 from api.dependencies import HouseDependency
 from api.errors import ApiError
+from api.exact import Exact
 from api.house import House
 from api.owned import EPOCH, check_offer, microseconds
 from data.rows import Row
 from data.schema import OFFER_ID, OFFERS
 
-router = APIRouter(tags=["offers"], prefix="/offers")
+router = APIRouter(tags=["offers"], prefix="/offers", route_class=Exact)
 
 MOST, MOST_ITEMS, MOST_TAGS = 200, 1000, 50
 ENDLESS = (math.inf, -math.inf)  # no JSON writes these
