@@ -11,7 +11,16 @@ from typing import Any, TypeVar
 from fastapi import APIRouter
 from pydantic import TypeAdapter, ValidationError
 
-from api.bodies import CustomerId, Event, Events, Strict, TransactionLine, Transactions
+from api.bodies import (
+    IN_THE_FUTURE,
+    CustomerId,
+    Event,
+    Events,
+    Strict,
+    TransactionLine,
+    Transactions,
+    is_ahead,
+)
 from api.dependencies import HouseDependency
 from api.errors import told_problem
 from api.replies import Receipt, Rejected
@@ -20,7 +29,6 @@ from data.schema import OFFER_ID
 
 router = APIRouter(tags=["facts"])
 
-AHEAD = timedelta(days=1)  # a clock may be off by some hours; further ahead is a mistake
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ID: TypeAdapter[str] = TypeAdapter(CustomerId)
 Row = TypeVar("Row", Event, TransactionLine)
@@ -104,8 +112,8 @@ def _parsed(
             detail = told_problem(error)
             rejected.append(Rejected(index=index, code="INVALID_ROW", detail=detail))
             continue
-        if row.occurred_at is not None and row.occurred_at > datetime.now(UTC) + AHEAD:
-            detail = "occurred_at: lies in the future"
+        if row.occurred_at is not None and is_ahead(row.occurred_at):
+            detail = f"occurred_at: {IN_THE_FUTURE}"
             rejected.append(Rejected(index=index, code="IN_THE_FUTURE", detail=detail))
             continue
         yield index, row

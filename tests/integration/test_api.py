@@ -375,6 +375,7 @@ def test_whoever_acted_before_is_no_new_customer(client: TestClient, bundle: Bun
     [
         {"profile": {"age": 500}},
         {"profile": {"agee": 5}},
+        {"profile": {"signup_at": "2199-01-01T00:00:00Z"}},
         {"profile": {"age": "NaN"}},
         {"answers": {"category:travel": "perhaps"}},
         {"answers": {"favourite colour": "yes"}},
