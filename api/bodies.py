@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -13,12 +13,15 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    WithJsonSchema,
 )
 
 from data.schema import ABOUT_CATEGORY, ABOUT_OFFER, NO, YES, yes_or_no
 
 MOST_ROWS, MOST_LISTS = 1000, 256
 EARLIEST, LATEST = 1900, 2200
+AHEAD = timedelta(days=1)  # a clock may be off by some hours; further ahead is a mistake
+IN_THE_FUTURE = "lies in the future"
 
 
 def as_written(value: Any) -> Any:
@@ -37,6 +40,18 @@ def as_utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+def as_past(moment: datetime) -> datetime:
+    """Refuse a moment that is yet to come."""
+    if is_ahead(moment):
+        raise ValueError(IN_THE_FUTURE)
+    return moment
+
+
+def is_ahead(moment: datetime) -> bool:
+    """Tell whether a moment lies so far in the future that it is a mistake."""
+    return moment > datetime.now(UTC) + AHEAD
+
+
 def as_end(moment: datetime) -> datetime:
     """Read a moment as UTC; one far away stands for no end, as the year 9999 often does."""
     # There a zone hardly matters, and may lead beyond the calendar.
@@ -44,6 +59,7 @@ def as_end(moment: datetime) -> datetime:
 
 
 Moment = Annotated[datetime, BeforeValidator(as_written), AfterValidator(as_utc)]
+Past = Annotated[Moment, AfterValidator(as_past)]
 End = Annotated[datetime, BeforeValidator(as_written), AfterValidator(as_end)]
 # Neither "3" nor true is a number.
 Number = Annotated[float, Field(ge=-1e12, le=1e12, allow_inf_nan=False, strict=True)]
@@ -78,10 +94,16 @@ Answers = Annotated[
         max_length=200,
         json_schema_extra={"additionalProperties": False},
         description="offer:<offer_id> and category:<name> are answered yes or no, a question of "
-        "your own by a name.",
+        "your own by a name. One about an offer or a category that the model does not ask about "
+        "is kept, and counts once a model asks: a training asks about the categories with the most "
+        "offers and the offers taken most.",
     ),
     AfterValidator(as_answered),
 ]
+
+
+# One of many that are judged each by itself: one that is no object keeps no other out.
+Judged = Annotated[Any, WithJsonSchema({"type": "object", "additionalProperties": True})]
 
 
 class Strict(BaseModel):
@@ -114,7 +136,7 @@ class Profile(Owned):
     )
     spending_score: float | None = Field(default=None, ge=1, le=100, strict=True)
     city: Annotated[Text, StringConstraints(max_length=128)] | None = None
-    signup_at: Moment | None = Field(
+    signup_at: Past | None = Field(
         default=None, description="Since when they are a customer; now for whoever is new here."
     )
 
@@ -193,7 +215,7 @@ class Events(Strict):
         },
     )
 
-    events: list[dict[str, Any]] = Field(max_length=MOST_ROWS)
+    events: list[Judged] = Field(max_length=MOST_ROWS)
 
 
 class Transactions(Strict):
@@ -217,7 +239,7 @@ class Transactions(Strict):
         },
     )
 
-    transactions: list[dict[str, Any]] = Field(max_length=MOST_ROWS)
+    transactions: list[Judged] = Field(max_length=MOST_ROWS)
 
 
 class ListRequest(Strict):
@@ -225,7 +247,9 @@ class ListRequest(Strict):
 
     customer_id: CustomerId
     n: int = Field(default=10, ge=1, le=100)
-    category: Annotated[Text, StringConstraints(max_length=128)] | None = None
+    category: Annotated[Text, StringConstraints(max_length=128)] | None = Field(
+        default=None, description="Only this one; empty or null for any."
+    )
     exclude: list[ShortText] = Field(default_factory=list, max_length=200)
     explain: bool = True
     profile: Profile | None = None
@@ -249,4 +273,4 @@ class ListRequests(Strict):
         },
     )
 
-    requests: list[dict[str, Any]] = Field(max_length=MOST_LISTS)
+    requests: list[Judged] = Field(max_length=MOST_LISTS)

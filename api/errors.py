@@ -21,6 +21,7 @@ log = logging.getLogger("api")
 
 RETRY_SECONDS = 5
 RETRY = {"Retry-After": str(RETRY_SECONDS)}
+NO_OBJECT = "has to be an object"
 METHODS = ("DELETE", "GET", "HEAD", "POST", "PUT")
 
 
@@ -115,8 +116,9 @@ def _methods(request: Request) -> list[str]:
 def told_problem(error: ValidationError | RequestValidationError) -> str:
     """Name the first thing that is wrong with a part of a body, and where."""
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or "body"
-    return f"{where}: {_in_words(first['msg'])}"
+    where = ".".join(str(part) for part in first["loc"])
+    problem = NO_OBJECT if first["type"] == "model_type" else _in_words(first["msg"])
+    return f"{where}: {problem}" if where else problem
 
 
 def _in_words(message: str) -> str:

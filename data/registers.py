@@ -20,35 +20,51 @@ class OfferRegister(Database):
     """The offers that there are, and what they are on."""
 
     def put_offer(
-        self, offer_id: str, attributes: Mapping[str, Any], items: Sequence[str], changed_at: int
+        self,
+        offer_id: str,
+        attributes: Mapping[str, Any],
+        items: Sequence[str] | None,
+        changed_at: int,
+        if_new: Mapping[str, Any] | None = None,
     ) -> bool:
-        """Add an offer or replace it whole, with the items that it is on.
+        """Add or update an offer and the items that it is on; only what is given changes.
 
         Parameters
         ----------
         attributes : mapping
-            Columns of the offers table; times in microseconds. What is absent is empty, except for
-            the owner's own columns: those stay as they are, and None empties one.
+            Columns of the offers table, the owner's own ones as well; times in microseconds. What
+            is absent stays as it is, and None empties it.
+        items : sequence of str, optional
+            All of them; None leaves them as they are.
         changed_at : int
             The moment, microseconds since 1970.
+        if_new : mapping, optional
+            What an offer that is new has where nothing else is given, ``items`` as well.
 
         Returns
         -------
         bool
             True if the offer is new.
         """
-        values = {name: attributes.get(name) for name in OFFERS.names} | {"changed_at": changed_at}
-        del values["offer_id"]
+        always = {"offer_id": offer_id, "changed_at": changed_at}
+        whole = {"items": (), **(if_new or {}), **attributes}
         with self._engine.begin() as connection:
-            new = self._add(connection, t.offers, {"offer_id": offer_id, **values})
+            new = self._add(
+                connection, t.offers, {name: whole.get(name) for name in OFFERS.names} | always
+            )
+            given = whole if new else attributes
             if not new:
+                stated = {name: given[name] for name in OFFERS.names if name in given}
                 mine = t.offers.c.offer_id == offer_id
-                connection.execute(sa.update(t.offers).where(mine).values(**values))
-            connection.execute(sa.delete(t.offer_items).where(t.offer_items.c.offer_id == offer_id))
-            rows = [{"offer_id": offer_id, "item_id": item} for item in dict.fromkeys(items)]
-            if rows:
-                connection.execute(sa.insert(t.offer_items), rows)
-            own = {name: attributes[name] for name in attributes if name not in OFFERS.names}
+                connection.execute(sa.update(t.offers).where(mine).values(**stated | always))
+            named = whole["items"] if new and items is None else items
+            if named is not None:
+                gone = t.offer_items.c.offer_id == offer_id
+                connection.execute(sa.delete(t.offer_items).where(gone))
+                rows = [{"offer_id": offer_id, "item_id": item} for item in dict.fromkeys(named)]
+                if rows:
+                    connection.execute(sa.insert(t.offer_items), rows)
+            own = {name: given[name] for name in given if name not in (*OFFERS.names, "items")}
             self._put_own(connection, OFFERS.name, offer_id, own)
             self._raise(connection, EVERYBODY)
         return new

@@ -205,9 +205,9 @@ class Store(OfferRegister, KeyRegister):
         Returns
         -------
         Written
-            In lines; `duplicates` are those of transactions that were there already.
+            In lines; `duplicates` are those of transactions that say what was there already.
         """
-        total = replaced = 0
+        accepted = duplicates = 0
         given = [lines for lines in transactions if lines]
         with self._engine.begin() as connection:
             self._raise_all(connection, (lines[0]["customer_id"] for lines in given))
@@ -217,16 +217,16 @@ class Store(OfferRegister, KeyRegister):
                 )
                 known = sa.select(t.transactions).where(mine).order_by(t.transactions.c.line)
                 there = [dict(row) for row in connection.execute(known).mappings()]
-                total += len(lines)
+                if there and _say_the_same(there, lines):
+                    duplicates += len(lines)
+                    continue
+                accepted += len(lines)
                 if there:
-                    replaced += len(lines)
-                    if _say_the_same(there, lines):
-                        continue
                     connection.execute(sa.delete(t.transactions).where(mine))
                     self._correct(connection, there, lines)
                 rows = [{**row, "line": line} for line, row in enumerate(lines)]
                 connection.execute(sa.insert(t.transactions), rows)
-        return Written(total - replaced, replaced)
+        return Written(accepted, duplicates)
 
     def erase_customer(self, customer_id: str) -> dict[str, int]:
         """Take every row of a customer out, for good.

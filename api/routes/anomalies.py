@@ -12,9 +12,10 @@ from pydantic import BaseModel
 
 from api.dependencies import HouseDependency
 from api.errors import ApiError
+from api.exact import Exact
 from data.schema import CUSTOMER_ID
 
-router = APIRouter(tags=["anomalies"])
+router = APIRouter(tags=["anomalies"], route_class=Exact)
 
 MOST = 200
 # Where a page ended, without saying at whom, so that it outlives an erasure and may stand in logs:

@@ -53,7 +53,7 @@ class Customer(BaseModel):
 
 
 class CustomerFacts(Strict):
-    """What a customer says of themselves; what is left out stays as it is."""
+    """What a customer says of themselves; what is left out, or null, stays as it is."""
 
     model_config = ConfigDict(
         extra="forbid",

@@ -11,7 +11,16 @@ from typing import Any, TypeVar
 from fastapi import APIRouter
 from pydantic import TypeAdapter, ValidationError
 
-from api.bodies import CustomerId, Event, Events, Strict, TransactionLine, Transactions
+from api.bodies import (
+    IN_THE_FUTURE,
+    CustomerId,
+    Event,
+    Events,
+    Strict,
+    TransactionLine,
+    Transactions,
+    is_ahead,
+)
 from api.dependencies import HouseDependency
 from api.errors import told_problem
 from api.replies import Receipt, Rejected
@@ -20,7 +29,6 @@ from data.schema import OFFER_ID
 
 router = APIRouter(tags=["facts"])
 
-AHEAD = timedelta(days=1)  # a clock may be off by some hours; further ahead is a mistake
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ID: TypeAdapter[str] = TypeAdapter(CustomerId)
 Row = TypeVar("Row", Event, TransactionLine)
@@ -55,7 +63,11 @@ def add_events(home: HouseDependency, body: Events) -> Receipt:
 
 @router.post("/transactions", status_code=HTTPStatus.ACCEPTED)
 def add_transactions(home: HouseDependency, body: Transactions) -> Receipt:
-    """Record transaction lines; a transaction that is there already is replaced whole."""
+    """Record transaction lines; a transaction that is there already is replaced whole.
+
+    What replaces something is accepted; lines of a transaction that says what is on record of it
+    are duplicates.
+    """
     rejected: list[Rejected] = []
     lines = list(_parsed(TransactionLine, body.transactions, rejected))
     # A transaction is recorded whole or not at all: half of it would replace a good one.
@@ -75,8 +87,10 @@ def add_transactions(home: HouseDependency, body: Transactions) -> Receipt:
     return _receipt(written.accepted, written.duplicates, rejected)
 
 
-def _name_of(raw: dict[str, Any]) -> tuple[str | None, str | None]:
+def _name_of(raw: Any) -> tuple[str | None, str | None]:
     """Name the transaction of a rejected line; without a customer where the line names none."""
+    if not isinstance(raw, dict):
+        return None, None
     return _id_of(raw.get("customer_id")), _id_of(raw.get("transaction_id"))
 
 
@@ -88,7 +102,7 @@ def _id_of(value: Any) -> str | None:
 
 
 def _parsed(
-    kind: type[Row], rows: list[dict[str, Any]], rejected: list[Rejected]
+    kind: type[Row], rows: list[Any], rejected: list[Rejected]
 ) -> Iterable[tuple[int, Row]]:
     """Judge rows one by one; what is wrong with one does not keep the others out."""
     for index, raw in enumerate(rows):
@@ -98,8 +112,8 @@ def _parsed(
             detail = told_problem(error)
             rejected.append(Rejected(index=index, code="INVALID_ROW", detail=detail))
             continue
-        if row.occurred_at is not None and row.occurred_at > datetime.now(UTC) + AHEAD:
-            detail = "occurred_at: lies in the future"
+        if row.occurred_at is not None and is_ahead(row.occurred_at):
+            detail = f"occurred_at: {IN_THE_FUTURE}"
             rejected.append(Rejected(index=index, code="IN_THE_FUTURE", detail=detail))
             continue
         yield index, row

@@ -19,14 +19,16 @@ from pydantic import (
 )
 
 from api.bodies import ID_PATTERN, CustomerId, End, Moment, Number, Owned, ShortText, Text
+from api.catalogue import of_model, to_be_kept
 from api.dependencies import HouseDependency
 from api.errors import ApiError
+from api.exact import Exact
 from api.house import House
 from api.owned import EPOCH, check_offer, microseconds
 from data.rows import Row
 from data.schema import OFFER_ID, OFFERS
 
-router = APIRouter(tags=["offers"], prefix="/offers")
+router = APIRouter(tags=["offers"], prefix="/offers", route_class=Exact)
 
 MOST, MOST_ITEMS, MOST_TAGS = 200, 1000, 50
 ENDLESS = (math.inf, -math.inf)  # no JSON writes these
@@ -35,10 +37,10 @@ Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[
 
 
 class OfferFacts(Owned):
-    """An offer as it is put: whole, so that what is left out is empty.
+    """What is put of an offer: what is left out stays as it is, and null empties it.
 
     Columns of the owner's that the model's offers have may be stated as well; another name is
-    refused, and one that is left out stays as it is.
+    refused.
     """
 
     model_config = ConfigDict(
@@ -144,14 +146,21 @@ def read(home: HouseDependency, offer_id: Named) -> Offer:
     "/{offer_id:path}", responses={201: {"model": Offer, "description": "The offer is new."}}
 )
 def put(home: HouseDependency, response: Response, offer_id: Named, body: OfferFacts) -> Offer:
-    """Add an offer or replace it whole; from the next request on it is listed where it suits."""
-    known = offer_id in home.offer_ids
-    check_offer(body, home.bundle, "body")
-    values = body.model_dump(exclude={"items", "tags"})
-    values["tags"] = "|".join(body.tags) or None
+    """Add an offer or update what is given; from the next request on it is listed where it suits.
+
+    `valid_until` alone, in the past, ends an offer.
+    """
+    known, bundle = offer_id in home.offer_ids, home.bundle
+    check_offer(body, bundle, "body")
+    values = body.model_dump(exclude_unset=True)
+    items = values.pop("items", None)
+    if "tags" in values:
+        values["tags"] = "|".join(values["tags"]) or None
     for name in ("valid_from", "valid_until"):
-        values[name] = None if values[name] is None else microseconds(values[name])
-    new = home.store.put_offer(offer_id, values, body.items, microseconds(datetime.now(UTC)))
+        if values.get(name) is not None:
+            values[name] = microseconds(values[name])
+    now = microseconds(datetime.now(UTC))
+    new = home.store.put_offer(offer_id, values, items, now, to_be_kept(bundle, offer_id))
     if new and not known:
         response.status_code = HTTPStatus.CREATED
     return _of_store(home.store.offer(offer_id) or {})
@@ -161,8 +170,8 @@ def _read(house: House, offer_id: str) -> Offer | None:
     stored = house.store.offer(offer_id)
     if stored is not None:
         return _of_store(stored)
-    own = house.bundle.offers[house.bundle.offers[OFFER_ID] == offer_id]
-    return None if own.empty else _of_model(own.to_dict("records")[0])
+    own = of_model(house.bundle, offer_id)
+    return None if own is None else _of_model(own)
 
 
 def _of_store(row: Row) -> Offer:

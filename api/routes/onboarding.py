@@ -12,6 +12,7 @@ from pydantic import StringConstraints
 
 from api.bodies import CustomerId, Onboarding
 from api.dependencies import HouseDependency
+from api.exact import Exact
 from api.listing import NOTHING_TOLD, serving
 from api.lists import make_lists
 from api.owned import answers_of, profile_columns, profile_of
@@ -19,7 +20,7 @@ from api.people import Asked, find_person, people_of
 from api.replies import NextQuestion, NextQuestions, OfferList, ProfileColumn, Welcome
 from recommender.features.demographics import SIGNUP
 
-router = APIRouter(tags=["onboarding"])
+router = APIRouter(tags=["onboarding"], route_class=Exact)
 
 MOST_QUESTIONS, MOST_SKIPPED = 20, 200
 Skipped = Annotated[str, StringConstraints(max_length=200)]

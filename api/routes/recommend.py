@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
-from pydantic import ValidationError
+from pydantic import StringConstraints, ValidationError
 
 from api.bodies import ID_PATTERN, ListRequest, ListRequests
 from api.dependencies import HouseDependency
 from api.errors import told_problem
+from api.exact import Exact
 from api.house import House
 from api.listing import answer, answers
 from api.owned import answers_of, profile_of
@@ -24,12 +24,13 @@ from api.telemetry import count_list
 from data.states import CustomerState
 from recommender.bundle import Bundle
 
-MOST_ID = 128
+MOST_ID, MOST_LEFT_OUT = 128, 200
 ID = re.compile(ID_PATTERN)
 USUAL = Asked()
+LeftOut = Annotated[str, StringConstraints(max_length=4000)]
 
 
-class Direct(APIRoute):
+class Direct(Exact):
     """Lets a request that wishes for nothing but somebody's list go straight to it.
 
     To find out that six parameters are absent takes longer than the answer from memory. Whatever
@@ -62,16 +63,35 @@ async def recommend(
     home: HouseDependency,
     customer_id: Annotated[str, Path(min_length=1, max_length=MOST_ID, pattern=ID_PATTERN)],
     n: Annotated[int, Query(ge=1, le=100, description="Length of the list.")] = 10,
-    category: Annotated[str | None, Query(max_length=128, description="Only this one.")] = None,
+    category: Annotated[
+        str | None, Query(max_length=128, description="Only this one; empty for any.")
+    ] = None,
     exclude: Annotated[
-        str | None, Query(max_length=4000, description="Offers to leave out, comma-separated.")
+        list[LeftOut] | None,
+        Query(
+            max_length=MOST_LEFT_OUT,
+            description="Offers to leave out: repeated, or separated by commas. An id that holds "
+            "a comma stands by itself.",
+        ),
     ] = None,
     explain: Annotated[bool, Query(description="With contributions and reasons.")] = True,
 ) -> Response:
-    """List the next best offers of a customer; an unknown one gets the fallback."""
-    left_out = tuple(name for part in (exclude or "").split(",") if (name := part.strip()))
-    wished = Wished(customer_id, Asked(n, category, left_out, explain))
+    """List the next best offers of a customer; an unknown one gets the fallback.
+
+    Another parameter is refused, with the names of these.
+    """
+    left_out = tuple(_left_out(exclude, home.offer_ids)) if exclude else ()
+    wished = Wished(customer_id, Asked(n, category or None, left_out, explain))
     return await _listed(home, wished, request.state.request_id)
+
+
+def _left_out(given: Iterable[str], offers: Collection[str]) -> Iterator[str]:
+    """Take commas as what stands between ids, but in the id of an offer."""
+    for part in given:
+        if part in offers:
+            yield part
+        else:
+            yield from (name for one in part.split(",") if (name := one.strip()))
 
 
 async def _listed(home: House, wished: Wished, request_id: str) -> Response:
@@ -109,5 +129,5 @@ def _wished(request: ListRequest, bundle: Bundle) -> Wished:
             profile=profile,
             answers=answers_of(request.answers, bundle, "answers"),
         )
-    asked = Asked(request.n, request.category, tuple(request.exclude), request.explain)
+    asked = Asked(request.n, request.category or None, tuple(request.exclude), request.explain)
     return Wished(request.customer_id, asked, told)

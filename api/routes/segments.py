@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Query
 
 from api.dependencies import HouseDependency
 from api.errors import ApiError
+from api.exact import Exact
 from api.replies import Compared, Problem, Segment, SegmentDetail
 from data.schema import ANNUAL_INCOME, SPENDING_SCORE
 from recommender.bundle import Bundle
@@ -17,7 +18,7 @@ from segmentation.features import FEATURES
 from segmentation.profiles import label_of
 from segmentation.segments import SegmentModel
 
-router = APIRouter(tags=["segments"])
+router = APIRouter(tags=["segments"], route_class=Exact)
 
 MOST_POINTS = 500
 DIGITS = 3  # of a point's values: enough to draw, less than what a row says of a person

@@ -242,13 +242,13 @@ def test_events_that_cannot_be_written_leave_none(store: Store) -> None:
 def test_a_transaction_is_replaced_whole(store: Store) -> None:
     lines = [line("t1", amount=1.0), line("t1", amount=2.0), line("t1", amount=3.0)]
     assert store.put_transactions([lines]) == Written(3, 0)
-    assert store.put_transactions([[line("t1", amount=9.0)]]) == Written(0, 1)
+    assert store.put_transactions([[line("t1", amount=9.0)]]) == Written(1, 0)
     assert [row["amount"] for row in store.customer_state("a").transactions] == [9.0]
 
 
 def test_a_transaction_is_named_by_customer_and_id(store: Store) -> None:
     store.put_transactions([[line("t1")], [line("t1", customer_id="b")], [line("t2")]])
-    assert store.put_transactions([[line("t1", amount=9.0)]]) == Written(0, 1)
+    assert store.put_transactions([[line("t1", amount=9.0)]]) == Written(1, 0)
     assert [row["amount"] for row in store.customer_state("b").transactions] == [1.0]
     assert sorted(row["amount"] for row in store.customer_state("a").transactions) == [1.0, 9.0]
 
@@ -291,6 +291,13 @@ def test_whatever_a_transaction_says_otherwise_is_a_correction(
     state = store.customer_state("a", since=LATE)
     assert len(state.transactions) == len(other)
     assert state.transactions[0]["occurred_at"] == other[0]["occurred_at"]
+
+
+def test_what_replaces_a_transaction_counts_beside_what_is_there_already(store: Store) -> None:
+    store.put_transactions([[line("t1")], [line("t2")] * 2])
+    sent = [[line("t1", amount=9.0)] * 3, [line("t2")] * 2, [line("t3")]]
+    assert store.put_transactions(sent) == Written(4, 2)
+    assert store.put_transactions(sent) == Written(0, 6)
 
 
 def test_transactions_that_cannot_be_written_change_nothing(store: Store) -> None:

@@ -109,13 +109,21 @@ def test_an_offer_is_read_as_it_was_put(store: Store) -> None:
     assert store.offer("o") is None
 
 
-def test_an_offer_that_is_put_again_is_replaced_whole(store: Store) -> None:
-    store.put_offer("o9", {"title": "Old", "category": "food"}, ["i1", "i2"], NOW)
-    assert not store.put_offer("o9", {"title": "New"}, ["i3"], NOW + 1)
-    found = store.offer("o9")
-    assert found is not None
-    assert (found["title"], found["category"], found["items"]) == ("New", None, ("i3",))
-    assert [row["offer_id"] for row in store.offers()] == ["o9"]
+def test_only_what_is_given_of_an_offer_changes(store: Store) -> None:
+    def told() -> tuple[Any, ...]:
+        (found,) = store.offers()
+        return tuple(found[name] for name in ("title", "category", "valid_until", "items"))
+
+    first = {"category": "food", "valid_until": NOW, "items": ("i1", "i2"), "title": "Never"}
+    assert store.put_offer("o9", {"title": "Old"}, None, NOW, first)
+    assert told() == ("Old", "food", NOW, ("i1", "i2"))
+    assert not store.put_offer("o9", {"title": "New"}, None, NOW + 1, first | {"category": "x"})
+    assert told() == ("New", "food", NOW, ("i1", "i2"))
+    assert not store.put_offer("o9", {"category": None}, ["i3"], NOW + 2)
+    assert told() == ("New", None, NOW, ("i3",))
+    assert not store.put_offer("o9", {}, [], NOW + 3)
+    assert told() == ("New", None, NOW, ())
+    assert [row["offer_id"] for row in store.offers(NOW + 3)] == ["o9"]
 
 
 def test_columns_of_the_owners_stay_until_they_are_emptied(store: Store) -> None:

@@ -79,15 +79,71 @@ def test_the_wishes_of_a_request(client: TestClient, known: str) -> None:
     whole = client.get(f"/recommend/{known}", params={"n": 5}).json()
     assert len(whole["offers"]) == 5
     first = offers_of(whole)[0]
-    for left_out in (f"{first},o9999", f"o9999, {first} , "):  # X
+    for left_out in (f"{first},o9999", f"o9999, {first} , ", [first, "o9999"]):
         rest = client.get(f"/recommend/{known}", params={"exclude": left_out}).json()
         assert first not in offers_of(rest)
     category = whole["offers"][0]["category"]
     inside = client.get(f"/recommend/{known}", params={"category": category}).json()
     assert {offer["category"] for offer in inside["offers"]} == {category}
+    for empty in (
+        client.get(f"/recommend/{known}", params={"n": 5, "category": ""}).json(),
+        send_one(client, {"customer_id": known, "n": 5, "category": ""})["list"],
+    ):
+        assert offers_of(empty) == offers_of(whole)
     short = client.get(f"/recommend/{known}", params={"explain": "false"}).json()
     assert short["offers"][0]["contributions"] == {}
     assert short["offers"][0]["reasons"] == []
+
+
+def test_an_offer_whose_id_holds_a_comma_is_left_out_by_itself(
+    client: TestClient, known: str
+) -> None:
+    shown = client.get(f"/recommend/{known}", params={"n": 1}).json()["offers"][0]
+    for name in ("com,ma", "com"):
+        client.put(f"/offers/{name}", json={"category": shown["category"]})
+    client.get(f"/recommend/{known}")
+    wish: dict[str, Any] = {"n": 100, "exclude": ["com,ma", shown["offer_id"]]}
+    listed = offers_of(client.get(f"/recommend/{known}", params=wish).json())
+    assert "com" in listed
+    assert not {"com,ma", shown["offer_id"]}.intersection(listed)
+
+
+@pytest.mark.parametrize(
+    ("path", "known_ones"),
+    [
+        ("/recommend/a", "n, category, exclude, explain"),
+        ("/onboarding/survey", "customer_id, skip, n"),
+        ("/offers", "limit, after"),
+        ("/anomalies", "kind, limit, after"),
+        ("/segments/0", "points"),
+    ],
+)
+def test_a_parameter_that_no_route_knows_is_named(
+    client: TestClient, path: str, known_ones: str
+) -> None:
+    answer = client.get(path, params={"at": "2025-01-01"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_FAILED")
+    problem = f"is no parameter of this route; those are {known_ones}"
+    assert answer.json()["errors"] == [{"at": "query.at", "problem": problem}]
+
+
+def send_one(client: TestClient, request: Any) -> Any:
+    (result,) = client.post("/recommend", json={"requests": [request]}).json()["results"]
+    return result
+
+
+def test_what_is_no_object_costs_its_own_place_and_no_other(client: TestClient) -> None:
+    odd: list[Any] = [5, None, [], "a", True, {}, {"customer_id": "a", "profile": 5}]
+    requests = [{"customer_id": "a"}, *odd, {"customer_id": "b"}]
+    results = client.post("/recommend", json={"requests": requests}).json()["results"]
+    assert [one["status"] for one in results] == [200, *[422] * len(odd), 200]
+    told = ["has to be an object"] * 5 + ["customer_id: Field required"]
+    assert [one["detail"] for one in results[1:-1]] == [*told, "profile: has to be an object"]
+    assert results[-1]["list"]["customer_id"] == "b"
+    for path in ("events", "transactions"):
+        answer = client.post(f"/{path}", json={path: odd})
+        assert (answer.status_code, answer.json()["accepted"]) == (202, 0)
+        assert [one["detail"] for one in answer.json()["rejected"]][:6] == told
 
 
 @pytest.mark.parametrize("n", ["0", "101", "-1", "many", "1.5"])
@@ -166,6 +222,8 @@ def test_a_transaction_sent_again_replaces_all_its_lines(client: TestClient) -> 
     line = {"customer_id": "fresh", "transaction_id": "t1", "amount": 1000, "category": "fuel"}
     first = client.post("/transactions", json={"transactions": [line, {**line, "amount": 500}]})
     assert first.json() == {"accepted": 2, "duplicates": 0, "rejected": []}
+    again = client.post("/transactions", json={"transactions": [line]})
+    assert again.json() == {"accepted": 1, "duplicates": 0, "rejected": []}
     again = client.post("/transactions", json={"transactions": [line]})
     assert again.json() == {"accepted": 0, "duplicates": 1, "rejected": []}
     reasons = [
@@ -317,6 +375,7 @@ def test_whoever_acted_before_is_no_new_customer(client: TestClient, bundle: Bun
     [
         {"profile": {"age": 500}},
         {"profile": {"agee": 5}},
+        {"profile": {"signup_at": "2199-01-01T00:00:00Z"}},
         {"profile": {"age": "NaN"}},
         {"answers": {"category:travel": "perhaps"}},
         {"answers": {"favourite colour": "yes"}},
@@ -462,7 +521,8 @@ def test_a_repeated_purchase_of_the_past_counts_once(
         for row in lines.to_dict("records")
     ]
     answer = client.post("/transactions", json={"transactions": rows}).json()
-    assert answer == {"accepted": 0, "duplicates": len(rows), "rejected": []}
+    # Lines that leave out what is on record of them say something else.
+    assert answer == {"accepted": len(rows), "duplicates": 0, "rejected": []}
     after = scores()
     assert after == pytest.approx(before)
     free = [{**row, "amount": 0} for row in rows]

@@ -283,7 +283,7 @@ def test_an_offers_own_columns_stay_until_they_are_emptied(
     assert (told["title"], told["colour"]) == ("Three", "blue")
     told = client.put("/offers/o03", json={"category": "cards", "colour": None}).json()
     assert "colour" not in told
-    assert (told["title"], told["year"]) == (None, 2003.0)
+    assert (told["title"], told["year"]) == ("Three", 2003.0)
     assert client.get("/offers/o03").json() == told
     listed = {one["offer_id"]: one for one in client.get("/offers").json()["offers"]}
     assert "colour" not in listed["o03"]

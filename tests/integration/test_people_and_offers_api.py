@@ -262,6 +262,29 @@ def test_an_offer_that_is_put_again_changes_at_once(client: TestClient, known: s
     assert client.get(f"/offers/{listed}").json()["title"] == "Over"
 
 
+def test_what_is_left_out_of_an_offer_stays_though_only_the_model_knows_it(
+    client: TestClient, home: House, tmp_path: Path
+) -> None:
+    def told() -> Any:
+        return client.get(f"/offers/{name}").json()
+
+    held = {row["offer_id"]: row["items"] for row in home.store.offers()}
+    name = max(held, key=lambda one: len(held[one]))
+    loaded, asked = home.store, f"/recommend/nobody?n=100&category={told()['category']}"
+    was, before = told(), client.get(asked).json()["offers"]
+    home.store = Store.open(f"sqlite:///{tmp_path / 'nothing.db'}")  # the model was made elsewhere
+    for _ in range(2):
+        assert client.put(f"/offers/{name}", json={"title": was["title"]}).status_code == 200
+        assert told() == was
+        assert client.get(asked).json()["offers"] == before
+        if home.store is not loaded:
+            home.store.close()
+        home.store = loaded
+    answer = client.put(f"/offers/{name}", json={"title": "Changed", "category": None}).json()
+    assert answer == told() == was | {"title": "Changed", "category": None}
+    assert name not in {one["offer_id"] for one in client.get(asked).json()["offers"]}
+
+
 @pytest.mark.parametrize("end", ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59-05:00"])
 def test_an_offer_without_an_end_may_say_so_by_the_year_9999(
     client: TestClient, known: str, end: str

@@ -116,7 +116,14 @@ def test_an_offer_that_was_loaded_after_training_takes_events(
 
 
 def test_a_bad_update_changes_nothing(world_client: TestClient) -> None:
-    for body in ({"profile": {"age": 1e300}}, {"answers": {"who": "yes"}}, {"extra": 1}, "x"):
+    early = {"profile": {"signup_at": "2199-01-01T00:00:00Z"}}
+    for body in (
+        {"profile": {"age": 1e300}},
+        early,
+        {"answers": {"who": "yes"}},
+        {"extra": 1},
+        "x",
+    ):
         answer = world_client.put("/customers/nobody-yet", json=body)
         assert code_of(answer) == (422, "VALIDATION_FAILED")
     assert world_client.get("/customers/nobody-yet").status_code == 404

@@ -1,0 +1,52 @@
+"""What an offer is before it is put: what is left out of it then stays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from data.rows import Row
+from data.schema import OFFER_ID, OFFERS
+from recommender.bundle import Bundle
+from recommender.features.keys import ITEM
+
+NEW: Row = {"repeatable": False}
+
+
+def of_model(bundle: Bundle, offer_id: str) -> Row | None:
+    """Return an offer as a model has it; None where it has none of that name."""
+    own = bundle.offers[bundle.offers[OFFER_ID] == offer_id]
+    if own.empty:
+        return None
+    row: dict[Any, Any] = own.to_dict("records")[0]
+    return {str(name): None if pd.isna(value) else value for name, value in row.items()}
+
+
+def to_be_kept(bundle: Bundle, offer_id: str) -> Row:
+    """Return what the store says of an offer that it does not hold: what the model knows of it.
+
+    Times are microseconds since 1970; the owner's are left out, as they are of loaded tables.
+    """
+    row = of_model(bundle, offer_id)
+    if row is None:
+        return NEW
+    kept: Row = {}
+    for name, value in row.items():
+        if not isinstance(value, pd.Timestamp):
+            kept[name] = value
+        elif name in OFFERS.names:
+            kept[name] = value.value // 1000
+    return kept | {"items": _items(bundle, offer_id)}
+
+
+def _items(bundle: Bundle, offer_id: str) -> tuple[str, ...]:
+    """Return the items that a model's offer is on."""
+    if bundle.recommender is None:
+        return ()
+    encoders = bundle.recommender.encoders
+    keys, row = encoders.keys, encoders.offer_rows[offer_id]
+    own = keys.offer_keys.indices[slice(*keys.offer_keys.indptr[row : row + 2])]
+    items = keys.rows_of(ITEM)
+    named = keys.names[own[(own >= items.start) & (own < items.stop)]].tolist()
+    return tuple(name.partition(":")[2] for name in named)
