@@ -59,6 +59,7 @@ def fewer(small_dataset: Dataset) -> Dataset:
     )
 
 
+@pytest.mark.slow
 def test_the_same_version_is_told_whatever_it_was_trained_with(
     small_dataset: Dataset, small_bundle: Bundle
 ) -> None:
