@@ -81,12 +81,121 @@ def checkerboard() -> Dataset:
     )
 
 
+def fit(dataset: Dataset) -> Fitted:
+    features = customer_features(dataset, AT).values
+    told = features["annual_income"].nunique() > 1
+    found = segment_customers(features, features={"annual_income": 1.0}, k=2) if told else None
+    return fit_sources(dataset, AT, features, found.model if found else None)
+
+
 @pytest.fixture(scope="module")
 def fitted() -> Fitted:
-    dataset = checkerboard()
-    features = customer_features(dataset, AT).values
-    segments = segment_customers(features, features={"annual_income": 1.0}, k=2).model
-    return fit_sources(dataset, AT, features, segments)
+    return fit(checkerboard())
+
+
+def without_items(board: Dataset) -> Dataset:
+    return replace(board, offer_items=board.offer_items.iloc[10:])
+
+
+def of_one_offer(board: Dataset) -> Dataset:
+    only = {
+        name: (frame := getattr(board, name))[frame["offer_id"] == "o00"]
+        for name in ("offers", "offer_items", "interactions")
+    }
+    return replace(board, **only)
+
+
+def alike(board: Dataset) -> Dataset:
+    people = board.customers.assign(gender="Female", annual_income=50.0)
+    return replace(board, customers=people)
+
+
+def full_of_gaps(board: Dataset) -> Dataset:
+    gap = np.arange(N) % 3 == 0
+    people, offers = board.customers, board.offers
+    people = people.assign(
+        gender=people["gender"].mask(gap),
+        age=np.nan,
+        annual_income=people["annual_income"].mask(np.roll(gap, 1)),
+    )
+    offers = offers.assign(category=offers["category"].mask(gap), discount=np.nan)
+    return replace(board, customers=people, offers=offers)
+
+
+def without_histories(board: Dataset) -> Dataset:
+    log, lines = board.interactions, board.transactions
+    return replace(
+        board,
+        interactions=log[log["customer_id"] >= "c10"],
+        transactions=lines[lines["customer_id"] >= "c20"],
+    )
+
+
+def doubled(board: Dataset) -> Dataset:
+    twice = pd.concat([board.interactions] * 2, ignore_index=True)
+    return replace(board, interactions=twice)
+
+
+ODD = {
+    "offers without items": without_items,
+    "one offer": of_one_offer,
+    "customers alike": alike,
+    "gaps in attributes": full_of_gaps,
+    "empty histories": without_histories,
+    "interactions twice": doubled,
+}
+
+
+@pytest.fixture(scope="module", params=ODD)
+def odd(request: pytest.FixtureRequest) -> Fitted:
+    return fit(ODD[request.param](checkerboard()))
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_odd_data_gives_scores_or_silence(odd: Fitted, name: str) -> None:
+    scorer, query = scorer_of(odd, name), odd.query
+    score = scorer.score(query)
+    assert score.shape == (len(query), len(odd.recommender.encoders.offer_ids))
+    assert not np.isinf(score).any()
+    reading = scorer.read(query)
+    np.testing.assert_array_equal(reading.speaking, np.isfinite(score).any(axis=1))
+    rows, columns = np.indices(score.shape).reshape(2, -1)
+    pairs = reading.at(rows, columns).reshape(score.shape)
+    np.testing.assert_allclose(pairs, score, rtol=1e-12, atol=1e-12)
+    half = np.arange(0, len(query), 2)
+    np.testing.assert_allclose(scorer.score(query.take(half)), score[half], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_interactions_twice_are_no_other_customers(fitted: Fitted, name: str) -> None:
+    """What was taken can be taken once only, so that a second row of it tells nothing."""
+    again = fit(doubled(checkerboard()))
+    ours, theirs = (scorer_of(one, name).score(one.query) for one in (fitted, again))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_what_was_never_seen_says_nothing(fitted: Fitted, name: str) -> None:
+    board = checkerboard()
+    unseen = replace(
+        board,
+        customers=board.customers.assign(
+            gender="Other", city="Nowhere", age=np.nan, annual_income=np.nan
+        ),
+        transactions=board.transactions.assign(item_id="no item", category="nothing"),
+        interactions=board.interactions.iloc[:0],
+        survey_answers=board.survey_answers.assign(question="category:nothing"),
+    )
+    encoders = fitted.recommender.encoders
+    features = customer_features(unseen, AT).values
+    query = encoders.query_dataset(unseen, features, unseen.customer_ids)
+    score = scorer_of(fitted, name).score(query)
+    if name == Source.POPULARITY:
+        assert np.isfinite(score).all()
+    elif name == Source.SEGMENT:
+        assert not np.isinf(score).any()  # who buys as much may belong to one all the same
+    else:
+        assert np.isnan(score).all()
 
 
 def scorer_of(fitted: Fitted, name: str) -> Scorer:
