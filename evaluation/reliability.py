@@ -1,4 +1,4 @@
-"""Whether a probability is what it says: predicted beside observed redemptions after the moment."""
+"""Whether a probability is what it says: redemptions predicted and observed of later showings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BINS = 10
 
 @dataclass(frozen=True)
 class Reliability:
-    """Predicted and observed redemptions of what was shown after the moment.
+    """Predicted and observed redemptions of what was shown after the moment, or held out.
 
     Attributes
     ----------
@@ -49,8 +49,8 @@ def measure_reliability(service: Service, split: Split, dataset: Dataset) -> Rel
     """
     if not service.calibrated:
         return "not measured: scores are relative, not probabilities"
-    if not split.by_time:
-        return "not measured: pairs were held out at random, no time has passed"
+    if not split.by_time and split.held is None:
+        return "not measured: only what was taken was held out at random, nothing shown in vain"
     counts = what_came(split, dataset)
     counts = counts[service.bundle.customer_ids.known(counts[CUSTOMER_ID])]
     if not counts["taken"].any():
@@ -61,16 +61,22 @@ def measure_reliability(service: Service, split: Split, dataset: Dataset) -> Rel
 def what_came(split: Split, dataset: Dataset) -> pd.DataFrame:
     """Count what was shown after the moment and could be redeemed, as far as its time has passed.
 
+    Of showings held out at random a redemption may be that of any.
+
     Returns
     -------
     DataFrame
         customer_id, offer_id, how often it was shown, `n`, and how often `taken`.
     """
-    log = dataset.interactions
-    later = log[(log[OCCURRED_AT] >= split.at) & (log[OCCURRED_AT] < split.until)]
+    later = split.later(dataset)
     showings = open_showings(dataset, later[later[EVENT_TYPE] == IMPRESSION])
     passed = fit_delays(dataset, split.until).passed(showings, split.until)
-    counts = outcomes_of(dataset, showings, passed, later[later[EVENT_TYPE] == REDEMPTION])
+    redeemed = later[later[EVENT_TYPE] == REDEMPTION]
+    if not split.by_time:
+        showings, redeemed = (
+            rows.assign(**{OCCURRED_AT: split.until}) for rows in (showings, redeemed)
+        )
+    counts = outcomes_of(dataset, showings, passed, redeemed)
     return counts[counts[OFFER_ID].isin(split.candidates)]
 
 

@@ -76,6 +76,9 @@ class Split:
         False where time gives no cut and interactions were held out at random.
     leaky : str
         Why figures on this split are better than what would be served; empty where they are not.
+    held : DataFrame, optional
+        The interactions that were held out at random; none where time gives a cut, or where what
+        was shown in vain was not held out alike.
     """
 
     train: Dataset
@@ -88,11 +91,19 @@ class Split:
     set_aside: dict[str, int] = field(default_factory=dict)
     by_time: bool = True
     leaky: str = ""
+    held: pd.DataFrame | None = None
 
     @property
     def customers(self) -> list[str]:
         """The evaluated customers, sorted."""
         return sorted(self.truth[CUSTOMER_ID].unique())
+
+    def later(self, dataset: Dataset) -> pd.DataFrame:
+        """Return the interactions that the model is judged by: after the moment, or held out."""
+        log = dataset.interactions
+        if self.by_time:
+            return log[(log[OCCURRED_AT] >= self.at) & (log[OCCURRED_AT] < self.until)]
+        return log.iloc[:0] if self.held is None else self.held
 
 
 def split_dataset(dataset: Dataset, protocol: Protocol, seed: int = 0) -> Split:
@@ -210,7 +221,7 @@ def already_redeemed(train: Dataset, truth: pd.DataFrame, kind: str) -> np.ndarr
 
 def _random_split(dataset: Dataset, until: pd.Timestamp, seed: int) -> Split:
     kind = dataset.positive_type() or CLICK
-    drawn, _ = draw_at_random(dataset, kind, seed)
+    drawn, logged = draw_at_random(dataset, kind, seed)
     log = dataset.interactions
     held = log[drawn]
     truth = held.loc[held[EVENT_TYPE] == kind, [CUSTOMER_ID, OFFER_ID]].drop_duplicates()
@@ -231,4 +242,5 @@ def _random_split(dataset: Dataset, until: pd.Timestamp, seed: int) -> Split:
         train, until, until, candidates, truth, kind, cold_customers(train, truth),
         by_time=False,
         leaky="pairs are held out at random: the model has seen what came after them",
+        held=held if logged else None,
     )  # fmt: skip

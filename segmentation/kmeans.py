@@ -197,7 +197,8 @@ def _usable(
         return alike, [*notes, "Nothing tells the customers apart."]
     if not usable:
         raise DataError(
-            "Nothing is known by which customers could be told apart.",
-            f"Give customers some of {', '.join(FEATURES[:3])}, or transactions.",
+            f"Nothing is known that segments are made of: {', '.join(FEATURES[:3])} of customers, "
+            "or transactions.",
+            "Give customers some of these columns, or bring transactions.",
         )
     return usable, notes

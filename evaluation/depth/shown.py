@@ -3,7 +3,8 @@
 A redemption needs a showing, so ranking all candidates rewards whoever guesses what the old policy
 shows next: plain counts of redemptions do that well without knowing anybody's taste (the exposure
 bias of logged feedback; Schnabel et al. 2016, "Recommendations as treatments"). Among the offers
-that were shown to a customer after the moment, that advantage is gone.
+that were shown to a customer after the moment, that advantage is gone; so it is among showings held
+out at random.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from data.dataset import Dataset
-from data.schema import CUSTOMER_ID, IMPRESSION, OCCURRED_AT, OFFER_ID, REDEMPTION
+from data.schema import CUSTOMER_ID, EVENT_TYPE, IMPRESSION, OFFER_ID, REDEMPTION
 from evaluation.harness import HEADLINE
 from evaluation.metrics import find_hits, per_customer
 from evaluation.significance import Comparison, Estimate, compare_paired, estimate_means
@@ -51,18 +52,19 @@ class AmongShown:
 
 
 def rank_shown(service: Service, split: Split, dataset: Dataset, seed: int = 0) -> AmongShown | str:
-    """Rank for each customer the candidates that were shown between the moment and the end.
+    """Rank for each customer the candidates that were shown after the moment, or held out.
 
     Returns
     -------
     AmongShown or str
         Why it is not measured.
     """
-    log = dataset.events(IMPRESSION)
-    if log.empty or not split.by_time:
-        return "not measured: no impressions are logged after the moment"
-    log = log[(log[OCCURRED_AT] >= split.at) & (log[OCCURRED_AT] < split.until)]
-    log = log[log[OFFER_ID].isin(split.candidates)]
+    if not dataset.has_impressions():
+        return "not measured: no impressions are logged"
+    if not split.by_time and split.held is None:
+        return "not measured: only what was taken was held out at random, nothing shown in vain"
+    log = split.later(dataset)
+    log = log[(log[EVENT_TYPE] == IMPRESSION) & log[OFFER_ID].isin(split.candidates)]
     shown = pd.MultiIndex.from_frame(log[PAIR].drop_duplicates())
     truth = split.truth[pd.MultiIndex.from_frame(split.truth[PAIR]).isin(shown)]
     taken = truth[CUSTOMER_ID].value_counts()

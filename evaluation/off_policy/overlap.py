@@ -3,7 +3,8 @@
 An interval is only as good as the weights it is made from. With few rows that count, or one that
 counts for many, the standard error is itself a guess, and usually too small (Owen, 2013, "Monte
 Carlo theory, methods and examples", chapter 9). So an estimate is refused, with the reason, before
-anybody reads its interval.
+anybody reads its interval. Refusing by the answers alone would choose by the outcome: they weigh
+evenly just where no heavy row was answered, which makes the estimate too small as well.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ LEAST_EFFECTIVE = 100.0
 LEAST_SHARE = 0.001
 # One row that is a twentieth of all decides the value by its own answer.
 MOST_OF_ONE = 0.05
-# The rule of ten for the normal interval of a rate, in answers as they weigh.
+# The rule of ten for the normal interval of a rate, in answers as they weigh, and as they would at
+# the logged rate whichever rows were answered.
 LEAST_ANSWERS = 10.0
 # Weights average one where all that the other policy shows could be logged; a twentieth of its
 # offers unseen can move a rate by as much.
@@ -44,8 +46,9 @@ class Overlap:
         Rows that the weighted ones are worth, and their share of all (Kish, 1965).
     largest_weight, largest_share : float
         The heaviest row, and its share of all weight.
-    answers : float
-        The answered rows likewise: how many equally weighted ones they are worth.
+    answers, expected_answers : float
+        The answered rows likewise: how many equally weighted ones they are worth. And how many
+        answers rows worth that many have at the logged rate.
     mean_weight : float
         One, but for chance, where propensities are right and hold all that the policy shows.
     unsupported : float
@@ -60,6 +63,7 @@ class Overlap:
     largest_weight: float
     largest_share: float
     answers: float
+    expected_answers: float
     mean_weight: float
     unsupported: float
     reasons: tuple[str, ...]
@@ -104,6 +108,7 @@ def judge_overlap(
     largest = float(weight.max())
     largest_share = largest / total if total else 1.0
     answers = effective_size(weight * reward)
+    expected = effective * float(reward.mean())
     gap = float((weight - mass).mean())
     error, _ = clustered_error(weight - mass - gap, customer)
     reasons = []
@@ -119,6 +124,11 @@ def judge_overlap(
         reasons.append(f"one position is {largest_share:.0%} of all weight")
     if total and answers < LEAST_ANSWERS:
         reasons.append(f"the answers are worth {answers:.1f}, {LEAST_ANSWERS:.0f} are needed")
+    elif total and expected < LEAST_ANSWERS:
+        reasons.append(
+            f"at the logged rate what it would show has {expected:.1f} answers, "
+            f"{LEAST_ANSWERS:.0f} are needed"
+        )
     if unsupported > MOST_UNSUPPORTED:
         reasons.append(f"{unsupported:.0%} of what it shows was never logged")
     if abs(gap) > max(MOST_UNSUPPORTED * float(mass.mean()), SURE * error):
@@ -135,6 +145,7 @@ def judge_overlap(
         largest_weight=largest,
         largest_share=largest_share,
         answers=answers,
+        expected_answers=expected,
         mean_weight=float(weight.mean()),
         unsupported=float(unsupported),
         reasons=tuple(reasons),

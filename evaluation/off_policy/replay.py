@@ -17,6 +17,7 @@ import pandas as pd
 
 from data.dataset import Dataset
 from data.errors import BundleError, DataError, UsageError
+from data.schema import IMPRESSION, OCCURRED_AT
 from data.words import counted
 from evaluation.off_policy.chances import Chances, Decider
 from evaluation.off_policy.estimators import (
@@ -221,9 +222,22 @@ def _cut(dataset: Dataset) -> pd.Timestamp:
     split = split_dataset(dataset, Protocol())
     if not split.by_time:
         raise DataError(
-            "Time gives no cut: the history is too short.", "Give --at the moment to replay from."
+            "Time gives no cut: the history is too short.",
+            f"Give --at the moment to replay from{_proposed(dataset)}.",
         )
     return split.at
+
+
+def _proposed(dataset: Dataset) -> str:
+    """Name the minute before which two thirds of the impressions were, if it parts them."""
+    when = dataset.events(IMPRESSION)[OCCURRED_AT].dropna()
+    if when.empty:
+        return ""
+    moment = when.sort_values().iloc[2 * len(when) // 3].floor("min")
+    if not when.min() < moment:
+        return ""
+    before = float((when < moment).mean())
+    return f", such as --at {moment:%Y-%m-%dT%H:%M} ({before:.0%} of the impressions are before it)"
 
 
 def _judge(log: Log, chances: Chances, predicted: np.ndarray, name: str) -> Judged:

@@ -1,23 +1,20 @@
-"""Fitting the ridge of redemptions on traits; its penalties by leaving customers out one by one."""
+"""Fitting the ridge of redemptions on traits, with a penalty for each family of columns."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
 
 from recommender.features.kinship import Kinship
 from recommender.fitting.excess import Excess, rates_of
+from recommender.fitting.penalties import Trial
 from recommender.fitting.rates import Chances
 from recommender.fitting.relatives import fit_by_attribute, heard_of, told_by_others
 from recommender.scoring.traits import Relatives, TraitRidge, Traits
 
-PENALTIES = np.geomspace(3.0, 30_000.0, 17)
-TIMES = np.array([0.1, 10.0, 1000.0])  # the penalty of all, that a family may have instead
-SURE = 2.0  # standard errors by which families of their own must be better
 BLOCK, CELLS = 10_000, 20_000_000  # customers laid out at once, and customers times offers
 SAMPLE = 4000  # customers left out to choose a penalty
 KIN_STRENGTH = 5.0  # redemptions that what is known of similar offers counts for
@@ -102,7 +99,7 @@ def fit_traits(
     present = np.flatnonzero(chances.present)
     sample = np.sort(np.random.default_rng(seed).permutation(present)[:SAMPLE])
     keep = np.flatnonzero(~asked if (~asked).any() else np.ones(offers, dtype=bool))
-    trial = _Trial(
+    trial = Trial(
         centred=_centred(layout(sample), mean),
         gram=gram,
         cross=cross[:, keep],
@@ -164,63 +161,3 @@ def _expected(
     """Expect the cross products of one redemption of each offer: the mean of what speaks."""
     voices = heard.astype(np.float64) + (interest > 0)
     return np.asarray((by_kin.T + liking / np.maximum(interest, 1e-9)) / np.maximum(voices, 1.0))
-
-
-@dataclass(frozen=True)
-class _Trial:
-    """Customers to be left out one by one, and everybody's normal equations."""
-
-    centred: np.ndarray
-    gram: np.ndarray
-    cross: np.ndarray
-    target: sp.csr_matrix
-    flat: np.ndarray
-    n: int
-    said: np.ndarray
-
-    def choose(self, penalty: np.ndarray, families: Sequence[np.ndarray]) -> np.ndarray:
-        """Find the penalty of a block, those of other blocks given (infinite: left out).
-
-        One for all of it; another for each family if that is better by more than chance.
-        """
-        block = np.concatenate(families)
-        alike, together = self._best(penalty, block, PENALTIES)
-        apart, error = alike, together
-        for family in families if len(families) > 1 else ():
-            sizes = np.minimum(TIMES * apart[family[0]], PENALTIES[-1])
-            other, found = self._best(apart, family, sizes)
-            if found.sum() < error.sum():
-                apart, error = other, found
-        gain = together - error
-        return apart if gain.sum() > SURE * np.sqrt((gain**2).sum()) else alike
-
-    def _best(
-        self, penalty: np.ndarray, columns: np.ndarray, sizes: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Give some columns the penalty that errs least; return the penalties and the errors."""
-        tried = np.repeat(penalty[None], len(sizes), axis=0)
-        tried[:, columns] = sizes[:, None]
-        return min(((one, self._errors(one)) for one in tried), key=lambda pair: pair[1].sum())
-
-    def _errors(self, penalty: np.ndarray) -> np.ndarray:
-        """Square the errors of predicting each customer from all others (hat matrix).
-
-        With z the customer's columns times what the customer says, y the target and K the inverse
-        of the penalised gram, the residual's square is |y|² - 2 z'K C y + z'K C C'K z, divided by
-        (1 - z'K x - 1/n)², x the columns as they are, and by what the customer says: its variance.
-        """
-        here = np.flatnonzero(np.isfinite(penalty))
-        left = self.gram[np.ix_(here, here)] + np.diag(penalty[here])
-        count = np.linalg.solve(left, self.centred[:, here].T) * self.said
-        square, product, outer = self._parts
-        squared = square - 2 * (count * product[here]).sum(axis=0)
-        squared += (count * (outer[np.ix_(here, here)] @ count)).sum(axis=0)
-        own = 1.0 / self.n + (self.centred[:, here].T * count).sum(axis=0)
-        return np.asarray(squared / (1.0 - np.minimum(own, 0.99)) ** 2 / self.said)
-
-    @cached_property
-    def _parts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        square = np.asarray(self.target.multiply(self.target).sum(axis=1)).ravel()
-        square += self.flat @ self.flat - 2 * (self.target @ self.flat)
-        product = (self.target @ self.cross.T).T - (self.cross @ self.flat)[:, None]
-        return square, product, self.cross @ self.cross.T

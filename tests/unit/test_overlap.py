@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from evaluation.off_policy.estimators import self_normalised
 from evaluation.off_policy.overlap import ESTIMABLE, Overlap, judge_overlap, unsupported_share
 
 
@@ -27,7 +28,7 @@ def test_a_log_with_enough_of_the_policy_is_estimable() -> None:
     assert found.mean_weight == pytest.approx(1)
     assert found.largest_weight == 2
     assert found.largest_share == pytest.approx(1 / 500)
-    assert found.answers == pytest.approx(50)
+    assert found.answers == found.expected_answers == pytest.approx(50)
 
 
 def test_too_few_rows_that_count_are_refused() -> None:
@@ -57,6 +58,35 @@ def test_hardly_any_answer_is_refused_though_rows_abound() -> None:
     target = np.ones(1000)
     reward = (np.arange(1000) < 9).astype(float)
     assert "the answers are worth 9.0" in judge_overlap(reward, target, target).verdict
+
+
+def test_answers_of_light_rows_alone_do_not_make_a_policy_estimable() -> None:
+    """Where no heavy row was answered all answers weigh alike, and as much as they are."""
+    n = 10_000
+    target = np.where(np.arange(n) % 20 == 0, 0.81, 0.01)
+    reward = (np.arange(n) % 200 == 1).astype(float)
+    found = judge_overlap(reward, np.full(n, 0.05), target)
+    assert found.answers == pytest.approx(50)
+    assert found.verdict == (
+        "not estimable: at the logged rate what it would show has 3.8 answers, 10 are needed"
+    )
+
+
+def test_intervals_of_what_is_estimable_cover_the_rate_where_no_policy_matters() -> None:
+    random, explore = np.random.default_rng(0), 0.2
+    by_answers, estimable = [], []
+    # One match in 34 and few answers; and enough of both.
+    for chance, rate in [(1 / 34, 0.0047), (4 / 34, 0.047)] * 75:
+        propensity = np.full(10_000, chance)
+        target = explore * chance + (1 - explore) * (random.random(10_000) < chance)
+        reward = (random.random(10_000) < rate).astype(float)
+        found = judge_overlap(reward, propensity, target)
+        one = self_normalised(reward, propensity, target)
+        covers = one.low <= rate <= one.high
+        by_answers += [covers] if found.answers >= 10 else []
+        estimable += [covers] if found.estimable else []
+    assert np.mean(by_answers) < 0.9 < np.mean(estimable)
+    assert len(estimable) > 50
 
 
 def test_what_was_never_shown_cannot_be_estimated() -> None:

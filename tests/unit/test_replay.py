@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from itertools import pairwise
 
@@ -196,6 +197,25 @@ def test_a_log_without_impressions_after_the_cut_says_so(
     silent = replace(small_dataset, interactions=log[log["event_type"] != "impression"])
     with pytest.raises(DataError, match="no impression from 20"):
         replay(silent, ("hybrid",), at=CUT)
+
+
+def test_a_history_of_days_is_cut_where_the_remedy_proposes(small_dataset: Dataset) -> None:
+    log = small_dataset.interactions
+    # All of it, ten times as fast.
+    week = log.assign(occurred_at=CUT + (log["occurred_at"] - WORLD.start) / 10)
+    short = replace(
+        small_dataset, interactions=week, transactions=small_dataset.transactions.iloc[:0]
+    )
+    with pytest.raises(DataError, match="history is too short") as caught:
+        replay(short, ("popularity",))
+    told = re.search(r"--at (\S+) \(6[67]% of the", caught.value.remedy)
+    assert told is not None
+    shown = week.loc[week["event_type"] == "impression", "occurred_at"]
+    assert (shown < pd.Timestamp(told[1], tz="UTC")).mean() == pytest.approx(2 / 3, abs=0.01)
+    at_once = short.interactions.assign(occurred_at=CUT)
+    with pytest.raises(DataError, match="history is too short") as caught:
+        replay(replace(short, interactions=at_once), ("popularity",))
+    assert caught.value.remedy == "Give --at the moment to replay from."
 
 
 def test_without_positions_every_impression_is_the_top_of_a_list(

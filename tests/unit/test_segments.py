@@ -161,6 +161,12 @@ def test_an_unknown_feature_is_refused_with_the_known_ones(planted: Planted) -> 
     assert "annual_income" in caught.value.remedy
 
 
+def test_where_nothing_is_known_that_segments_are_made_of_they_say_what_that_is() -> None:
+    unknown = pd.DataFrame(np.nan, index=list("abcdef"), columns=list(FEATURES))
+    with pytest.raises(DataError, match=r"age, annual_income, spending_score .* or transactions"):
+        segment_customers(unknown)
+
+
 def test_a_wanted_feature_without_values_is_refused(planted: Planted) -> None:
     values = planted[0].assign(age=np.nan)
     with pytest.raises(DataError, match="age"):

@@ -111,3 +111,29 @@ def test_failures_are_lists_without_a_hit(made: tuple[Dataset, Split, Service]) 
     for one in find_failures(split, trial):
         assert one.taken
         assert not set(one.taken) & set(one.listed)
+
+
+def test_showings_held_out_at_random_are_ranked_and_foretold(
+    made: tuple[Dataset, Split, Service],
+) -> None:
+    dataset, by_time, _ = made
+    log = dataset.interactions.assign(occurred_at=by_time.at)
+    timeless = replace(dataset, interactions=log, transactions=dataset.transactions.iloc[:0])
+    split = split_dataset(timeless, Protocol())
+    assert split.held is not None
+    service = Service(train(split.train, at=split.at))
+    ranked = rank_shown(service, split, timeless)
+    assert isinstance(ranked, AmongShown)
+    gone = split.held[split.held["event_type"] == "impression"]
+    assert 0 < ranked.pairs <= len(gone)
+    # Nothing of what is judged was known.
+    assert not split.held.index.isin(split.train.interactions.index).any()
+    assert service.calibrated
+    told = measure_reliability(service, split, timeless)
+    assert isinstance(told, Reliability)
+    assert sum(told.shown) <= len(gone)
+    assert 0 < sum(told.observed) <= len(split.truth)
+    assert sum(told.expected) == pytest.approx(sum(told.observed), rel=0.5)
+    in_part = replace(split, held=None)
+    assert "nothing shown in vain" in str(rank_shown(service, in_part, timeless))
+    assert "nothing shown in vain" in str(measure_reliability(service, in_part, timeless))

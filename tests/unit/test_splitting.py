@@ -221,6 +221,9 @@ def test_what_was_shown_in_vain_is_held_out_as_well() -> None:
     gone = len(shown) - int((kept["event_type"] == "impression").sum())
     assert len(split.truth) / gone == pytest.approx(0.5, abs=0.25)
     assert len(split.truth) < gone
+    assert split.held is not None
+    assert (split.held["event_type"] == "impression").sum() == gone
+    assert split_dataset(dataset_of(offers, events), Protocol()).held is None
 
 
 def test_of_what_can_be_taken_again_single_showings_are_held_out() -> None:

@@ -14,7 +14,8 @@ from sklearn.linear_model import Ridge
 
 from recommender.features.attributes import Attributes
 from recommender.features.kinship import Kinship
-from recommender.fitting.lifts import PENALTIES, Kin, fit_traits
+from recommender.fitting.lifts import Kin, fit_traits
+from recommender.fitting.penalties import PENALTIES
 from recommender.fitting.rates import Chances
 from recommender.scoring.traits import TraitRidge, Traits
 
