@@ -13,7 +13,9 @@ from recommender.past.outcomes import is_logged
 HELD_OUT = 0.2
 
 
-def draw_at_random(dataset: Dataset, kind: str, seed: int) -> tuple[np.ndarray, bool]:
+def draw_at_random(
+    dataset: Dataset, kind: str, seed: int, part: int = 0
+) -> tuple[np.ndarray, bool]:
     """Draw interactions to hold out: pairs of customer and offer, with everything between them.
 
     Else clicks would tell. Where showing is logged what was shown in vain is held out alike, or
@@ -24,6 +26,8 @@ def draw_at_random(dataset: Dataset, kind: str, seed: int) -> tuple[np.ndarray, 
     ----------
     kind : str
         What counts as taken: redemption or click.
+    part : int
+        Which of the parts of this size, of which none holds what another does.
 
     Returns
     -------
@@ -46,7 +50,8 @@ def draw_at_random(dataset: Dataset, kind: str, seed: int) -> tuple[np.ndarray, 
         nth *= dataset.repeatable[offer]
     _, key = np.unique(pair * (nth.max(initial=0) + 1) + nth, return_inverse=True)
     may_go = np.bincount(key[counts.to_numpy()], minlength=key.max(initial=-1) + 1) > 0
-    return np.asarray((may_go & (random.random(len(may_go)) < HELD_OUT))[key]), logged
+    of_part = np.floor(random.random(len(may_go)) / HELD_OUT) == part
+    return np.asarray((may_go & of_part)[key]), logged
 
 
 def bought_with(dataset: Dataset, drawn: np.ndarray) -> np.ndarray:

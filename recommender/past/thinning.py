@@ -1,4 +1,6 @@
-"""What is learnt from: nothing of suspects, and of a machine no more than of one of the others.
+"""What is learnt from: nothing of suspects, of a machine no more than of one of the others.
+
+Of very many customers a sample.
 
 A tester, a crawler or an account that many people share may be shown more than everybody else
 together: rates, habits and probabilities would be theirs. What is known of them stays as it is;
@@ -18,7 +20,29 @@ from data.words import counted, form
 
 BEYOND = 20.0  # times what others are shown on average
 USUAL = 0.99  # share of the customers that are others
+MOST_CUSTOMERS = 20_000  # a dozen weights are learnt as well from so many as from all
 FEWEST = 50  # customers who were shown something, to tell what is usual
+
+
+def some_customers(dataset: Dataset, most: int = MOST_CUSTOMERS, seed: int = 0) -> Dataset:
+    """Keep what is known of a random sample of the customers where there are very many."""
+    ids = dataset.customer_ids
+    if len(ids) <= most:
+        return dataset
+    chosen = np.zeros(len(ids), dtype=bool)
+    chosen[np.random.default_rng(seed).choice(len(ids), most, replace=False)] = True
+
+    def of_chosen(frame: pd.DataFrame) -> pd.DataFrame:
+        kept: pd.DataFrame = frame[chosen[ids.rows(frame[CUSTOMER_ID])]]
+        return kept
+
+    return replace(
+        dataset,
+        customers=of_chosen(dataset.customers),
+        transactions=of_chosen(dataset.transactions),
+        interactions=of_chosen(dataset.interactions),
+        survey_answers=of_chosen(dataset.survey_answers),
+    )
 
 
 def without(dataset: Dataset, suspects: frozenset[str]) -> Dataset:

@@ -23,9 +23,10 @@ from recommender.fitting.examination import looked_at
 from recommender.past.at_random import bought_with, draw_at_random
 from recommender.past.moments import FEWEST_EVENTS, choose_moments, were_newer
 from recommender.past.outcomes import is_logged, outcomes_of
-from recommender.past.thinning import thin
+from recommender.past.thinning import some_customers, thin
 
-MOST_CUSTOMERS = 20_000  # a dozen weights are learnt as well from so many as from all
+PARTS = 5  # that are held out at random, one after the other, at most
+PLENTY = 2000  # redemptions that tell a level within a few per cent
 
 
 @dataclass(frozen=True)
@@ -58,27 +59,6 @@ class Fold:
     shown: pd.DataFrame
     logged: bool = False
     by_time: bool = True
-
-
-def some_customers(dataset: Dataset, most: int = MOST_CUSTOMERS, seed: int = 0) -> Dataset:
-    """Keep what is known of a random sample of the customers where there are very many."""
-    ids = dataset.customer_ids
-    if len(ids) <= most:
-        return dataset
-    chosen = np.zeros(len(ids), dtype=bool)
-    chosen[np.random.default_rng(seed).choice(len(ids), most, replace=False)] = True
-
-    def of_chosen(frame: pd.DataFrame) -> pd.DataFrame:
-        kept: pd.DataFrame = frame[chosen[ids.rows(frame[CUSTOMER_ID])]]
-        return kept
-
-    return replace(
-        dataset,
-        customers=of_chosen(dataset.customers),
-        transactions=of_chosen(dataset.transactions),
-        interactions=of_chosen(dataset.interactions),
-        survey_answers=of_chosen(dataset.survey_answers),
-    )
 
 
 def look_back(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
@@ -117,7 +97,7 @@ def make_folds(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
         found += _half_fold(dataset, events, moments[-1], at, seed)
     # What was shown next would decide over pairs held out where showing is logged.
     if not any(fold.logged or _tells_of_histories(dataset, fold) for fold in found):
-        found += _random_fold(dataset, events, at, seed)
+        found += _random_folds(dataset, events, at, seed)
     return found
 
 
@@ -209,22 +189,31 @@ def _tells_of_histories(dataset: Dataset, fold: Fold) -> bool:
     return bool(back.sum() >= max(FEWEST_EVENTS, len(back) / 2))
 
 
-def _random_fold(dataset: Dataset, events: pd.DataFrame, at: pd.Timestamp, seed: int) -> list[Fold]:
-    """Hold out some of what happened at random: for data whose times are all alike or too few."""
+def _random_folds(
+    dataset: Dataset, events: pd.DataFrame, at: pd.Timestamp, seed: int
+) -> list[Fold]:
+    """Hold out some of what happened at random: for data whose times are all alike or too few.
+
+    Of few redemptions where showing is logged one part after the other: the level of probabilities
+    is no surer than the number of redemptions that tell it. Lists learn no more from it: they are
+    of the same people.
+    """
     pair = [CUSTOMER_ID, OFFER_ID]
     if len(events[pair].drop_duplicates()) < FEWEST_EVENTS:
         return []
-    kind = events[EVENT_TYPE].iloc[0]
-    gone, logged = draw_at_random(dataset, kind, seed)
-    log = dataset.interactions
-    held: pd.DataFrame = log[gone]
-    taken = held.loc[held[EVENT_TYPE] == kind, pair].drop_duplicates()
-    counts = _showings(dataset, held, at, by_time=False) if logged else _nothing_shown()
-    lines = dataset.transactions
-    past = replace(
-        dataset, interactions=log[~gone], transactions=lines[~bought_with(dataset, gone)]
-    )
-    return [Fold(past, at, taken, counts, logged, False)]
+    kind, log, lines = events[EVENT_TYPE].iloc[0], dataset.interactions, dataset.transactions
+    found: list[Fold] = []
+    for part in range(PARTS):
+        gone, logged = draw_at_random(dataset, kind, seed, part)
+        held: pd.DataFrame = log[gone]
+        taken = held.loc[held[EVENT_TYPE] == kind, pair].drop_duplicates()
+        counts = _showings(dataset, held, at, by_time=False) if logged else _nothing_shown()
+        kept = lines[~bought_with(dataset, gone)]
+        past = replace(dataset, interactions=log[~gone], transactions=kept)
+        found.append(Fold(past, at, taken, counts, logged, False))
+        if not logged or sum(len(fold.taken) for fold in found) >= PLENTY:
+            break
+    return found
 
 
 def _nothing_shown() -> pd.DataFrame:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from data.dataset import Dataset
 from recommender.fitting import collaborative as fitting
-from recommender.past import judging
+from recommender.past import judging, validation
 from recommender.past.at_random import bought_with
 from recommender.past.judging import Setting, judge
-from recommender.past.validation import fold_at, make_folds
+from recommender.past.validation import PARTS, fold_at, make_folds
 from recommender.training import train
 
 START = pd.Timestamp("2024-01-01", tz="UTC")
@@ -201,3 +203,46 @@ def test_what_is_held_out_at_random_is_not_told_by_its_purchase(told_by: str) ->
         tables["offer_items"] = pd.DataFrame({"offer_id": ["tea"], "item_id": ["green tea"]})
     gone = bought_with(Dataset.of(tables), np.array([True, False, False]))
     assert gone.tolist() == [True, True, False, False, False, True]
+
+
+def at_once(offers: int, taken: float) -> Dataset:
+    """What 60 customers were shown, and took, all in one moment."""
+    random = np.random.default_rng(3)
+    shown = pd.DataFrame(
+        {
+            "customer_id": np.repeat([f"c{n}" for n in range(60)], offers),
+            "offer_id": [f"o{n}" for n in range(offers)] * 60,
+            "event_type": "impression",
+            "occurred_at": START,
+        }
+    )
+    redeemed = shown[random.random(len(shown)) < taken].assign(event_type="redemption")
+    log = pd.concat([shown, redeemed], ignore_index=True)
+    offers_table = pd.DataFrame({"offer_id": [f"o{n}" for n in range(offers)]})
+    return Dataset.of({"offers": offers_table, "interactions": log})
+
+
+def test_of_few_redemptions_every_one_is_held_out_once() -> None:
+    few = at_once(20, 0.2)
+    folds = make_folds(few, END)
+    assert len(folds) == PARTS
+    pair = ["customer_id", "offer_id"]
+    held = pd.concat([fold.taken for fold in folds])
+    assert not held.duplicated(pair).any()
+    redeemed = few.events("redemption")[pair].drop_duplicates()
+    assert sorted(held[pair].itertuples(index=False)) == sorted(redeemed.itertuples(index=False))
+    for fold in folds:
+        kept = fold.past.events("redemption")[pair]
+        assert not len(kept.merge(fold.taken, on=pair))
+        assert fold.logged
+
+
+def test_of_many_redemptions_and_without_showings_one_part_is_held_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    few = at_once(20, 0.2)
+    log = few.interactions
+    unlogged = replace(few, interactions=log[log["event_type"] == "redemption"])
+    assert len(make_folds(unlogged, END)) == 1
+    monkeypatch.setattr(validation, "PLENTY", 40)
+    assert len(make_folds(few, END)) == 1

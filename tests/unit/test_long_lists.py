@@ -13,7 +13,7 @@ from recommender.learning.inner import Parted
 from recommender.learning.pooling import pool
 from recommender.model import Recommender
 from recommender.past.layout import Layout, lay_out, score_listed
-from recommender.past.validation import some_customers
+from recommender.past.thinning import some_customers
 
 N = 30
 

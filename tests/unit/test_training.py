@@ -22,7 +22,7 @@ from recommender.explanation import Explainer
 from recommender.features import profile_columns
 from recommender.features.profile_columns import build_demographics
 from recommender.past import validation
-from recommender.past.validation import some_customers
+from recommender.past.thinning import some_customers
 from recommender.service import Service
 from recommender.serving.lists import Wish
 from recommender.storage.model_folder import save
