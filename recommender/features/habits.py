@@ -21,7 +21,7 @@ from data.schema import CLICK, CUSTOMER_ID, EVENT_TYPE, IMPRESSION, REDEMPTION
 EVENTS = (IMPRESSION, CLICK, REDEMPTION)  # the columns of what is counted of each customer
 ANSWERS = EVENTS[1:]
 STRENGTH = 1.0  # answers that the usual rate counts for
-SELDOM = 1e-6  # per impression; also how seldom somebody may let one pass
+SELDOM, MOSTLY = 1e-6, 0.9  # answers per impression between which log-odds are told
 
 
 def responses_of(dataset: Dataset, customers: IdMap) -> sp.csr_matrix:
@@ -71,7 +71,7 @@ def log_habits(responses: sp.csr_matrix, usual: np.ndarray) -> np.ndarray:
 
 
 def odds_of_habits(responses: sp.csr_matrix, usual: np.ndarray) -> np.ndarray:
-    """Return the same in log-odds: where most people answer often, rates cannot rise by much.
+    """Return the same in log-odds, for probabilities: rates of half and more cannot rise by much.
 
     Parameters
     ----------
@@ -83,7 +83,8 @@ def odds_of_habits(responses: sp.csr_matrix, usual: np.ndarray) -> np.ndarray:
     ndarray of float, shape (n, answers)
     """
     shown, answered = np.split(responses.toarray(), [1], axis=1)
-    usual = np.clip(usual, SELDOM, 1.0 - SELDOM)  # who was shown little may have answered it all
-    trials = shown + STRENGTH / usual  # at the usual rate, as many as `STRENGTH` answers take
-    rate = np.minimum((answered + STRENGTH) / trials, 1.0 - SELDOM)
+    usual = np.clip(usual, SELDOM, MOSTLY)
+    # Who answered was shown at least as much, whatever was logged. At the usual rate `STRENGTH`
+    # answers take as many showings more.
+    rate = (answered + STRENGTH) / (np.maximum(shown, answered) + STRENGTH / usual)
     return np.asarray(logit(rate) - logit(usual))

@@ -89,6 +89,10 @@ def test_a_habit_in_log_odds_is_that_of_a_rate() -> None:
     assert habit[3, 0] > 0  # clicks that nobody logged a showing of
     assert np.isfinite(habit).all()
     assert habit[:, 1] == pytest.approx(0, abs=0.01)
+    more = sp.csr_matrix([[1, 2, 0], [1, 9, 0], [0, 3, 0], [10, 0, 0], [100, 0, 0], [10, 15, 0]])
+    for usual in (0.5, 1.5):  # more answers than showings, of one or of everybody
+        bent = odds_of_habits(more, np.array([usual, 0.0]))
+        assert (np.abs(bent[:, 0]) < 7).all()
     seldom = sp.csr_matrix([[1000, 3, 0]])
     rare = np.array([0.001, 0.0])
     np.testing.assert_allclose(
