@@ -151,10 +151,8 @@ def _note_future(checked: dict[str, Checked], now: pd.Timestamp) -> None:
         late = int((when > now + AHEAD).sum())
         if not late:
             continue
-        place = int(when.argmax())
         table.notes.append(
             f"{name}: {counted(late, 'row')} {form(late, 'lies', 'lie')} after the present, the "
-            f"latest (row {table.numbers[place]}) at {when.iloc[place].isoformat()}. Was a year "
-            "mistyped? Correct it, or train with --at: without, models and lists are of the moment "
-            "after the last row."
+            f"latest at {when.max().isoformat()}. Was a year mistyped? Without --at a model is of "
+            "the moment after the last row, when all of today's offers may be over."
         )

@@ -117,6 +117,11 @@ def write_batch(parts: Iterable[pa.RecordBatch], path: Path) -> int:
     customers = 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"{path.parent} is no folder and cannot be made one.", "Name a file in another folder."
+        ) from error
+    try:
         with make(beside, SCHEMA) as writer:
             for part in parts:
                 writer.write_batch(part)

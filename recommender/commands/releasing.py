@@ -39,7 +39,13 @@ def current_bundle(model: Path) -> Bundle | None:
 
 
 def release(
-    bundle: Bundle, dataset: Dataset, current: Bundle | None, model: Path, *, gate: bool
+    bundle: Bundle,
+    dataset: Dataset,
+    current: Bundle | None,
+    model: Path,
+    *,
+    gate: bool,
+    stated: bool,
 ) -> tuple[Bundle, Verdict | None]:
     """Store a new model and make it the current one, unless the gate refuses it.
 
@@ -51,6 +57,10 @@ def release(
         What it was trained from.
     current : Bundle, optional
         The model it would replace; with none there is nothing to compare with, and no gate.
+    gate : bool
+        Whether the gate is asked.
+    stated : bool
+        Whether somebody chose the moment of the new model.
 
     Returns
     -------
@@ -74,7 +84,9 @@ def release(
         return save(bundle, model), None
     bundle = store(bundle, model)
     with steps(STEPS) as step:
-        verdict = judge_release(dataset, bundle, current, thorough=False, on_step=step)
+        verdict = judge_release(
+            dataset, bundle, current, thorough=False, stated=stated, on_step=step
+        )
     write_verdict(verdict, model)
     if verdict.reasons:
         keep_back(model, bundle.version)

@@ -126,7 +126,8 @@ def _train_once(
             on_step=step,
         )
     check()
-    bundle, verdict = release(bundle, read.intake.dataset, current, target, gate=gate)
+    dataset, stated = read.intake.dataset, moment is not None
+    bundle, verdict = release(bundle, dataset, current, target, gate=gate, stated=stated)
     for line in () if verdict is None else verdict.lines():
         say(f"Gate: {line}.")
     for note in (*read.intake.remarks(), *bundle.notes):

@@ -11,6 +11,7 @@ import pandas as pd
 CODE = r"\s*0\d"
 WHOLE = re.compile(r"^(-?\d+)\.0+$")
 LARGEST = 1e100  # of what is read: a larger one is as this, as sums and squares have an end
+BEYOND_WORDS = 1e15  # numbers whose digits nobody reads
 MOSTLY = 0.9  # share of what is stated that has to be numbers for a column of numbers
 
 
@@ -55,6 +56,8 @@ def around(number: float) -> str:
     """Write a number as people would who do not mean it exactly: 0.63, 42.4, 1994, 1,234,568."""
     digits = 2 if abs(number) < 10 else 3
     near = float(f"{number:.{digits}g}") if abs(number) < 1000 else float(round(number))
+    if abs(near) >= BEYOND_WORDS:
+        return f"around {near:.2g}"
     if abs(near) >= 10_000:
         return f"around {near:,.0f}"
     return f"around {np.format_float_positional(near + 0.0, trim='-')}"

@@ -53,6 +53,7 @@ def judge_release(
     current: Bundle | None,
     *,
     thorough: bool = True,
+    stated: bool = True,
     trainer: Trainer | None = None,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Verdict:
@@ -69,6 +70,9 @@ def judge_release(
     thorough : bool
         Ask also what needs two more trainings: whether it is what its recipe makes of the dataset
         (a third where another version comes out), and shuffled labels.
+    stated : bool
+        Whether somebody chose the candidate's moment; else it is just after the last row, and what
+        a current model of a later moment knew is not in the data any more.
     trainer : callable, optional
         Trains for a moment; by the candidate's recipe if not given.
     on_step : callable
@@ -81,7 +85,7 @@ def judge_release(
     on_step("gate: the past")
     given = dataset.before(at)
     dataset = with_bought(given)
-    fold, unlike = _comparable(dataset, at, candidate, current)
+    fold, unlike = _comparable(dataset, candidate, current, stated)
     earlier = fold or next(
         (one for one in make_folds(dataset, at, seed)[::-1] if one.at < at), None
     )
@@ -120,9 +124,10 @@ def by_purchases(bundle: Bundle) -> bool:
 
 
 def _comparable(
-    dataset: Dataset, at: pd.Timestamp, candidate: Bundle, current: Bundle | None
+    dataset: Dataset, candidate: Bundle, current: Bundle | None, stated: bool
 ) -> tuple[Fold | None, Check | None]:
     """Return what happened since the current model's moment, or why there is nothing to compare."""
+    at = candidate.moment
     if current is None:
         return None, unasked(WORSE, "there is no current model")
     if current.recommender is None:
@@ -130,6 +135,9 @@ def _comparable(
     if candidate.recommender is None:
         why = "it recommends nothing, and the current model does"
         return None, Check(WORSE, False, why, {})
+    if current.moment > at and not stated:
+        why = f"the data end before the current model's moment, {current.at}"
+        return None, unasked(WORSE, why)
     if current.moment > at:
         why = (
             f"its moment {candidate.at} is before the current model's, {current.at}, and it would "

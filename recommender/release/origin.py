@@ -30,6 +30,7 @@ FEWEST_COMMON = 0.5  # share of the candidate's customers, and of its offers, th
 # Five datasets: without one row in ten the two correlations were at least .89 and .68. With offers
 # mixed up the first was at most .21, with the customers of interactions the second at most .65.
 ALIKE, PERSONAL = 0.6, 0.6
+FEW_OFFERS = 5  # of fewer the order tells hardly anything
 SLIGHT = 0.02  # share of the variance of lists up to which what is personal is not looked at
 
 
@@ -152,10 +153,10 @@ def _known_offers(bundle: Bundle) -> np.ndarray:
 
 
 def _listable(bundle: Bundle) -> np.ndarray:
-    """Return the offers of a model that are on offer at its moment; all where none is."""
+    """Return the offers of a model that are on offer at its moment; all where few are."""
     table, known = bundle.offers, _known_offers(bundle)
     valid = IdMap(table.loc[valid_at(table, bundle.moment), OFFER_ID]).known(pd.Series(known))
-    return known[valid] if valid.any() else known
+    return known[valid] if valid.sum() >= FEW_OFFERS else known
 
 
 def _places(bundle: Bundle, people: np.ndarray, offers: np.ndarray) -> np.ndarray:

@@ -25,6 +25,12 @@ class Ground:
     categories: np.ndarray
 
     @cached_property
+    def taken(self) -> np.ndarray:
+        """Which offers anybody had taken; clicked, where nothing was redeemed: shape (offers,)."""
+        redeemed = self.recommender.hybrid.known > 0
+        return np.asarray(redeemed if redeemed.any() else self.recommender.collaborative.trained)
+
+    @cached_property
     def levels(self) -> list[int]:
         """The first purchase key of each level."""
         keys = self.recommender.content.keys

@@ -58,7 +58,7 @@ class Said:
 
     def _taken(self, row: int) -> bool:
         """Tell whether anybody had taken an offer; of others their relatives tell."""
-        return bool(self._recommender.hybrid.known[row] > 0)
+        return bool(self._ground.taken[row])
 
     def _alike(self, row: int) -> bool:
         """Tell whether it is known what an offer is like, or what it is for."""

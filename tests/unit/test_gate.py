@@ -197,6 +197,12 @@ def test_a_model_of_an_earlier_moment_is_refused(
         assert word in worse.told
     nothing = replace(small_bundle, recommender=None)
     assert judge_release(small_dataset, earlier, nothing, thorough=False).checks[0].passed is None
+    # The last rows may have been erased, or have been of a mistyped year.
+    ends = judge_release(
+        small_dataset.before(earlier.moment), earlier, small_bundle, thorough=False, stated=False
+    ).checks[0]
+    assert ends.passed is None
+    assert small_bundle.at in ends.told
 
 
 def test_an_answer_stands_where_a_later_check_cannot_be_asked(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from data.dataset import Dataset
 from data.schema import ABOUT_CATEGORY, ABOUT_OFFER, NO
 from recommender.base import Source
 from recommender.bundle import Bundle
 from recommender.facts import Facts
 from recommender.service import Service
 from recommender.serving.lists import Listed
+from recommender.training import train
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +55,14 @@ def test_nobody_is_listed_an_offer_because_they_said_no_to_it(service: Service) 
     for question in (one for one in answers if one.startswith(ABOUT_OFFER)):
         row = encoders.offer_rows[question.removeprefix(ABOUT_OFFER)]
         assert service.bundle.offers["title"].iloc[row] not in said[row]
+
+
+def test_where_nothing_was_redeemed_what_was_clicked_is_popular(small_dataset: Dataset) -> None:
+    log = small_dataset.interactions
+    clicks = replace(small_dataset, interactions=log[log["event_type"] != "redemption"])
+    service = Service(train(clicks))
+    clicked = set(clicks.events("click")["offer_id"])
+    ids = service.bundle.offers["offer_id"]
+    said = reasons(service, Facts(), list(range(len(ids))), Source.POPULARITY)
+    for name, words in zip(ids, said, strict=True):
+        assert (words == "Popular with all customers.") == (name in clicked)
