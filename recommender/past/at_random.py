@@ -19,8 +19,8 @@ def draw_at_random(
     """Draw interactions to hold out: pairs of customer and offer, with everything between them.
 
     Else clicks would tell. Where showing is logged what was shown in vain is held out alike, or
-    that a pair is gone would tell that it was taken; and of what can be redeemed again single
-    showings, each with one click and one redemption: nothing else says whether it is.
+    that a pair is gone would tell that it was taken. Of what can be redeemed again single events
+    are, each showing with one click and one redemption: nothing else says whether it is.
 
     Parameters
     ----------
@@ -44,6 +44,7 @@ def draw_at_random(
     nth = np.zeros(len(log), dtype=np.int64)
     if logged:
         counts |= log[EVENT_TYPE] == IMPRESSION
+    if logged or dataset.repeatable[offer].any():
         order = random.permutation(len(log))
         what = pd.DataFrame({"pair": pair, "type": pd.factorize(log[EVENT_TYPE])[0]}).iloc[order]
         nth[order] = what.groupby(["pair", "type"]).cumcount()

@@ -152,6 +152,23 @@ def test_pasts_of_newcomers_alone_are_told_of_customers_with_a_history_at_random
     assert taken.index.isin(kept.index).mean() > 0.5
 
 
+def test_what_can_be_taken_again_is_held_out_time_by_time() -> None:
+    data = joined_with_all_they_have(come_back=False)
+    log = data.interactions
+    again = replace(
+        data,
+        offers=data.offers.assign(repeatable=True),
+        interactions=pd.concat([log, log], ignore_index=True),
+    )
+    last = make_folds(again, END)[-1]
+    assert not last.by_time
+    pair = ["customer_id", "offer_id"]
+    kept = last.past.interactions[pair].drop_duplicates()
+    both = last.taken.merge(kept, on=pair)
+    assert 0.5 < len(both) / len(last.taken) < 1
+    assert len(last.past.interactions) == pytest.approx(0.8 * len(again.interactions), rel=0.05)
+
+
 def test_pasts_of_people_who_come_back_need_no_chance() -> None:
     folds = make_folds(joined_with_all_they_have(come_back=True), END)
     assert folds
