@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Self
 
@@ -18,13 +18,14 @@ from pydantic import (
     model_validator,
 )
 
-from api.bodies import ID_PATTERN, CustomerId, End, Moment, Number, Owned, ShortText, Text
+from api.bodies import ID_PATTERN, CustomerId, Number, Owned, ShortText, Text
 from api.catalogue import of_model, to_be_kept
 from api.dependencies import HouseDependency
 from api.errors import ApiError
 from api.exact import Exact
 from api.house import House
-from api.owned import EPOCH, check_offer, microseconds
+from api.moments import End, Moment, microseconds, moment_of
+from api.owned import check_offer
 from data.rows import Row
 from data.schema import OFFER_ID, OFFERS
 
@@ -176,7 +177,7 @@ def _read(house: House, offer_id: str) -> Offer | None:
 
 def _of_store(row: Row) -> Offer:
     times = {
-        name: None if row[name] is None else EPOCH + timedelta(microseconds=row[name])
+        name: None if row[name] is None else moment_of(row[name])
         for name in ("valid_from", "valid_until")
     }
     return Offer(**_told({**row, **times}, list(row["items"])))
