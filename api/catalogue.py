@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from api.moments import microseconds
 from data.rows import Row
 from data.schema import OFFER_ID, OFFERS
 from recommender.bundle import Bundle
@@ -36,7 +37,7 @@ def to_be_kept(bundle: Bundle, offer_id: str) -> Row:
         if not isinstance(value, pd.Timestamp):
             kept[name] = value
         elif name in OFFERS.names:
-            kept[name] = value.value // 1000
+            kept[name] = microseconds(value.to_pydatetime())
     return kept | {"items": _items(bundle, offer_id)}
 
 

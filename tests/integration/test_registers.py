@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -79,6 +80,22 @@ def test_a_model_alone_tells_its_customers_and_offers(small_bundle: Bundle, tmp_
         offers = client.get("/offers?limit=200").json()["offers"]
         assert [one["offer_id"] for one in offers] == sorted(small_bundle.offers["offer_id"])
         assert offers[0]["items"] is None
+
+
+def test_an_offer_of_the_model_alone_may_end_in_the_year_9999(
+    small_bundle: Bundle, tmp_path: Path
+) -> None:
+    offers = small_bundle.offers.copy()
+    name = str(offers["offer_id"].iloc[0])
+    offers.loc[0, "valid_until"] = pd.Timestamp("9999-12-31", tz="UTC").as_unit("us")
+    bundle = replace(small_bundle, offers=offers)
+    store = Store.open(f"sqlite:///{tmp_path / 'empty.db'}")
+    home = House(bundle, serve(bundle, None), store)
+    with TestClient(create_app(home), raise_server_exceptions=False) as client:
+        answer = client.put(f"/offers/{name}", json={"title": "X"})
+        assert (answer.status_code, answer.json()["title"]) == (200, "X")
+        assert answer.json()["valid_until"] == "9999-12-31T00:00:00Z"
+        assert answer.json() == client.get(f"/offers/{name}").json()
 
 
 def test_odd_customers_by_kind_add_up(world_client: TestClient) -> None:
