@@ -63,8 +63,8 @@ def add_events(home: HouseDependency, body: Events) -> Receipt:
 def add_transactions(home: HouseDependency, body: Transactions) -> Receipt:
     """Record transaction lines; a transaction that is there already is replaced whole.
 
-    What replaces something is accepted; lines of a transaction that says what is on record of it
-    are duplicates.
+    What replaces something is accepted; lines of a transaction that says what is on record of it,
+    in whatever order, are duplicates.
     """
     rejected: list[Rejected] = []
     lines = list(_parsed(TransactionLine, body.transactions, rejected))
