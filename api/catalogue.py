@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
+from fastapi.exceptions import RequestValidationError
 
-from api.moments import microseconds
+from api.moments import is_ahead, microseconds, moment_of
 from data.rows import Row
 from data.schema import OFFER_ID, OFFERS
 from recommender.bundle import Bundle
 from recommender.features.keys import ITEM
 
 NEW: Row = {"repeatable": False}
+BEGIN, END = "valid_from", "valid_until"
 
 
 def of_model(bundle: Bundle, offer_id: str) -> Row | None:
@@ -39,6 +41,34 @@ def to_be_kept(bundle: Bundle, offer_id: str) -> Row:
         elif name in OFFERS.names:
             kept[name] = microseconds(value.to_pydatetime())
     return kept | {"items": _items(bundle, offer_id)}
+
+
+def check_dates(stated: Row, kept: Row) -> None:
+    """Refuse one date where the other is kept and no moment is left between them.
+
+    An end that has come is none of these: it ends an offer, which may not even have begun.
+
+    Raises
+    ------
+    RequestValidationError
+        The offer would never be valid.
+    """
+    if (BEGIN in stated) == (END in stated):
+        return  # nothing is said of them, or all
+    begin, end = ((kept | stated).get(name) for name in (BEGIN, END))
+    if begin is None or end is None or begin < end:
+        return
+    if BEGIN in stated:
+        given, way, other, stays, without = BEGIN, "before", END, end, "end"
+    elif is_ahead(moment_of(end)):
+        given, way, other, stays, without = END, "after", BEGIN, begin, "beginning"
+    else:
+        return
+    problem = (
+        f"has to lie {way} {other}, which stays at {moment_of(stays).isoformat()}: "
+        f"state {other} as well, null for no {without}"
+    )
+    raise RequestValidationError([{"type": "value_error", "loc": ("body", given), "msg": problem}])
 
 
 def _items(bundle: Bundle, offer_id: str) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from api.bodies import ID_PATTERN, CustomerId, Number, Owned, ShortText, Text
-from api.catalogue import of_model, to_be_kept
+from api.catalogue import BEGIN, END, check_dates, of_model, to_be_kept
 from api.dependencies import HouseDependency
 from api.errors import ApiError
 from api.exact import Exact
@@ -149,7 +149,8 @@ def read(home: HouseDependency, offer_id: Named) -> Offer:
 def put(home: HouseDependency, response: Response, offer_id: Named, body: OfferFacts) -> Offer:
     """Add an offer or update what is given; from the next request on it is listed where it suits.
 
-    `valid_until` alone, in the past, ends an offer.
+    `valid_until` alone, in the past, ends an offer. Otherwise a date that leaves no moment until,
+    or since, the one that is kept is refused: then both are to be stated.
     """
     known, bundle = offer_id in home.offer_ids, home.bundle
     check_offer(body, bundle, "body")
@@ -157,11 +158,12 @@ def put(home: HouseDependency, response: Response, offer_id: Named, body: OfferF
     items = values.pop("items", None)
     if "tags" in values:
         values["tags"] = "|".join(values["tags"]) or None
-    for name in ("valid_from", "valid_until"):
+    for name in (BEGIN, END):
         if values.get(name) is not None:
             values[name] = microseconds(values[name])
-    now = microseconds(datetime.now(UTC))
-    new = home.store.put_offer(offer_id, values, items, now, to_be_kept(bundle, offer_id))
+    kept = home.store.offer(offer_id) or to_be_kept(bundle, offer_id)
+    check_dates(values, kept)
+    new = home.store.put_offer(offer_id, values, items, microseconds(datetime.now(UTC)), kept)
     if new and not known:
         response.status_code = HTTPStatus.CREATED
     return _of_store(home.store.offer(offer_id) or {})
@@ -176,10 +178,7 @@ def _read(house: House, offer_id: str) -> Offer | None:
 
 
 def _of_store(row: Row) -> Offer:
-    times = {
-        name: None if row[name] is None else moment_of(row[name])
-        for name in ("valid_from", "valid_until")
-    }
+    times = {name: None if row[name] is None else moment_of(row[name]) for name in (BEGIN, END)}
     return Offer(**_told({**row, **times}, list(row["items"])))
 
 
