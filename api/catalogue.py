@@ -40,7 +40,7 @@ def to_be_kept(bundle: Bundle, offer_id: str) -> Row:
             kept[name] = value
         elif name in OFFERS.names:
             kept[name] = microseconds(value.to_pydatetime())
-    return kept | {"items": _items(bundle, offer_id)}
+    return kept | {"items": items_of(bundle, offer_id) or ()}
 
 
 def check_dates(stated: Row, kept: Row) -> None:
@@ -71,13 +71,13 @@ def check_dates(stated: Row, kept: Row) -> None:
     raise RequestValidationError([{"type": "value_error", "loc": ("body", given), "msg": problem}])
 
 
-def _items(bundle: Bundle, offer_id: str) -> tuple[str, ...]:
-    """Return the items that a model's offer is on."""
+def items_of(bundle: Bundle, offer_id: str) -> list[str] | None:
+    """Return the items that a model's offer is on; None of a model that recommends nothing."""
     if bundle.recommender is None:
-        return ()
+        return None
     encoders = bundle.recommender.encoders
     keys, row = encoders.keys, encoders.offer_rows[offer_id]
     own = keys.offer_keys.indices[slice(*keys.offer_keys.indptr[row : row + 2])]
     items = keys.rows_of(ITEM)
     named = keys.names[own[(own >= items.start) & (own < items.stop)]].tolist()
-    return tuple(name.partition(":")[2] for name in named)
+    return sorted(name.partition(":")[2] for name in named)

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from api.bodies import ID_PATTERN, CustomerId, Number, Owned, ShortText, Text
-from api.catalogue import BEGIN, END, check_dates, of_model, to_be_kept
+from api.catalogue import BEGIN, END, check_dates, items_of, of_model, to_be_kept
 from api.dependencies import HouseDependency
 from api.errors import ApiError
 from api.exact import Exact
@@ -28,6 +28,7 @@ from api.moments import End, Moment, microseconds, moment_of
 from api.owned import check_offer
 from data.rows import Row
 from data.schema import OFFER_ID, OFFERS
+from recommender.bundle import Bundle
 
 router = APIRouter(tags=["offers"], prefix="/offers", route_class=Exact)
 
@@ -60,8 +61,8 @@ class OfferFacts(Owned):
 
     title: Text | None = None
     category: Text | None = None
-    tags: list[Tag] = Field(
-        default_factory=list, max_length=MOST_TAGS, description="As a list, or as `a|b`."
+    tags: list[Tag] | None = Field(
+        default=None, max_length=MOST_TAGS, description="As a list, or as `a|b`."
     )
     merchant: Text | None = None
     kind: Text | None = None
@@ -72,9 +73,11 @@ class OfferFacts(Owned):
     min_spend: float | None = Field(default=None, ge=0, le=1e12, strict=True)
     valid_from: Moment | None = None
     valid_until: End | None = None
-    repeatable: Annotated[bool, Field(strict=True)] = False
+    repeatable: Annotated[bool, Field(strict=True)] | None = Field(
+        default=None, description="Null for false."
+    )
     max_redemptions: float | None = Field(default=None, ge=0, le=1e9, strict=True)
-    items: list[ShortText] = Field(default_factory=list, max_length=MOST_ITEMS)
+    items: list[ShortText] | None = Field(default=None, max_length=MOST_ITEMS)
 
     @field_validator("tags", mode="before")
     @classmethod
@@ -90,7 +93,7 @@ class OfferFacts(Owned):
 
 
 class Offer(BaseModel):
-    """An offer, with the owner's own columns; `items` is null where only the model knows of it."""
+    """An offer, with the owner's own columns; `items` is null where nobody knows them."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -129,7 +132,7 @@ def offers(
     model = home.current(home.store.revisions("")[1])
     table = model.bundle.offers.sort_values(OFFER_ID, kind="stable")
     table = table[table[OFFER_ID] > after] if after is not None else table
-    page = [_of_model(row) for row in table.head(limit).to_dict("records")]
+    page = [_of_model(model.bundle, row) for row in table.head(limit).to_dict("records")]
     more = len(table) > limit
     return Offers(offers=page, next=page[-1].offer_id if more else None)
 
@@ -155,9 +158,11 @@ def put(home: HouseDependency, response: Response, offer_id: Named, body: OfferF
     known, bundle = offer_id in home.offer_ids, home.bundle
     check_offer(body, bundle, "body")
     values = body.model_dump(exclude_unset=True)
-    items = values.pop("items", None)
+    items = (values.pop("items") or []) if "items" in values else None
     if "tags" in values:
-        values["tags"] = "|".join(values["tags"]) or None
+        values["tags"] = "|".join(values["tags"] or ()) or None
+    if "repeatable" in values:
+        values["repeatable"] = bool(values["repeatable"])
     for name in (BEGIN, END):
         if values.get(name) is not None:
             values[name] = microseconds(values[name])
@@ -174,7 +179,7 @@ def _read(house: House, offer_id: str) -> Offer | None:
     if stored is not None:
         return _of_store(stored)
     own = of_model(house.bundle, offer_id)
-    return None if own is None else _of_model(own)
+    return None if own is None else _of_model(house.bundle, own)
 
 
 def _of_store(row: Row) -> Offer:
@@ -182,9 +187,9 @@ def _of_store(row: Row) -> Offer:
     return Offer(**_told({**row, **times}, list(row["items"])))
 
 
-def _of_model(row: dict[Any, Any]) -> Offer:
+def _of_model(bundle: Bundle, row: dict[Any, Any]) -> Offer:
     known = {name: None if pd.isna(one) else one for name, one in row.items()}
-    return Offer(**_told(known, None))
+    return Offer(**_told(known, items_of(bundle, str(row[OFFER_ID]))))
 
 
 def _told(row: Row, items: list[str] | None) -> Row:

@@ -244,6 +244,7 @@ def test_a_new_offer_is_listed_on_the_next_request_and_can_be_redeemed(
     assert made.status_code == 201
     assert made.json() == client.get("/offers/brand/new").json()
     assert made.json()["tags"] == ["a", "b"]
+    assert made.json() in client.get("/offers?limit=200").json()["offers"]
     listed = client.get(f"/recommend/{known}?n=100").json()["offers"]
     assert "brand/new" in {one["offer_id"] for one in listed}
     event = {"customer_id": known, "offer_id": "brand/new", "event_type": "redemption"}
