@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
+from fastapi.exceptions import RequestValidationError
 
+from api.moments import is_ahead, microseconds, moment_of
 from data.rows import Row
 from data.schema import OFFER_ID, OFFERS
 from recommender.bundle import Bundle
 from recommender.features.keys import ITEM
 
 NEW: Row = {"repeatable": False}
+BEGIN, END = "valid_from", "valid_until"
 
 
 def of_model(bundle: Bundle, offer_id: str) -> Row | None:
@@ -36,17 +39,45 @@ def to_be_kept(bundle: Bundle, offer_id: str) -> Row:
         if not isinstance(value, pd.Timestamp):
             kept[name] = value
         elif name in OFFERS.names:
-            kept[name] = value.value // 1000
-    return kept | {"items": _items(bundle, offer_id)}
+            kept[name] = microseconds(value.to_pydatetime())
+    return kept | {"items": items_of(bundle, offer_id) or ()}
 
 
-def _items(bundle: Bundle, offer_id: str) -> tuple[str, ...]:
-    """Return the items that a model's offer is on."""
+def check_dates(stated: Row, kept: Row) -> None:
+    """Refuse one date where the other is kept and no moment is left between them.
+
+    An end that has come is none of these: it ends an offer, which may not even have begun.
+
+    Raises
+    ------
+    RequestValidationError
+        The offer would never be valid.
+    """
+    if (BEGIN in stated) == (END in stated):
+        return  # nothing is said of them, or all
+    begin, end = ((kept | stated).get(name) for name in (BEGIN, END))
+    if begin is None or end is None or begin < end:
+        return
+    if BEGIN in stated:
+        given, way, other, stays, without = BEGIN, "before", END, end, "end"
+    elif is_ahead(moment_of(end)):
+        given, way, other, stays, without = END, "after", BEGIN, begin, "beginning"
+    else:
+        return
+    problem = (
+        f"has to lie {way} {other}, which stays at {moment_of(stays).isoformat()}: "
+        f"state {other} as well, null for no {without}"
+    )
+    raise RequestValidationError([{"type": "value_error", "loc": ("body", given), "msg": problem}])
+
+
+def items_of(bundle: Bundle, offer_id: str) -> list[str] | None:
+    """Return the items that a model's offer is on; None of a model that recommends nothing."""
     if bundle.recommender is None:
-        return ()
+        return None
     encoders = bundle.recommender.encoders
     keys, row = encoders.keys, encoders.offer_rows[offer_id]
     own = keys.offer_keys.indices[slice(*keys.offer_keys.indptr[row : row + 2])]
     items = keys.rows_of(ITEM)
     named = keys.names[own[(own >= items.start) & (own < items.stop)]].tolist()
-    return tuple(name.partition(":")[2] for name in named)
+    return sorted(name.partition(":")[2] for name in named)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from errno import errorcode
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -21,6 +22,7 @@ log = logging.getLogger("api")
 
 RETRY_SECONDS = 5
 RETRY = {"Retry-After": str(RETRY_SECONDS)}
+MOST_NAME = 100  # characters of a name in a message
 NO_OBJECT = "has to be an object"
 METHODS = ("DELETE", "GET", "HEAD", "POST", "PUT")
 
@@ -46,8 +48,7 @@ def add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def on_invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         errors = [
-            {"at": ".".join(str(part) for part in one["loc"]), "problem": _in_words(one["msg"])}
-            for one in error.errors()
+            {"at": _place(one["loc"]), "problem": _in_words(one["msg"])} for one in error.errors()
         ]
         first = errors[0] if errors else {"at": "body", "problem": "is not valid"}
         detail = f"{first['at']}: {first['problem']}"
@@ -116,9 +117,15 @@ def _methods(request: Request) -> list[str]:
 def told_problem(error: ValidationError | RequestValidationError) -> str:
     """Name the first thing that is wrong with a part of a body, and where."""
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
+    where = _place(first["loc"])
     problem = NO_OBJECT if first["type"] == "model_type" else _in_words(first["msg"])
     return f"{where}: {problem}" if where else problem
+
+
+def _place(parts: Iterable[Any]) -> str:
+    """Say where in a request something stands; of a long name its beginning will do."""
+    names = map(str, parts)
+    return ".".join(one if len(one) <= MOST_NAME else f"{one[:MOST_NAME]}…" for one in names)
 
 
 def _in_words(message: str) -> str:

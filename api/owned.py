@@ -6,7 +6,6 @@ A name that the model does not read is an error rather than silence: it may be a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -14,11 +13,11 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 
 from api.bodies import Profile
+from api.moments import microseconds
 from data.schema import ABOUT_CATEGORY, ABOUT_OFFER, CUSTOMERS, OFFERS
 from recommender.bundle import Bundle
 from recommender.features.numbers import is_number
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_NAMED, MOST_ERRORS = 40, 20  # columns in a message, and messages
 
 
@@ -94,11 +93,6 @@ def check_offer(given: BaseModel, bundle: Bundle, *where: str) -> None:
             if not dated(table[name])
         }
         _check(given, reads, where)
-
-
-def microseconds(moment: datetime) -> int:
-    """Return microseconds since 1970."""
-    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def _check(given: BaseModel, reads: Mapping[str, bool], where: tuple[str, ...]) -> None:

@@ -7,6 +7,7 @@ is a plain number in one currency.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 
@@ -55,6 +56,8 @@ IMPRESSION, CLICK, REDEMPTION = "impression", "click", "redemption"
 EVENT_TYPES = (IMPRESSION, CLICK, REDEMPTION)
 # Stands for a redemption where nothing was redeemed or clicked; no table states it.
 BOUGHT = "purchase"
+# What happened further in the future than this is a mistake; clocks and zones may be off by less.
+AHEAD = timedelta(days=1)
 YES, NO = "yes", "no"
 # What a question is about; any other is one of the survey's own, with named answers.
 ABOUT_CATEGORY, ABOUT_OFFER = "category:", "offer:"

@@ -6,7 +6,8 @@ speaks SQL.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -200,7 +201,8 @@ class Store(OfferRegister, KeyRegister):
     def put_transactions(self, transactions: Sequence[Sequence[Row]]) -> Written:
         """Add transactions, each a list of its lines; one that is there is replaced whole.
 
-        One that says what is there already leaves it as it is: what was learnt of it holds.
+        One that says what is there already, its lines in whatever order, leaves it as it is: what
+        was learnt of it holds.
 
         Returns
         -------
@@ -285,15 +287,25 @@ def _is_known(connection: sa.Connection, customer_id: str) -> bool:
 
 
 def _say_the_same(there: Sequence[Row], lines: Sequence[Row]) -> bool:
-    """Tell whether a transaction's lines say what is on record of it."""
-    return [_said(row) for row in there] == [_said(row) for row in lines] and all(
-        one["occurred_at"] == other["occurred_at"] or (_is_untold(one) and _is_untold(other))
-        for one, other in zip(there, lines, strict=True)
-    )
+    """Tell whether a transaction's lines say, in whatever order, what is on record of it."""
+    if Counter(map(_said, there)) != Counter(map(_said, lines)):
+        return False
+    # A moment that was told needs its like, told or not; what is left on both sides is untold.
+    return _told(there) <= _dated(lines) and _told(lines) <= _dated(there)
 
 
-def _said(row: Row) -> list[Any]:
-    return [row.get(name) for name in _SAID]
+def _said(row: Row) -> tuple[Any, ...]:
+    return tuple(row.get(name) for name in _SAID)
+
+
+def _dated(rows: Iterable[Row]) -> Counter[tuple[Any, ...]]:
+    """Count what rows say and when it happened."""
+    return Counter((*_said(row), row["occurred_at"]) for row in rows)
+
+
+def _told(rows: Iterable[Row]) -> Counter[tuple[Any, ...]]:
+    """Count rows as `_dated` does: those of which somebody said when it happened."""
+    return _dated(row for row in rows if not _is_untold(row))
 
 
 def _is_untold(row: Row) -> bool:

@@ -8,6 +8,7 @@ from data.checks import Checked
 from data.schema import (
     ABOUT_CATEGORY,
     ABOUT_OFFER,
+    AHEAD,
     CUSTOMER_ID,
     CUSTOMERS,
     EVENT_TYPE,
@@ -27,7 +28,6 @@ from data.words import counted, form
 
 STRANGERS, LOOKED_AT = 0.9, 10_000  # share of so many rows whose customers are not known
 REPEATED = 0.2  # share of impressions that are there already
-AHEAD = pd.Timedelta(days=1)  # a clock or a zone that is wrong is no mistyped year
 
 
 def check_together(checked: dict[str, Checked], now: pd.Timestamp) -> None:

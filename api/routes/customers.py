@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -15,7 +14,8 @@ from api.bodies import ID_PATTERN, Answers, CustomerId, Profile, Strict
 from api.dependencies import HouseDependency
 from api.errors import ApiError
 from api.house import House, Model
-from api.owned import EPOCH, answers_of, profile_of
+from api.moments import moment_of
+from api.owned import answers_of, profile_of
 from api.people import facts_of, states_at
 from api.replies import SegmentName
 from api.routes.anomalies import Anomaly, anomaly_of
@@ -127,7 +127,7 @@ def _customer(house: House, model: Model, customer_id: str, state: CustomerState
     features = _features(house, model, customer_id, state)
     profile = dict(state.profile)
     if "signup_at" in profile:
-        profile["signup_at"] = EPOCH + timedelta(microseconds=profile["signup_at"])
+        profile["signup_at"] = moment_of(profile["signup_at"])
     types = Counter(row["event_type"] for row in state.interactions)
     return Customer(
         customer_id=customer_id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -12,24 +12,22 @@ from fastapi import APIRouter
 from pydantic import TypeAdapter, ValidationError
 
 from api.bodies import (
-    IN_THE_FUTURE,
     CustomerId,
     Event,
     Events,
     Strict,
     TransactionLine,
     Transactions,
-    is_ahead,
 )
 from api.dependencies import HouseDependency
 from api.errors import told_problem
+from api.moments import IN_THE_FUTURE, is_ahead, microseconds
 from api.replies import Receipt, Rejected
 from api.telemetry import count_rows
 from data.schema import OFFER_ID
 
 router = APIRouter(tags=["facts"])
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ID: TypeAdapter[str] = TypeAdapter(CustomerId)
 Row = TypeVar("Row", Event, TransactionLine)
 
@@ -65,8 +63,8 @@ def add_events(home: HouseDependency, body: Events) -> Receipt:
 def add_transactions(home: HouseDependency, body: Transactions) -> Receipt:
     """Record transaction lines; a transaction that is there already is replaced whole.
 
-    What replaces something is accepted; lines of a transaction that says what is on record of it
-    are duplicates.
+    What replaces something is accepted; lines of a transaction that says what is on record of it,
+    in whatever order, are duplicates.
     """
     rejected: list[Rejected] = []
     lines = list(_parsed(TransactionLine, body.transactions, rejected))
@@ -124,13 +122,9 @@ def _recorded(row: Strict) -> dict[str, Any]:
     now = datetime.now(UTC)
     values = row.model_dump()
     occurred = values["occurred_at"] or now
-    values["occurred_at"] = _microseconds(occurred)
-    values["recorded_at"] = _microseconds(now)
+    values["occurred_at"] = microseconds(occurred)
+    values["recorded_at"] = microseconds(now)
     return values
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def _receipt(accepted: int, duplicates: int, rejected: list[Rejected]) -> Receipt:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Self
 
@@ -18,15 +18,17 @@ from pydantic import (
     model_validator,
 )
 
-from api.bodies import ID_PATTERN, CustomerId, End, Moment, Number, Owned, ShortText, Text
-from api.catalogue import of_model, to_be_kept
+from api.bodies import ID_PATTERN, CustomerId, Number, Owned, ShortText, Text
+from api.catalogue import BEGIN, END, check_dates, items_of, of_model, to_be_kept
 from api.dependencies import HouseDependency
 from api.errors import ApiError
 from api.exact import Exact
 from api.house import House
-from api.owned import EPOCH, check_offer, microseconds
+from api.moments import End, Moment, microseconds, moment_of
+from api.owned import check_offer
 from data.rows import Row
 from data.schema import OFFER_ID, OFFERS
+from recommender.bundle import Bundle
 
 router = APIRouter(tags=["offers"], prefix="/offers", route_class=Exact)
 
@@ -59,8 +61,8 @@ class OfferFacts(Owned):
 
     title: Text | None = None
     category: Text | None = None
-    tags: list[Tag] = Field(
-        default_factory=list, max_length=MOST_TAGS, description="As a list, or as `a|b`."
+    tags: list[Tag] | None = Field(
+        default=None, max_length=MOST_TAGS, description="As a list, or as `a|b`."
     )
     merchant: Text | None = None
     kind: Text | None = None
@@ -71,9 +73,11 @@ class OfferFacts(Owned):
     min_spend: float | None = Field(default=None, ge=0, le=1e12, strict=True)
     valid_from: Moment | None = None
     valid_until: End | None = None
-    repeatable: Annotated[bool, Field(strict=True)] = False
+    repeatable: Annotated[bool, Field(strict=True)] | None = Field(
+        default=None, description="Null for false."
+    )
     max_redemptions: float | None = Field(default=None, ge=0, le=1e9, strict=True)
-    items: list[ShortText] = Field(default_factory=list, max_length=MOST_ITEMS)
+    items: list[ShortText] | None = Field(default=None, max_length=MOST_ITEMS)
 
     @field_validator("tags", mode="before")
     @classmethod
@@ -89,7 +93,7 @@ class OfferFacts(Owned):
 
 
 class Offer(BaseModel):
-    """An offer, with the owner's own columns; `items` is null where only the model knows of it."""
+    """An offer, with the owner's own columns; `items` is null where nobody knows them."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -128,7 +132,7 @@ def offers(
     model = home.current(home.store.revisions("")[1])
     table = model.bundle.offers.sort_values(OFFER_ID, kind="stable")
     table = table[table[OFFER_ID] > after] if after is not None else table
-    page = [_of_model(row) for row in table.head(limit).to_dict("records")]
+    page = [_of_model(model.bundle, row) for row in table.head(limit).to_dict("records")]
     more = len(table) > limit
     return Offers(offers=page, next=page[-1].offer_id if more else None)
 
@@ -148,19 +152,23 @@ def read(home: HouseDependency, offer_id: Named) -> Offer:
 def put(home: HouseDependency, response: Response, offer_id: Named, body: OfferFacts) -> Offer:
     """Add an offer or update what is given; from the next request on it is listed where it suits.
 
-    `valid_until` alone, in the past, ends an offer.
+    `valid_until` alone, in the past, ends an offer. Otherwise a date that leaves no moment until,
+    or since, the one that is kept is refused: then both are to be stated.
     """
     known, bundle = offer_id in home.offer_ids, home.bundle
     check_offer(body, bundle, "body")
     values = body.model_dump(exclude_unset=True)
-    items = values.pop("items", None)
+    items = (values.pop("items") or []) if "items" in values else None
     if "tags" in values:
-        values["tags"] = "|".join(values["tags"]) or None
-    for name in ("valid_from", "valid_until"):
+        values["tags"] = "|".join(values["tags"] or ()) or None
+    if "repeatable" in values:
+        values["repeatable"] = bool(values["repeatable"])
+    for name in (BEGIN, END):
         if values.get(name) is not None:
             values[name] = microseconds(values[name])
-    now = microseconds(datetime.now(UTC))
-    new = home.store.put_offer(offer_id, values, items, now, to_be_kept(bundle, offer_id))
+    kept = home.store.offer(offer_id) or to_be_kept(bundle, offer_id)
+    check_dates(values, kept)
+    new = home.store.put_offer(offer_id, values, items, microseconds(datetime.now(UTC)), kept)
     if new and not known:
         response.status_code = HTTPStatus.CREATED
     return _of_store(home.store.offer(offer_id) or {})
@@ -171,20 +179,17 @@ def _read(house: House, offer_id: str) -> Offer | None:
     if stored is not None:
         return _of_store(stored)
     own = of_model(house.bundle, offer_id)
-    return None if own is None else _of_model(own)
+    return None if own is None else _of_model(house.bundle, own)
 
 
 def _of_store(row: Row) -> Offer:
-    times = {
-        name: None if row[name] is None else EPOCH + timedelta(microseconds=row[name])
-        for name in ("valid_from", "valid_until")
-    }
+    times = {name: None if row[name] is None else moment_of(row[name]) for name in (BEGIN, END)}
     return Offer(**_told({**row, **times}, list(row["items"])))
 
 
-def _of_model(row: dict[Any, Any]) -> Offer:
+def _of_model(bundle: Bundle, row: dict[Any, Any]) -> Offer:
     known = {name: None if pd.isna(one) else one for name, one in row.items()}
-    return Offer(**_told(known, None))
+    return Offer(**_told(known, items_of(bundle, str(row[OFFER_ID]))))
 
 
 def _told(row: Row, items: list[str] | None) -> Row:

@@ -86,12 +86,13 @@ async def recommend(
 
 
 def _left_out(given: Iterable[str], offers: Collection[str]) -> Iterator[str]:
-    """Take commas as what stands between ids, but in the id of an offer."""
+    """Take commas as what stands between ids, but in the id of an offer.
+
+    What is no offer yet may have been put elsewhere a moment ago: it is left out whole as well.
+    """
     for part in given:
-        if part in offers:
-            yield part
-        else:
-            yield from (name for one in part.split(",") if (name := one.strip()))
+        pieces = () if part in offers else (one.strip() for one in part.split(","))
+        yield from dict.fromkeys(name for name in (part, *pieces) if name)
 
 
 async def _listed(home: House, wished: Wished, request_id: str) -> Response:

@@ -263,12 +263,28 @@ def test_a_transaction_that_is_sent_again_changes_nothing(store: Store) -> None:
     sent = [line("t1", quantity=1, category="fuel"), line("t1", quantity=3, category=None)]
     store.put_transactions([sent])
     before = store.customer_state("a")
-    # Nobody told when it happened, so it happens whenever it is recorded.
+    # Nobody told when it happened, so it happens whenever it is recorded; order says nothing.
     again = [{**row, "occurred_at": LATE, "recorded_at": LATE} for row in sent]
-    assert store.put_transactions([again]) == Written(0, 2)
-    assert store.customer_state("a") == before
-    state = store.customer_state("a", since=LATE)
-    assert (state.whole, state.transactions) == (False, ())
+    for lines in (again, again[::-1]):
+        assert store.put_transactions([lines]) == Written(0, 2)
+        assert store.customer_state("a") == before
+        state = store.customer_state("a", since=LATE)
+        assert (state.whole, state.transactions) == (False, ())
+
+
+def test_lines_that_differ_in_their_moments_alone_are_told_apart_in_whatever_order(
+    store: Store,
+) -> None:
+    def at(*moments: int | None) -> list[dict[str, Any]]:
+        told = [{} if one is None else {"occurred_at": one} for one in moments]
+        return [line("t1", at=LATE, **one) for one in told]
+
+    store.put_transactions([[line("t1"), line("t1", occurred_at=5), line("t1", occurred_at=7)]])
+    for same in (at(None, 5, 7), at(7, None, 5), at(5, 7, EARLY), at(EARLY, 7, 5)):
+        assert store.put_transactions([same]) == Written(0, 3)
+    assert store.put_transactions([at(5, 5, None)]) == Written(3, 0)
+    assert store.put_transactions([at(5, None, None)]) == Written(3, 0)
+    assert store.put_transactions([at(None, 5, None)]) == Written(0, 3)
 
 
 @pytest.mark.parametrize(

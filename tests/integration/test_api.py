@@ -127,6 +127,17 @@ def test_a_parameter_that_no_route_knows_is_named(
     assert answer.json()["errors"] == [{"at": "query.at", "problem": problem}]
 
 
+def test_a_long_name_is_not_told_at_its_full_length(client: TestClient) -> None:
+    long = "x" * 6000
+    read = client.get(f"/recommend/a?{long}=1")
+    put = client.put("/customers/a", json={long: 1})
+    event = {"customer_id": "a", "offer_id": "b", "event_type": "click", long: 1}
+    row = client.post("/events", json={"events": [event]}).json()["rejected"][0]
+    assert (read.status_code, put.status_code) == (422, 422)
+    assert read.json()["errors"][0]["at"] == f"query.{'x' * 100}…"
+    assert max(len(read.text), len(put.text), len(row["detail"])) < 1000
+
+
 def send_one(client: TestClient, request: Any) -> Any:
     (result,) = client.post("/recommend", json={"requests": [request]}).json()["results"]
     return result

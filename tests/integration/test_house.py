@@ -300,6 +300,20 @@ def test_an_offer_that_is_put_is_listed_on_the_next_request(
     assert {one["title"] for one in after if one["offer_id"] == "brand-new"} == {"Brand new"}
 
 
+def test_an_offer_with_a_comma_that_another_worker_put_is_left_out_of_the_first_list(
+    home: House, client: TestClient
+) -> None:
+    shown = client.get("/recommend/c0000004").json()["offers"][:2]
+    now = int(home.bundle.moment.value // 1000)
+    home.store.put_offer("com,ma", {"category": shown[0]["category"]}, [], now)
+    assert "com,ma" not in home.offer_ids
+    names = [one["offer_id"] for one in shown]
+    wish: dict[str, Any] = {"n": 100, "exclude": ["com,ma", ", ".join(names)]}
+    listed = client.get("/recommend/c0000004", params=wish).json()["offers"]
+    assert "com,ma" in home.offer_ids
+    assert not {"com,ma", *names}.intersection(one["offer_id"] for one in listed)
+
+
 class Away:
     """A store that does not answer."""
 

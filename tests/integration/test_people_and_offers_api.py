@@ -244,6 +244,7 @@ def test_a_new_offer_is_listed_on_the_next_request_and_can_be_redeemed(
     assert made.status_code == 201
     assert made.json() == client.get("/offers/brand/new").json()
     assert made.json()["tags"] == ["a", "b"]
+    assert made.json() in client.get("/offers?limit=200").json()["offers"]
     listed = client.get(f"/recommend/{known}?n=100").json()["offers"]
     assert "brand/new" in {one["offer_id"] for one in listed}
     event = {"customer_id": known, "offer_id": "brand/new", "event_type": "redemption"}
@@ -283,6 +284,48 @@ def test_what_is_left_out_of_an_offer_stays_though_only_the_model_knows_it(
     answer = client.put(f"/offers/{name}", json={"title": "Changed", "category": None}).json()
     assert answer == told() == was | {"title": "Changed", "category": None}
     assert name not in {one["offer_id"] for one in client.get(asked).json()["offers"]}
+
+
+def test_a_date_is_judged_beside_the_one_that_is_kept(client: TestClient) -> None:
+    def put(**dates: str | None) -> Any:
+        return client.put("/offers/dated", json=dates)
+
+    def told() -> tuple[str | None, str | None]:
+        answer = client.get("/offers/dated").json()
+        return answer["valid_from"], answer["valid_until"]
+
+    old = ("2025-01-01T00:00:00Z", "2025-03-01T00:00:00Z")
+    assert put(valid_from="2025-01-01", valid_until="2025-03-01").status_code == 201
+    refused = put(valid_from="2026-01-01")
+    assert (refused.status_code, refused.json()["code"]) == (422, "VALIDATION_FAILED")
+    (error,) = refused.json()["errors"]
+    assert error["at"] == "body.valid_from"
+    assert "stays at 2025-03-01T00:00:00+00:00" in error["problem"]
+    assert "state valid_until as well, null for no end" in error["problem"]
+    assert put(valid_from="2025-03-01").status_code == 422
+    assert told() == old
+    assert put(valid_from="2025-02-01").status_code == 200
+    assert put(title="New").status_code == 200
+    assert put(valid_from="2199-01-01", valid_until=None).status_code == 200
+    refused = put(valid_until="2198-01-01")
+    assert (refused.status_code, refused.json()["errors"][0]["at"]) == (422, "body.valid_until")
+    assert "state valid_from as well, null for no beginning" in refused.json()["detail"]
+    assert told() == ("2199-01-01T00:00:00Z", None)
+    assert put(valid_until="2025-01-01").status_code == 200  # it is over before it began
+    assert put(valid_from="2199-01-02").status_code == 422
+    assert put(valid_from=None).status_code == 200
+    assert told() == (None, "2025-01-01T00:00:00Z")
+
+
+def test_a_date_is_judged_beside_the_one_that_the_model_alone_keeps(
+    client: TestClient, home: House, tmp_path: Path
+) -> None:
+    ended = home.bundle.offers.dropna(subset=["valid_until"]).iloc[0]
+    home.store = Store.open(f"sqlite:///{tmp_path / 'nothing.db'}")
+    late = {"valid_from": ended["valid_until"].isoformat()}
+    assert client.put(f"/offers/{ended['offer_id']}", json=late).status_code == 422
+    assert home.store.offer(ended["offer_id"]) is None
+    home.store.close()
 
 
 @pytest.mark.parametrize("end", ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59-05:00"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -70,7 +71,10 @@ def test_reasons_tell_what_speaks_for_a_segment_and_what_would_change_it(
     assert any(move.endswith(f"would be {name}.") for name in others)
 
 
-def test_a_model_alone_tells_its_customers_and_offers(small_bundle: Bundle, tmp_path: Path) -> None:
+def test_a_model_alone_tells_its_customers_and_offers(
+    small_bundle: Bundle, small_dataset: Dataset, tmp_path: Path
+) -> None:
+    items = small_dataset.offer_items.groupby("offer_id")["item_id"].agg(sorted).to_dict()
     store = Store.open(f"sqlite:///{tmp_path / 'empty.db'}")
     with TestClient(create_app(House(small_bundle, serve(small_bundle, None), store))) as client:
         told = client.get(f"/customers/{KNOWN}").json()
@@ -78,7 +82,24 @@ def test_a_model_alone_tells_its_customers_and_offers(small_bundle: Bundle, tmp_
         assert told["segment"]["reasons"]
         offers = client.get("/offers?limit=200").json()["offers"]
         assert [one["offer_id"] for one in offers] == sorted(small_bundle.offers["offer_id"])
-        assert offers[0]["items"] is None
+        assert {one["offer_id"]: one["items"] for one in offers if one["items"]} == items
+        assert client.get(f"/offers/{offers[0]['offer_id']}").json() == offers[0]
+
+
+def test_an_offer_of_the_model_alone_may_end_in_the_year_9999(
+    small_bundle: Bundle, tmp_path: Path
+) -> None:
+    offers = small_bundle.offers.copy()
+    name = str(offers["offer_id"].iloc[0])
+    offers.loc[0, "valid_until"] = pd.Timestamp("9999-12-31", tz="UTC").as_unit("us")
+    bundle = replace(small_bundle, offers=offers)
+    store = Store.open(f"sqlite:///{tmp_path / 'empty.db'}")
+    home = House(bundle, serve(bundle, None), store)
+    with TestClient(create_app(home), raise_server_exceptions=False) as client:
+        answer = client.put(f"/offers/{name}", json={"title": "X"})
+        assert (answer.status_code, answer.json()["title"]) == (200, "X")
+        assert answer.json()["valid_until"] == "9999-12-31T00:00:00Z"
+        assert answer.json() == client.get(f"/offers/{name}").json()
 
 
 def test_odd_customers_by_kind_add_up(world_client: TestClient) -> None:
@@ -102,6 +123,22 @@ def test_a_cursor_that_was_not_given_out_is_refused(world_client: TestClient, af
 def test_tags_of_an_offer_may_come_as_in_the_tables(world_client: TestClient) -> None:
     made = world_client.put("/offers/tagged", json={"tags": "city|weekend|", "items": ["b", "a"]})
     assert (made.json()["tags"], made.json()["items"]) == (["city", "weekend"], ["a", "b"])
+
+
+def test_null_empties_whatever_an_offer_states(world_client: TestClient) -> None:
+    stated: dict[str, Any] = {
+        "title": "a", "category": "b", "tags": ["c"], "merchant": "d", "kind": "e", "discount": 0.1,
+        "reward": 1, "cost": 2, "margin": 3, "min_spend": 4, "valid_from": "2025-01-01T00:00:00Z",
+        "valid_until": "2026-01-01T00:00:00Z", "repeatable": True, "max_redemptions": 5,
+        "items": ["f"],
+    }  # fmt: skip
+    made = world_client.put("/offers/emptied", json=stated).json()
+    assert stated.items() <= made.items()
+    answer = world_client.put("/offers/emptied", json=dict.fromkeys(stated))
+    assert answer.status_code == 200
+    empty = {"tags": [], "items": [], "repeatable": False}
+    assert answer.json() == made | dict.fromkeys(stated) | empty
+    assert answer.json() == world_client.get("/offers/emptied").json()
 
 
 def test_an_offer_that_was_loaded_after_training_takes_events(
