@@ -26,7 +26,7 @@ POOLS = 4  # times that lists are held anew
 FEW, SLIGHT = 100, 0.001  # lists of a kind, and by how much they may speak too well of scales
 
 
-def polish(sums: list[Sums], start: np.ndarray, sure: float = SURE) -> np.ndarray:
+def polish(sums: list[Sums], start: np.ndarray, sure: np.ndarray | float = SURE) -> np.ndarray:
     """Scale the parts of sums for the best NDCG@10.
 
     Parameters
@@ -35,7 +35,7 @@ def polish(sums: list[Sums], start: np.ndarray, sure: float = SURE) -> np.ndarra
         Without any list the start is returned.
     start : ndarray of float, shape (f,)
         Scales to start from; a part at zero may come back at one half or one.
-    sure : float
+    sure : ndarray of float, shape (f,), or float
         Standard errors by which a step must gain.
 
     Returns
@@ -45,6 +45,7 @@ def polish(sums: list[Sums], start: np.ndarray, sure: float = SURE) -> np.ndarra
     share = _shares(sums)
     if not share.sum():
         return start.copy()
+    needed = np.broadcast_to(sure, start.shape)
     scale, totals = start.copy(), _totals(sums, start)
     value = _judged(sums, totals)
     telling = np.flatnonzero(np.any([one.parts.any(axis=(1, 2)) for one in sums], axis=0))
@@ -60,7 +61,7 @@ def polish(sums: list[Sums], start: np.ndarray, sure: float = SURE) -> np.ndarra
                 if trial.any():
                     found = _judged(sums, _moved(sums, totals, row, step - scale[row]))
                 gain, error = _gain(share, found - value)
-                tried.append((gain - sure * error, trial))
+                tried.append((gain - needed[row] * error, trial))
             best = max(tried, key=lambda one: one[0])
             if best[0] > 0:
                 scale, totals = best[1], _totals(sums, best[1])

@@ -29,7 +29,7 @@ from recommender.past.judging import Judged
 from recommender.past.layout import Layout, evenly
 from recommender.past.variants import Variant, make_variants
 from recommender.recipe import DEFAULT, Recipe
-from recommender.scoring.terms import OF_NEW, PRIOR, limits, units
+from recommender.scoring.terms import OF_NEW, OF_NEWNESS, PRIOR, limits, units
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ def learn(
     lists = lists_of(past, judged, seed)
     prior = recommender.hybrid
     # A lift is held to its share of a log-odds, whatever the spread of the offers' rates.
-    held = _repeats(judged) / units(float(prior.scale[-1])) ** 2
+    repeats = _repeats(judged)
+    held = repeats / units(float(prior.scale[-1])) ** 2
     strength = recipe.strength * held[:, None]
     most = limits(float(prior.scale[-1]), recommender.popularity.rated)
     tried = [
@@ -97,9 +98,13 @@ def learn(
     def sums_of(scales: Sequence[np.ndarray], at_most: int | None) -> list[Sums]:
         return [one for asked in told for one in _sums(*asked, weight, scales, at_most)]
 
+    # One offer that everybody took shows no more of new offers than one choice of it does.
+    alike = np.where([term in OF_NEWNESS for term in PRIOR], repeats.max(), 1.0)
+    sure = SURE_OF_MANY * np.sqrt(alike)
+
     def improve(sums: list[Sums], begin: Sequence[np.ndarray]) -> np.ndarray:
         # Newness, trend and readiness of offers add to sources, they are none.
-        return lean(sums, polish(sums, begin[0], SURE_OF_MANY), leaders=len(Source))
+        return lean(sums, polish(sums, begin[0], sure), leaders=len(Source))
 
     scale = settle(sums_of, (np.ones(len(weight)),), improve)
     weight = np.minimum(weight * scale[:, None], most)

@@ -28,6 +28,7 @@ PRIOR: Mapping[str, tuple[float, float, float, float]] = {
     UNMET: (0.0, 0.0, 0.0, 0.0),
 }
 OF_NEW = (NEW, READY)  # terms that tell new offers apart, the same for every customer
+OF_NEWNESS = (NEW, UNMET)  # terms that hold new offers against known ones, for every customer
 RATES, SHARE = (NEW, KNOWN), 0.7  # of a log-odds: what is believed of them where they are chances
 LIFTS = (Source.SEGMENT, Source.DEMOGRAPHIC, Source.SURVEY)
 MOST_OF_LIFTS = 2.0  # log-odds: beyond, what few people tell of a group would rule their lists

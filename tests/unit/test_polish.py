@@ -30,6 +30,12 @@ def test_what_harms_is_turned_down() -> None:
     assert found[0] >= 1
 
 
+def test_of_each_part_its_own_evidence_is_asked() -> None:
+    found = polish([sums()], np.ones(3), np.array([2.0, 2.0, np.inf]))
+    assert found[2] == 1.0
+    assert found[0] > 1.0
+
+
 def test_what_makes_no_difference_stays() -> None:
     one = sums()
     start = np.array([1.0, 1.0, 0.01])
