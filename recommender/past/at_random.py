@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from data.dataset import Dataset, transaction_numbers
-from data.schema import CUSTOMER_ID, EVENT_TYPE, IMPRESSION, ITEM_ID, OFFER_ID, REDEMPTION
+from data.schema import BOUGHT, CUSTOMER_ID, EVENT_TYPE, IMPRESSION, ITEM_ID, OFFER_ID, REDEMPTION
 from recommender.features.keys import STATED
 from recommender.past.outcomes import is_logged
 
@@ -20,12 +20,13 @@ def draw_at_random(
 
     Else clicks would tell. Where showing is logged what was shown in vain is held out alike, or
     that a pair is gone would tell that it was taken. Of what can be redeemed again single events
-    are, each showing with one click and one redemption: nothing else says whether it is.
+    are, each showing with one click and one redemption: nothing else says whether it is. Where to
+    buy counts as to take whole pairs go, as do all purchases of them.
 
     Parameters
     ----------
     kind : str
-        What counts as taken: redemption or click.
+        What counts as taken: redemption, click or purchase.
     part : int
         Which of the parts of this size, of which none holds what another does.
 
@@ -44,7 +45,7 @@ def draw_at_random(
     nth = np.zeros(len(log), dtype=np.int64)
     if logged:
         counts |= log[EVENT_TYPE] == IMPRESSION
-    if logged or dataset.repeatable[offer].any():
+    if logged or (kind != BOUGHT and dataset.repeatable[offer].any()):
         order = random.permutation(len(log))
         what = pd.DataFrame({"pair": pair, "type": pd.factorize(log[EVENT_TYPE])[0]}).iloc[order]
         nth[order] = what.groupby(["pair", "type"]).cumcount()

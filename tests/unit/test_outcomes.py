@@ -124,7 +124,7 @@ def test_suspects_teach_neither_what_they_took_nor_what_they_did_not() -> None:
 
 def test_without_times_what_was_not_taken_is_held_out_as_well() -> None:
     dataset = shown_again_and_again(apart=False)
-    (fold,) = make_folds(dataset, dataset.moment_after())
+    fold = make_folds(dataset, dataset.moment_after())[0]
     assert (fold.logged, fold.by_time) == (True, False)
     assert fold.shown["taken"].sum() / fold.shown["n"].sum() == pytest.approx(0.55, abs=0.04)
     kept, every = fold.past.interactions, dataset.interactions
@@ -145,7 +145,7 @@ def test_times_too_short_to_cut_tell_nothing_of_which_showing_it_was() -> None:
 def test_without_times_what_goes_once_only_is_held_out_pair_by_pair() -> None:
     dataset = shown_again_and_again(apart=False)
     dataset.offers["repeatable"] = False
-    (fold,) = make_folds(dataset, dataset.moment_after())
+    fold = make_folds(dataset, dataset.moment_after())[0]
     kept = set(fold.past.interactions.groupby(["customer_id", "offer_id"]).groups)
     assert not kept & set(zip(fold.shown["customer_id"], fold.shown["offer_id"], strict=True))
 
