@@ -401,6 +401,7 @@ def test_a_verdict_does_not_count_where_another_model_became_current_meanwhile(
     assert candidate_version(copy) not in ("", first, second, third)
 
 
+@pytest.mark.slow
 def test_a_model_of_an_earlier_moment_is_current_only_where_that_is_wished(
     model: Path, small_folder: Path, tmp_path: Path
 ) -> None:

@@ -16,6 +16,8 @@ from recommender.service import Service
 from recommender.serving.lists import Listed
 from recommender.training import train
 
+pytestmark = pytest.mark.usefixtures("spared")
+
 
 @pytest.fixture(scope="module")
 def service(small_bundle: Bundle) -> Service:

@@ -180,10 +180,10 @@ def test_the_future_changes_nothing(
         return save(bundle, tmp_path_factory.mktemp("model")).version
 
     whole = version(small_dataset)
-    assert version(small_dataset.before(at)) == whole
-    assert version(small_dataset.before(at)) == whole  # and again: training is deterministic
+    assert version(small_dataset.before(at)) == whole  # so training is deterministic as well
 
 
+@pytest.mark.slow
 def test_what_a_profile_counts_is_learnt_of_the_columns_it_has(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
