@@ -13,7 +13,6 @@ from recommender.learning.pointwise import SPREAD, first_guess, surprise
 FEWEST_TAKEN = 20  # they tell a level within a quarter; priors hold the rest
 # Log-odds by which a column of the profile may move people; by how well people left out are told.
 SPREADS = (SPREAD, 0.25, 0.12, 0.06)
-OF_HABITS = 1.0  # the same by habits, which are log-odds themselves and may count as such
 PARTS, MOST_LEFT_OUT = 4, 2000  # of the customers, and customers, for that
 STEPS, PRECISE = 30, 1e-8  # of Newton's method, and of the loss by which it must still improve
 
@@ -76,9 +75,9 @@ def fit_calibration(
     Scores are sums of weights that were learnt of such showings, among others: their slope is held
     to one by a normal prior of standard deviation `SPREAD`, so that trials which hardly tell it, of
     offers that all were new, leave it there. Weights of what is known of customers are held to zero
-    by a normal prior of standard deviation `SPREAD`, those of habits by `OF_HABITS`; those of a
-    profile, whose columns may be many, by that of `SPREADS` which tells customers who were left out
-    best. What one customer did with several offers is no evidence of its own each time.
+    by a normal prior of standard deviation `SPREAD`; those of a profile, whose columns may be many,
+    by that of `SPREADS` which tells customers who were left out best. What one customer did with
+    several offers is no evidence of its own each time.
 
     Of those who were shown something and took nothing as little is known as of strangers, and they
     share their weights, but they are not like everybody: who passed over what most people take is
@@ -91,7 +90,7 @@ def fit_calibration(
         little is known, what the scores of strangers count, and nothing else.
     of_corners, of_profile : int
         How many columns of `about`, the first and the last ones, say how much is known and what a
-        profile states; those between are habits.
+        profile states.
 
     Returns
     -------
@@ -105,7 +104,6 @@ def fit_calibration(
     whole = _Regression.of_trials(trials)
     penalty = np.full(whole.x.shape[1], 1 / SPREAD**2)
     penalty[1] = 0.0
-    penalty[2 + of_corners : len(penalty) - of_profile] = 1 / OF_HABITS**2
     start = np.zeros(len(penalty))
     start[1] = first_guess(whole.shown.sum(), whole.taken.sum())
     if of_profile:
