@@ -24,10 +24,11 @@ from api.telemetry import count_list
 from data.states import CustomerState
 from recommender.bundle import Bundle
 
-MOST_ID, MOST_LEFT_OUT = 128, 200
+MOST_ID = 128
+MOST_LEFT_OUT, LONGEST = 5, 1000  # so that any of them fit the 64 KiB of a request's head
 ID = re.compile(ID_PATTERN)
 USUAL = Asked()
-LeftOut = Annotated[str, StringConstraints(max_length=4000)]
+LeftOut = Annotated[str, StringConstraints(max_length=LONGEST)]
 
 
 class Direct(Exact):
@@ -70,8 +71,8 @@ async def recommend(
         list[LeftOut] | None,
         Query(
             max_length=MOST_LEFT_OUT,
-            description="Offers to leave out: repeated, or separated by commas. An id that holds "
-            "a comma stands by itself.",
+            description="Offers to leave out: separated by commas, or repeated. An id that holds "
+            "a comma stands by itself. `POST /recommend` takes more.",
         ),
     ] = None,
     explain: Annotated[bool, Query(description="With contributions and reasons.")] = True,

@@ -145,12 +145,17 @@ class Said:
         return f"You take such offers more often than others do: {told}."
 
     def _segment(self, row: int) -> str:
+        return self._belongs_to and self._popular_with(row, "customers", self._belongs_to)
+
+    @cached_property
+    def _belongs_to(self) -> str:
+        """Name the customer's segment."""
         segments = self._recommender.encoders.segments
         inside = entries(self._people.query.segment, self._person)[0]
         if segments is None or not len(inside):
             return ""
         name = segments.names[int(inside[0])]
-        return self._popular_with(row, "customers", name[:1].lower() + name[1:])
+        return f"{name[:1].lower()}{name[1:]}"
 
     @cached_property
     def _demographic(self) -> list[str]:
