@@ -54,16 +54,25 @@ class Postgres:
         return str(self._folder / "data")
 
     def start(self) -> None:
-        """Start the server and wait until it answers."""
+        """Start the server and wait until it answers.
+
+        Its port may be taken for a while by a connection of somebody else's, and what is left of a
+        server that was stopped at once may not have ended yet: then it is started again.
+        """
         options = f"-p {self._port} -c listen_addresses=127.0.0.1 -k {self._folder}"
         log = str(self._folder / "log")
-        self._run(find("pg_ctl"), "-D", self._data, "-o", options, "-l", log, "-w", "start")
         until = time.monotonic() + PATIENCE
+        started = False
         while True:
             try:
+                if not started:
+                    self._run(
+                        find("pg_ctl"), "-D", self._data, "-o", options, "-l", log, "-w", "start"
+                    )
+                    started = True
                 psycopg.connect(self._libpq("postgres")).close()
                 return
-            except psycopg.OperationalError:
+            except (subprocess.CalledProcessError, psycopg.OperationalError):
                 if time.monotonic() > until:
                     raise
                 time.sleep(0.1)
