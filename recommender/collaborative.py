@@ -8,6 +8,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender.base import Query, Source
+from recommender.features.history import count_once
+from recommender.features.order import lately_first
 from recommender.scoring.linear import Autoencoder, Factors, Space
 from recommender.scoring.mixing import Mix, Says
 from recommender.scoring.parts import Cells, Part, Table, cells_of, features_at, rough_sums
@@ -17,11 +19,17 @@ PRIOR = {
     "factors": 0.3,
     "autoencoder": 0.6,
     "space": 0.3,
+    "next": 0.1,
     "again": 0.5,
     "lately": 0.5,
     "habit": 0.5,
 }
-SCALED = ("factors", "autoencoder", "space")  # counted in standard deviations within a customer
+SCALED = (
+    "factors",
+    "autoencoder",
+    "space",
+    "next",
+)  # counted in standard deviations within a customer
 SLIGHT = 1e-6  # of what is believed before: settles what nothing learnt does
 
 
@@ -35,6 +43,7 @@ class CollaborativeScorer:
     - factors: the ALS;
     - autoencoder: the linear map; of a large catalogue from offers to near ones only;
     - space: what all offers of a large catalogue together say of each other;
+    - next: what is taken soon after what the customer took last;
     - again: log(1 + times taken before) of the offer itself;
     - lately: the same, the older the less;
     - habit: how often those who take the offer take it, where the customer has.
@@ -46,6 +55,8 @@ class CollaborativeScorer:
     factors : Factors
     autoencoder : Autoencoder
     space : Space
+    following : Autoencoder
+        From an offer to what is taken soon after it.
     habit : ndarray of float, shape (offers,)
         Log of times taken per customer who took it; zero where it can be taken once only.
     repeatable : ndarray of bool, shape (offers,)
@@ -61,6 +72,7 @@ class CollaborativeScorer:
     factors: Factors
     autoencoder: Autoencoder
     space: Space
+    following: Autoencoder
     habit: np.ndarray
     repeatable: np.ndarray
     trained: np.ndarray
@@ -117,9 +129,13 @@ class CollaborativeScorer:
         if name == "factors":
             return self.factors.read(query.taken())
         if name == "autoencoder":
-            return Table(self.autoencoder.score(_log1p(self._counted(query.times()))))
+            return Table(self.autoencoder.score(_log1p(count_once(query.times(), self.repeatable))))
         if name == "space":
-            return self.space.read(_log1p(self._counted(query.times())))
+            return self.space.read(_log1p(count_once(query.times(), self.repeatable)))
+        if name == "next":
+            return Table(
+                self.following.score(lately_first(count_once(query.history, self.repeatable)))
+            )
         if name == "lately":
             return Cells(_log1p(self._open(query)))
         before = query.redeemed.copy()
@@ -129,20 +145,27 @@ class CollaborativeScorer:
             before.data = self.habit[before.indices]
         return Cells(before)
 
-    def speak_for(self, taken: np.ndarray, offers: np.ndarray) -> np.ndarray:
-        """Say how much each taken offer speaks for some others: shape (taken, offers)."""
+    def speak_for(self, taken: np.ndarray, fresh: np.ndarray, offers: np.ndarray) -> np.ndarray:
+        """Say how much each taken offer speaks for some others: shape (taken, offers).
+
+        Parameters
+        ----------
+        taken, offers : ndarray of int
+            Rows of offers.
+        fresh : ndarray of float, shape (taken,)
+            How lately each was taken (see `recommender.features.order.lately_first`).
+        """
         # Where neither map counts in scores, what is believed of both tells what is alike.
         told = self.weight + SLIGHT * np.array(list(PRIOR.values()))
         weight = dict(zip(PRIOR, told / self.scale, strict=True))
         near = weight["autoencoder"] * self.autoencoder.speak_for(taken, offers)
-        return np.asarray(near + weight["space"] * self.space.speak_for(taken, offers))
+        far = weight["space"] * self.space.speak_for(taken, offers)
+        after = weight["next"] * self.following.speak_for(taken, offers)
+        return np.asarray(near + far + fresh[:, None] * after)
 
-    def _counted(self, times: sp.csr_matrix) -> sp.csr_matrix:
-        """Count what can be taken once only at most once."""
-        counted = times.copy()
-        most = np.where(self.repeatable, np.inf, 1.0)
-        counted.data = np.minimum(counted.data, most[counted.indices])
-        return counted
+    def fresh(self, query: Query) -> sp.csr_matrix:
+        """Say how lately each offer was taken, of each customer: shape (n, offers)."""
+        return lately_first(count_once(query.history, self.repeatable))
 
     def _open(self, query: Query) -> sp.csr_matrix:
         """Leave out of the history what was redeemed and cannot be again."""

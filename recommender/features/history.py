@@ -94,6 +94,20 @@ def history_of_one(
     return history, redeemed, bought
 
 
-def fading(when: np.ndarray, moment: int) -> np.ndarray:
+def count_once(counts: sp.csr_matrix, repeatable: np.ndarray) -> sp.csr_matrix:
+    """Count what can be taken once only at most once.
+
+    Parameters
+    ----------
+    counts : csr_matrix, shape (n, offers)
+    repeatable : ndarray of bool, shape (offers,)
+    """
+    counted = counts.copy()
+    most = np.where(repeatable, np.inf, 1.0)
+    counted.data = np.minimum(counted.data, most[counted.indices])
+    return counted
+
+
+def fading(when: np.ndarray, moment: float, half_life: float = HALF_LIFE) -> np.ndarray:
     """Return what events count: one at the model's moment and later, half a half-life before."""
-    return np.asarray(0.5 ** (np.maximum(moment - when, 0.0) / HALF_LIFE))
+    return np.asarray(0.5 ** (np.maximum(moment - when, 0.0) / half_life))

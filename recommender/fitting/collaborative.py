@@ -13,7 +13,9 @@ from threadpoolctl import threadpool_limits
 
 from recommender.base import Query
 from recommender.collaborative import PRIOR, SCALED, CollaborativeScorer
+from recommender.features.history import count_once
 from recommender.fitting.autoencoder import error_by_chance, placed, solve_autoencoder
+from recommender.fitting.following import fit_following
 from recommender.fitting.neighbours import fit_neighbours, scaled_by
 from recommender.recipe import Recipe
 from recommender.scoring.linear import Autoencoder, Factors, Space
@@ -61,6 +63,7 @@ def fit_collaborative(
         space=Space(
             _spread(space.left, columns, len(trained)), _spread(space.right, columns, len(trained))
         ),
+        following=fit_following(count_once(query.history, repeatable), taken),
         habit=repeatable * np.log(np.maximum(times, 1.0) / np.maximum(takers, 1.0)),
         repeatable=repeatable,
         trained=trained,

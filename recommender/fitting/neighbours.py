@@ -40,7 +40,7 @@ def fit_neighbours(taken: sp.csr_matrix, seed: int) -> tuple[Autoencoder, Space]
     outward = scaled_by(taken, np.ones_like(length), count**SPOKEN)
     strip = max(1, STRIP_CELLS // len(count))
     strips = [
-        _largest(sp.csr_matrix(inward[start : start + strip] @ outward), start)
+        keep_largest(sp.csr_matrix(inward[start : start + strip] @ outward), start)
         for start in range(0, len(count), strip)
     ]
     near = sp.csr_matrix(sp.vstack(strips), dtype=np.float32)
@@ -59,7 +59,7 @@ def scaled_by(taken: sp.csr_matrix, rows: np.ndarray, columns: np.ndarray) -> sp
     return sp.csr_matrix(found, dtype=np.float32)
 
 
-def _largest(block: sp.csr_matrix, first: int) -> sp.csr_matrix:
+def keep_largest(block: sp.csr_matrix, first: int = 0) -> sp.csr_matrix:
     """Keep the largest entries of each row; row r is offer first + r, which leaves itself out."""
     kept = []
     for row, (start, end) in enumerate(pairwise(block.indptr.tolist())):

@@ -27,11 +27,12 @@ from recommender.features.spending import Spending
 from recommender.fitting.chances import collect_chances, met_by_anybody
 from recommender.fitting.collaborative import fit_collaborative
 from recommender.fitting.foreseeing import fit_would
+from recommender.fitting.pace import Pace, pace_of
 from recommender.fitting.prior import prior_hybrid
 from recommender.fitting.rates import estimate_rates
 from recommender.fitting.ridges import fit_ridges, kin_of
 from recommender.fitting.tastes import Shelf, fit_tastes
-from recommender.fitting.trend import trend_of
+from recommender.fitting.trend import Takings, trend_of
 from recommender.model import Recommender
 from recommender.popularity import Expectation, PopularityScorer
 from recommender.recipe import DEFAULT, Recipe
@@ -59,6 +60,8 @@ class Fitted:
         The survey answers that behaviour stands for.
     profile_segment : csr_matrix, shape (customers, segments)
         Segments told from attributes alone, as for somebody who has not bought yet.
+    newcomers_follow : bool
+        Whether trend tells what newcomers take.
     notes : tuple of str
         What was left out of what the tables say.
     """
@@ -68,6 +71,7 @@ class Fitted:
     query: Query
     behaved: sp.csr_matrix
     profile_segment: sp.csr_matrix
+    newcomers_follow: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -173,6 +177,9 @@ def fit_sources(
         rated=chances.shown is not None,
     )
     sample = query.take(_sample(query, seed))
+    takings = Takings.of(trusted, moment)
+    # What was shown next decides over what was taken next where showing is logged.
+    pace = Pace() if popularity.rated else pace_of(takings, moment)
     return Fitted(
         recommender=Recommender(
             encoders=encoders,
@@ -186,7 +193,7 @@ def fit_sources(
                 collaborative.score(sample),
                 content.score(sample),
                 np.asarray(learnt.redeemed.sum(axis=0)).ravel(),
-                trend_of(trusted, at),
+                trend_of(takings, moment, pace.half_life),
                 readiness.of(keys.offer_keys),
                 chances.unmet(),
                 popularity.odds - popularity.level,
@@ -199,6 +206,7 @@ def fit_sources(
         query=query,
         behaved=behaved,
         profile_segment=profile_segment(dataset, encoders, ids, features),
+        newcomers_follow=popularity.rated or pace.for_newcomers,
         notes=(tastes.note,) if tastes.note else (),
     )
 

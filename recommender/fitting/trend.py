@@ -5,18 +5,62 @@ A rate over all of the past is what popularity knows; films, fashions and season
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-import pandas as pd
 
 from data.dataset import Dataset, microseconds
-from data.schema import CLICK, OCCURRED_AT, OFFER_ID
-from recommender.features.history import fading
+from data.schema import CLICK, CUSTOMER_ID, OCCURRED_AT, OFFER_ID
+from recommender.features.history import HALF_LIFE, fading
 from recommender.fitting.chances import lifetimes
 
 STRENGTH = 2.0  # recent redemptions that "as ever" counts for
 
 
-def trend_of(dataset: Dataset, at: pd.Timestamp) -> np.ndarray:
+@dataclass(frozen=True)
+class Takings:
+    """What was taken, oldest first.
+
+    Attributes
+    ----------
+    offer, owner : ndarray of int, shape (events,)
+        Rows of the offers, and a number for each customer.
+    when : ndarray of float, shape (events,)
+        Microseconds since 1970.
+    begin, end : ndarray of float, shape (offers,)
+        Since when and until when each offer was valid.
+    """
+
+    offer: np.ndarray
+    owner: np.ndarray
+    when: np.ndarray
+    begin: np.ndarray
+    end: np.ndarray
+
+    @classmethod
+    def of(cls, dataset: Dataset, moment: int) -> Takings:
+        """Lay out the redemptions (or clicks) of a dataset; without a time they are of now."""
+        events = dataset.takings(dataset.positive_type() or CLICK)
+        when = microseconds(events[OCCURRED_AT]).fillna(moment).to_numpy(dtype=np.float64)
+        order = np.argsort(when, kind="stable")
+        offer = dataset.offer_ids.rows(events[OFFER_ID])
+        owner = dataset.customer_ids.rows(events[CUSTOMER_ID])
+        return cls(offer[order], owner[order], when[order], *lifetimes(dataset, events))
+
+    def __len__(self) -> int:
+        return len(self.when)
+
+    def before(self, moment: float) -> Takings:
+        """Return what was taken before a moment."""
+        n = int(np.searchsorted(self.when, moment))
+        return Takings(self.offer[:n], self.owner[:n], self.when[:n], self.begin, self.end)
+
+    def count(self) -> np.ndarray:
+        """Count how often each offer was taken."""
+        return np.bincount(self.offer, minlength=len(self.begin))
+
+
+def trend_of(takings: Takings, moment: float, half_life: float = HALF_LIFE) -> np.ndarray:
     """Compare what was taken lately with what the whole past lets expect.
 
     Time is counted in what all customers took while the offer was valid, so that neither a season
@@ -24,25 +68,23 @@ def trend_of(dataset: Dataset, at: pd.Timestamp) -> np.ndarray:
 
     Parameters
     ----------
-    dataset : Dataset
-        Rows before `at`.
+    takings : Takings
+        Before the moment.
+    moment : float
+        Microseconds since 1970.
+    half_life : float
+        Microseconds in which what was taken comes to count half.
 
     Returns
     -------
     ndarray of float, shape (offers,)
         Log of taken per expected; zero where nothing was taken.
     """
-    offers, moment = dataset.offer_ids, at.value // 1000
-    events = dataset.takings(dataset.positive_type() or CLICK)
-    when = microseconds(events[OCCURRED_AT]).fillna(moment).to_numpy(dtype=np.float64)
-    rows, weight = offers.rows(events[OFFER_ID]), fading(when, moment)
-    order = np.argsort(when, kind="stable")
-    clock = np.concatenate([[0.0], weight[order].cumsum()])
-    begin, end = lifetimes(dataset, events)
-    first = np.searchsorted(when[order], begin)
-    last = np.maximum(np.searchsorted(when[order], end), first)
+    weight = fading(takings.when, moment, half_life)
+    clock = np.concatenate([[0.0], weight.cumsum()])
+    first = np.searchsorted(takings.when, takings.begin)
+    last = np.maximum(np.searchsorted(takings.when, takings.end), first)
     recent_share = (clock[last] - clock[first]) / np.maximum(last - first, 1)
-    n = len(offers)
-    recent = np.bincount(rows, weight, minlength=n)
-    expected = np.bincount(rows, minlength=n) * recent_share
+    recent = np.bincount(takings.offer, weight, minlength=len(takings.begin))
+    expected = takings.count() * recent_share
     return np.asarray(np.log((recent + STRENGTH) / (expected + STRENGTH)))

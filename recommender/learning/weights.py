@@ -79,7 +79,7 @@ def learn(
     repeats = _repeats(judged)
     held = repeats / units(float(prior.scale[-1])) ** 2
     strength = recipe.strength * held[:, None]
-    most = limits(float(prior.scale[-1]), recommender.popularity.rated)
+    most = limits(float(prior.scale[-1]), fitted.newcomers_follow)
     tried = [
         tried_of(model, part.fitted, part.showings, seed)
         for model, part in zip(past, judged, strict=True)

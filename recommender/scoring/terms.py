@@ -52,20 +52,20 @@ def units(spread: float, rated: bool = False) -> np.ndarray:
     return np.array([log_odds.get(term, 1.0) for term in PRIOR])
 
 
-def limits(spread: float, rated: bool = False) -> np.ndarray:
+def limits(spread: float, newcomers_follow: bool = False) -> np.ndarray:
     """Return the most that each term may count: shape (terms, corners).
 
     Parameters
     ----------
     spread : float
         Of the log rates, popularity's scale.
-    rated : bool
-        Whether popularity is a chance if shown.
+    newcomers_follow : bool
+        Whether trend tells what newcomers take.
     """
     most = {str(term): (MOST_OF_LIFTS * spread,) * 4 for term in LIFTS}
     # Of trend at most what turns the rate of all the past into that of late. Counts of what was
     # taken of late are of those who come back: a newcomer has not had yet what everybody takes.
-    most[TREND] = (1.0,) * 4 if rated else (0.0, 1.0) * 2
+    most[TREND] = (1.0,) * 4 if newcomers_follow else (0.0, 1.0) * 2
     return np.array([most.get(term, (np.inf,) * 4) for term in PRIOR])
 
 

@@ -93,11 +93,12 @@ class Said:
     def _speaking(self) -> list[str]:
         """Which offer of the history speaks most for each listed one, in words."""
         model, number = self._recommender.collaborative, self._ground.title_number
-        taken = entries(self._people.query.history, self._person)[0]
-        taken = taken[model.trained[taken]]
+        taken, fresh = entries(model.fresh(self._people.query.one(self._person)), 0)
+        trained = model.trained[taken]
+        taken, fresh = taken[trained], fresh[trained]
         if not len(taken):
             return [""] * len(self._rows)
-        said = model.speak_for(taken, self._rows)
+        said = model.speak_for(taken, fresh, self._rows)
         said = np.where(number[taken][:, None] != number[self._rows], said, -np.inf)
         titles = self._ground.titles[taken[said.argmax(axis=0)]]
         return [

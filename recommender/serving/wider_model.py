@@ -140,6 +140,9 @@ def _collaborative(scorer: CollaborativeScorer, wider: Wider) -> CollaborativeSc
         autoencoder=replace(
             scorer.autoencoder, near=places.columns(places.lines(scorer.autoencoder.near))
         ),
+        following=replace(
+            scorer.following, near=places.columns(places.lines(scorer.following.near))
+        ),
         space=replace(space, left=places.spread(space.left), right=places.spread(space.right)),
         # What could be taken once only tells of no habit until it is trained on again.
         habit=places.spread(scorer.habit) * repeatable,

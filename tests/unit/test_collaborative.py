@@ -79,21 +79,22 @@ def test_a_large_catalogue_goes_by_neighbours_and_a_singular_space(
     np.testing.assert_allclose(space.T @ space, np.diag(spread**0.5), atol=1e-5)
     far = (x * count**-0.35) @ space @ space.T * count**0.35
     np.testing.assert_allclose(found.space.read(history).table(), far, rtol=1e-4, atol=1e-5)
-    speaks = found.speak_for(np.array([3]), np.arange(40))[0]
+    speaks = found.speak_for(np.array([3]), np.ones(1), np.arange(40))[0]
     alone = query_of(sp.csr_matrix(np.eye(40)[[3]]))
-    parts = [found.feature(name, alone)[0] for name in ("autoencoder", "space")]
-    weight, scale = found.weight[[1, 2]], found.scale[[1, 2]]
-    np.testing.assert_allclose(speaks, (weight / scale) @ parts / np.log(2), rtol=1e-4, atol=1e-6)
+    parts = [found.feature(name, alone)[0] for name in ("autoencoder", "space", "next")]
+    weight = found.weight[1:4] / found.scale[1:4] / [np.log(2), np.log(2), 1.0]
+    np.testing.assert_allclose(speaks, weight @ parts, rtol=1e-4, atol=1e-6)
 
 
 def test_a_map_that_counts_nothing_still_tells_what_is_alike() -> None:
     found = fit(query_of(taken()), Recipe())
     silent = replace(found, weight=np.where(np.array(list(PRIOR)) == "factors", 0.3, 0.0))
     rows, offers = np.arange(6), np.arange(10, 30)
-    speaks = silent.speak_for(rows, offers)
-    np.testing.assert_array_equal(
-        speaks.argmax(axis=0), found.autoencoder.speak_for(rows, offers).argmax(axis=0)
-    )
+    speaks = silent.speak_for(rows, 1 / rows.clip(1), offers)
+    weight, scale = np.array(list(PRIOR.values())), found.scale
+    near, after = (one.speak_for(rows, offers) for one in (found.autoencoder, found.following))
+    expected = weight[1] / scale[1] * near + weight[3] / scale[3] * after / rows.clip(1)[:, None]
+    np.testing.assert_array_equal(speaks.argmax(axis=0), expected.argmax(axis=0))
     assert len(set(speaks.argmax(axis=0).tolist())) > 1
 
 

@@ -169,8 +169,8 @@ def test_no_lift_may_count_more_than_two_log_odds() -> None:
         for term in LIFTS:
             np.testing.assert_allclose(most[term] / spread, 2.0)
         assert most[TREND].tolist() == [0.0, 1.0, 0.0, 1.0], "newcomers have had nothing of it yet"
-        rated = dict(zip(PRIOR, limits(spread, rated=True), strict=True))
-        assert rated[TREND].tolist() == [1.0] * 4, "a rate if shown is that of newcomers too"
+        rated = dict(zip(PRIOR, limits(spread, newcomers_follow=True), strict=True))
+        assert rated[TREND].tolist() == [1.0] * 4, "where they follow it"
 
 
 def test_what_nobody_met_loses_what_that_counts() -> None:

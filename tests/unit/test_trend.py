@@ -8,7 +8,7 @@ from scipy.special import expit
 
 from data.dataset import Dataset
 from recommender.facts import Facts
-from recommender.fitting.trend import trend_of
+from recommender.fitting.trend import Takings, trend_of
 from recommender.service import Service
 from recommender.serving.lists import Wish
 from recommender.training import train
@@ -37,36 +37,41 @@ def dataset_of(days: dict[str, list[int]], begin: dict[str, int] | None = None) 
     )
 
 
+def trend(days: dict[str, list[int]], begin: dict[str, int] | None = None) -> np.ndarray:
+    moment = AT.value // 1000
+    return trend_of(Takings.of(dataset_of(days, begin), moment), moment)
+
+
 def test_what_is_taken_more_of_late_gains() -> None:
     steady = list(range(1, 301, 3))
     risen, fallen = list(range(1, 51)), list(range(250, 300))
-    found = trend_of(dataset_of({"a": steady, "b": risen, "c": fallen}), AT)
+    found = trend({"a": steady, "b": risen, "c": fallen})
     assert found[1] > 0.5 > found[0] > found[2]
     assert found[2] < -1
 
 
 def test_dates_that_were_moved_are_no_trend() -> None:
     days = {"a": list(range(1, 301)), "b": list(range(1, 301))}
-    moved = trend_of(dataset_of(days, begin={"b": 1}), AT)
-    np.testing.assert_allclose(moved, trend_of(dataset_of(days), AT), atol=0.02)
+    moved = trend(days, begin={"b": 1})
+    np.testing.assert_allclose(moved, trend(days), atol=0.02)
 
 
 def test_a_season_good_for_all_is_no_trend() -> None:
     days = list(range(1, 31)) * 5 + list(range(31, 300))
-    np.testing.assert_allclose(trend_of(dataset_of({"a": days, "b": days}), AT), 0, atol=1e-9)
+    np.testing.assert_allclose(trend({"a": days, "b": days}), 0, atol=1e-9)
 
 
 def test_a_late_beginning_is_no_trend() -> None:
     late = list(range(1, 31))
     days = {"a": list(range(1, 301)), "b": late}
-    without, told = (trend_of(dataset_of(days, begin), AT) for begin in (None, {"b": 31}))
+    without, told = (trend(days, begin) for begin in (None, {"b": 31}))
     assert without[1] > 0.5
     assert abs(told[1]) < 0.1
 
 
 def test_what_nobody_took_has_no_trend() -> None:
-    assert trend_of(dataset_of({"a": [], "b": [3, 9]}), AT)[0] == 0
-    assert (trend_of(dataset_of({"a": []}), AT) == 0).all()
+    assert trend({"a": [], "b": [3, 9]})[0] == 0
+    assert (trend({"a": []}) == 0).all()
 
 
 def test_where_showing_is_logged_strangers_get_what_is_liked_of_late() -> None:
