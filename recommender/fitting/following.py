@@ -21,10 +21,7 @@ TAKEN, FOLLOWED = -0.7, -0.2
 
 
 def fit_following(history: sp.csr_matrix, taken: sp.csr_matrix) -> Autoencoder:
-    """Count for each offer what was taken soon after it.
-
-    Of what was taken at once each follows the other by half; a history taken all at once has no
-    order.
+    """Count for each offer what was taken soon after it; what was taken at once has no order.
 
     Parameters
     ----------
@@ -37,21 +34,14 @@ def fit_following(history: sp.csr_matrix, taken: sp.csr_matrix) -> Autoencoder:
     order, later = in_order(history)
     person = np.repeat(np.arange(n), np.diff(history.indptr))
     column, value = history.indices[order], taken.data[order]
-    told = np.flatnonzero(np.diff(history.indptr))
-    has_order = np.zeros(n, dtype=bool)
-    has_order[told] = later[history.indptr[told + 1] - 1] > later[history.indptr[told]]
     counted = sp.csr_matrix((offers, offers), dtype=np.float32)
     for step in range(1, STEPS + 1):
-        near = (person[step:] == person[:-step]) & has_order[person[step:]]
-        after = np.flatnonzero(near)  # the latest come first
-        before, counts = after + step, FADING ** (step - 1)
-        at_once = later[before] == later[after]
-        forth = counts * np.where(at_once, 0.5, 1.0) * value[after]
-        back = 0.5 * counts * value[before[at_once]]
-        from_offer = np.concatenate([column[before], column[after[at_once]]])
-        to_offer = np.concatenate([column[after], column[before[at_once]]])
-        both = np.concatenate([forth, back]).astype(np.float32)
-        counted += sp.csr_matrix((both, (from_offer, to_offer)), shape=(offers, offers))
+        # The latest come first.
+        follows = (person[step:] == person[:-step]) & (later[step:] > later[:-step])
+        after = np.flatnonzero(follows)
+        counts = (FADING ** (step - 1) * value[after]).astype(np.float32)
+        pairs = column[after + step], column[after]
+        counted += sp.csr_matrix((counts, pairs), shape=(offers, offers))
     if not counted.nnz:
         return Autoencoder(counted)
     count = np.maximum(np.asarray(taken.sum(axis=0)).ravel(), 1e-9)

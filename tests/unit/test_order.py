@@ -41,12 +41,9 @@ def test_what_follows_is_counted_pair_by_pair(rows: list[list[float]]) -> None:
     column, person = sp.csr_matrix(history).indices[order], np.nonzero(history)[0]
     counted = np.zeros((5, 5))
     for one in range(len(order)):
-        ordered = len(set(history[person[one]]) - {0.0}) > 1
         for two in range(one + 1, min(len(order), one + STEPS + 1)):
-            if ordered and person[one] == person[two]:
-                share = 0.5 if later[one] == later[two] else 1.0
-                counted[column[two], column[one]] += share * FADING ** (two - one - 1)
-                counted[column[one], column[two]] += (1 - share) * FADING ** (two - one - 1)
+            if person[one] == person[two] and later[two] > later[one]:
+                counted[column[two], column[one]] += FADING ** (two - one - 1)
     count = np.maximum((history > 0).sum(axis=0), 1e-9)
     expected = counted * count[:, None] ** TAKEN * count**FOLLOWED
     taken = sp.csr_matrix((history > 0).astype(float))
