@@ -24,12 +24,8 @@ PRIOR = {
     "lately": 0.5,
     "habit": 0.5,
 }
-SCALED = (
-    "factors",
-    "autoencoder",
-    "space",
-    "next",
-)  # counted in standard deviations within a customer
+# Counted in standard deviations within a customer.
+SCALED = ("factors", "autoencoder", "space", "next")
 SLIGHT = 1e-6  # of what is believed before: settles what nothing learnt does
 
 
@@ -133,9 +129,7 @@ class CollaborativeScorer:
         if name == "space":
             return self.space.read(_log1p(count_once(query.times(), self.repeatable)))
         if name == "next":
-            return Table(
-                self.following.score(lately_first(count_once(query.history, self.repeatable)))
-            )
+            return Table(self.following.score(self.fresh(query)))
         if name == "lately":
             return Cells(_log1p(self._open(query)))
         before = query.redeemed.copy()
@@ -155,7 +149,7 @@ class CollaborativeScorer:
         fresh : ndarray of float, shape (taken,)
             How lately each was taken (see `recommender.features.order.lately_first`).
         """
-        # Where neither map counts in scores, what is believed of both tells what is alike.
+        # Where none of the maps counts in scores, what is believed of them tells what is alike.
         told = self.weight + SLIGHT * np.array(list(PRIOR.values()))
         weight = dict(zip(PRIOR, told / self.scale, strict=True))
         near = weight["autoencoder"] * self.autoencoder.speak_for(taken, offers)
