@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -10,6 +11,7 @@ import scipy.sparse as sp
 from recommender.base import Query, Source
 from recommender.features.history import count_once
 from recommender.features.order import lately_first
+from recommender.scoring.attribute_map import AttributeMap
 from recommender.scoring.linear import Autoencoder, Factors, Space
 from recommender.scoring.mixing import Mix, Says
 from recommender.scoring.parts import Cells, Part, Table, cells_of, features_at, rough_sums
@@ -44,7 +46,8 @@ class CollaborativeScorer:
     - lately: the same, the older the less;
     - habit: how often those who take the offer take it, where the customer has.
 
-    An offer that can be taken once only counts once, and not for itself once it is taken.
+    An offer that can be taken once only counts once, and not for itself once it is taken. Of offers
+    that nobody took the first four are told from their attributes, where these tell anything.
 
     Attributes
     ----------
@@ -53,12 +56,14 @@ class CollaborativeScorer:
     space : Space
     following : Autoencoder
         From an offer to what is taken soon after it.
+    attributes : AttributeMap
+        What the maps say of offers that nobody took.
     habit : ndarray of float, shape (offers,)
         Log of times taken per customer who took it; zero where it can be taken once only.
     repeatable : ndarray of bool, shape (offers,)
         Offers that can be taken again.
     trained : ndarray of bool, shape (offers,)
-        Offers with interactions; of others nothing can be said.
+        Offers with interactions.
     scale : ndarray of float, shape (features,)
         Features are divided by it.
     weight : ndarray of float, shape (features,)
@@ -69,6 +74,7 @@ class CollaborativeScorer:
     autoencoder: Autoencoder
     space: Space
     following: Autoencoder
+    attributes: AttributeMap
     habit: np.ndarray
     repeatable: np.ndarray
     trained: np.ndarray
@@ -81,7 +87,7 @@ class CollaborativeScorer:
         return Source.COLLABORATIVE
 
     def score(self, query: Query) -> np.ndarray:
-        """Score every offer; NaN for a customer without history and for an offer without any."""
+        """Score every offer; NaN for a customer without history and where nothing tells."""
         return self.read(query).table()
 
     def read(self, query: Query) -> Mix:
@@ -95,13 +101,21 @@ class CollaborativeScorer:
         )
         return Mix(parts, says, bent=True)
 
-    def can_say(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
-        """Tell where there is both a history and an offer that others took."""
-        return self.says(query).of(columns)
+    def can_teach(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
+        """Tell where lists teach what the features count: not of what attributes stand for."""
+        return self._says(query, self.trained).of(columns)
 
     def says(self, query: Query) -> Says:
         """Tell where it can score, and nothing more."""
-        return Says(((np.diff(query.history.indptr) > 0, self.trained),))
+        return self._says(query, self.told)
+
+    def _says(self, query: Query, offers: np.ndarray) -> Says:
+        return Says(((np.diff(query.history.indptr) > 0, offers),))
+
+    @cached_property
+    def told(self) -> np.ndarray:
+        """Tell of which offers it can say something: shape (offers,)."""
+        return np.asarray(self.trained | self.attributes.told)
 
     def features(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
         """Return the features apart: shape (features, n, offers), or of `columns`, (n, c)."""
@@ -122,14 +136,8 @@ class CollaborativeScorer:
 
     def part(self, name: str, query: Query) -> Part:
         """Prepare one feature, not scaled."""
-        if name == "factors":
-            return self.factors.read(query.taken())
-        if name == "autoencoder":
-            return Table(self.autoencoder.score(_log1p(count_once(query.times(), self.repeatable))))
-        if name == "space":
-            return self.space.read(_log1p(count_once(query.times(), self.repeatable)))
-        if name == "next":
-            return Table(self.following.score(self.fresh(query)))
+        if name in SCALED:
+            return self.attributes.extend(name, *self._map(name, query))
         if name == "lately":
             return Cells(_log1p(self._open(query)))
         before = query.redeemed.copy()
@@ -138,6 +146,20 @@ class CollaborativeScorer:
         else:
             before.data = self.habit[before.indices]
         return Cells(before)
+
+    def _map(self, name: str, query: Query) -> tuple[Part, np.ndarray | sp.csr_matrix]:
+        """Map histories to the offers that were taken; return what the map starts from, too."""
+        if name == "next":
+            fresh = self.fresh(query)
+            return Table(self.following.score(fresh)), fresh
+        if name == "factors":
+            found = self.factors.read(query.taken())
+            return found, found.left
+        times = _log1p(count_once(query.times(), self.repeatable))
+        if name == "space":
+            found = self.space.read(times)
+            return found, found.left
+        return Table(self.autoencoder.score(times)), times
 
     def speak_for(self, taken: np.ndarray, fresh: np.ndarray, offers: np.ndarray) -> np.ndarray:
         """Say how much each taken offer speaks for some others: shape (taken, offers).
@@ -155,7 +177,11 @@ class CollaborativeScorer:
         near = weight["autoencoder"] * self.autoencoder.speak_for(taken, offers)
         far = weight["space"] * self.space.speak_for(taken, offers)
         after = weight["next"] * self.following.speak_for(taken, offers)
-        return np.asarray(near + far + fresh[:, None] * after)
+        alike = self.attributes
+        lifts = weight["autoencoder"] * alike.autoencoder[taken]
+        lifts += weight["space"] * (self.space.left[taken] @ alike.space)
+        lifts += weight["next"] * fresh[:, None] * alike.next[taken]
+        return np.asarray(near + far + fresh[:, None] * after + alike.speak_for(lifts, offers))
 
     def fresh(self, query: Query) -> sp.csr_matrix:
         """Say how lately each offer was taken, of each customer: shape (n, offers)."""

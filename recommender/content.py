@@ -108,8 +108,8 @@ class ContentScorer:
             return False
         return not self.would.silent if name == "would" else self._offers(name).nnz > 0
 
-    def can_say(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
-        """Tell where there is both something known of the customer and of the offer."""
+    def can_teach(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
+        """Tell where lists teach what the features count: wherever it can score."""
         return self.says(query).of(columns)
 
     def says(self, query: Query) -> Says:

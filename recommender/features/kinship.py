@@ -14,7 +14,8 @@ class Kinship:
     """All attributes of offers, or their categories alone.
 
     Where showing is not logged, offers that share an attribute differ by whom they were offered to
-    as well; there each category speaks for itself.
+    as well; there each category speaks for itself. Where none is stated, and no dates, so that all
+    offers are open to everybody, nothing else would tell.
 
     Attributes
     ----------
@@ -28,10 +29,10 @@ class Kinship:
     categories: np.ndarray
 
     @classmethod
-    def of(cls, category: pd.Series[str], rated: bool) -> Kinship:
-        """Choose by whether showing is logged."""
+    def of(cls, category: pd.Series[str], rated: bool, dated: bool = False) -> Kinship:
+        """Choose by whether showing is logged, and whether any offer states dates."""
         told = [] if rated else sorted(category.dropna().unique())
-        return cls(rated, np.array(told, dtype=np.str_))
+        return cls(rated or not (told or dated), np.array(told, dtype=np.str_))
 
     def lay_out(self, attributes: sp.csr_matrix, category: pd.Series[str]) -> sp.csr_matrix:
         """Lay out what offers are like.

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from recommender.base import Query
 from recommender.collaborative import PRIOR, SCALED, CollaborativeScorer
 from recommender.features.history import count_once
+from recommender.fitting.attribute_map import fit_attribute_map
 from recommender.fitting.autoencoder import error_by_chance, placed, solve_autoencoder
 from recommender.fitting.following import fit_following
 from recommender.fitting.neighbours import fit_neighbours, scaled_by
@@ -29,7 +30,7 @@ SCALE_SAMPLE = 300  # customers
 
 
 def fit_collaborative(
-    query: Query, repeatable: np.ndarray, recipe: Recipe, seed: int = 0
+    query: Query, repeatable: np.ndarray, points: np.ndarray, recipe: Recipe, seed: int = 0
 ) -> CollaborativeScorer:
     """Fit everything that learns from what all customers took.
 
@@ -39,6 +40,9 @@ def fit_collaborative(
         Everybody's.
     repeatable : ndarray of bool, shape (offers,)
         Offers that can be taken again.
+    points : ndarray of float, shape (offers, axes)
+        Where offers stand among attributes, by which those that nobody took are told; zero for one
+        that states none.
     recipe : Recipe
     seed : int
         Seed of singular spaces and of samples.
@@ -55,15 +59,18 @@ def fit_collaborative(
         autoencoder, space = solved.result()
     times = np.asarray(query.redeemed.sum(axis=0)).ravel()
     takers = np.asarray((query.redeemed > 0).sum(axis=0)).ravel()
+    factors = _spread(factors, columns, len(trained))
+    autoencoder = Autoencoder(placed(autoencoder.near, columns, len(trained)))
+    space = Space(*(_spread(side, columns, len(trained)) for side in (space.left, space.right)))
+    following = fit_following(count_once(query.history, repeatable), taken)
     scorer = CollaborativeScorer(
-        factors=Factors(
-            _spread(factors, columns, len(trained)), recipe.regularization, confidence(kept, recipe)
+        factors=Factors(factors, recipe.regularization, confidence(kept, recipe)),
+        autoencoder=autoencoder,
+        space=space,
+        following=following,
+        attributes=fit_attribute_map(
+            points, trained, factors, space.right, autoencoder.near, following.near
         ),
-        autoencoder=Autoencoder(placed(autoencoder.near, columns, len(trained))),
-        space=Space(
-            _spread(space.left, columns, len(trained)), _spread(space.right, columns, len(trained))
-        ),
-        following=fit_following(count_once(query.history, repeatable), taken),
         habit=repeatable * np.log(np.maximum(times, 1.0) / np.maximum(takers, 1.0)),
         repeatable=repeatable,
         trained=trained,

@@ -8,11 +8,15 @@ import scipy.sparse as sp
 ROUNDS = 25
 STEP = 2.0  # log-odds that a linear predictor may move in a round
 PRECISE = 1e-6
-SPREAD = 0.3  # standard deviation of effects believed before any data
+SPREAD = 0.3  # of effects, if nothing else is said
 
 
 def fit_effects(
-    columns: sp.csr_matrix, events: np.ndarray, usual: np.ndarray, strength: float
+    columns: sp.csr_matrix,
+    events: np.ndarray,
+    usual: np.ndarray,
+    strength: float,
+    spread: np.ndarray | float = SPREAD,
 ) -> np.ndarray:
     """Fit events ~ usual · exp(level + columns @ effect), rows differing by more than chance.
 
@@ -26,6 +30,8 @@ def fit_effects(
         What was counted, and what would be expected without effects.
     strength : float
         Shape of the gamma distribution by which rows differ for reasons of their own.
+    spread : ndarray of float, shape (m,), or float
+        Standard deviation of the effects believed before any data.
 
     Returns
     -------
@@ -38,6 +44,7 @@ def fit_effects(
     x, y = sp.csr_matrix(columns[there]), events[there]
     offset = np.log(usual[there]) + np.log(y.sum() / usual[there].sum())
     linear = np.zeros(len(there))
+    penalty = np.diag(np.broadcast_to(spread, effect.shape) ** -2.0)
     for _ in range(ROUNDS):
         mean = np.exp(offset + linear)
         weight = mean / (1.0 + mean / strength)
@@ -46,7 +53,7 @@ def fit_effects(
         centre = np.asarray(weight @ x).ravel() / total
         gram = (x.T @ sp.diags_array(weight) @ x).toarray() - total * np.outer(centre, centre)
         pull = x.T @ (weight * (target - level))
-        effect = np.linalg.solve(gram + np.eye(len(effect)) / SPREAD**2, pull)
+        effect = np.linalg.solve(gram + penalty, pull)
         moved = x @ effect - centre @ effect + level - linear
         linear += np.clip(moved, -STEP, STEP)
         if np.abs(moved).max() < PRECISE:

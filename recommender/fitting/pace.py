@@ -21,8 +21,9 @@ STRETCHES, LATER = 8, 1 / 3  # of the later third of the past so many are foreto
 SHORTEST, LONGEST = 1 * DAY, 30 * DAY
 MOST_TAKEN = 300_000  # of more every second, third, … customer is looked at
 SURE = 2.0  # standard errors by which another half-life must foretell better
-# By how much likelier trend must make what newcomers take, as a log: for people spread over all
-# times it tells nothing, and who comes now cannot be told from who is only met now.
+# By how much likelier trend must make what newcomers take, as a log, surely above nothing: for
+# people spread over all times it tells nothing, and who comes now cannot be told from who is only
+# met now.
 LEAST_OF_NEWCOMERS, FEWEST_NEWCOMERS = 0.25, 50
 
 
@@ -74,7 +75,8 @@ def pace_of(takings: Takings, moment: float) -> Pace:
             best, half_life = found, life
     chosen = gain[[HALF_LIFE, *OTHERS].index(half_life)]
     newcomers = _by_customer(chosen[None, new], owner[new])[0]
-    follow = len(newcomers) >= FEWEST_NEWCOMERS and _is_sure(newcomers - LEAST_OF_NEWCOMERS)
+    follow = len(newcomers) >= FEWEST_NEWCOMERS and newcomers.mean() > LEAST_OF_NEWCOMERS
+    follow &= _is_sure(newcomers)
     return Pace(half_life, follow)
 
 

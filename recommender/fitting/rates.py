@@ -18,7 +18,7 @@ import scipy.sparse as sp
 from scipy.special import gammaln, xlogy
 
 from recommender.features.attributes import Attributes
-from recommender.fitting.overdispersed import fit_effects
+from recommender.fitting.overdispersed import SPREAD, fit_effects
 from recommender.popularity import LEAST_SPEND
 
 USUAL_STRENGTH = 2.0  # redemptions that an expectation counts for, before offers tell
@@ -144,7 +144,9 @@ def estimate_rates(chances: Chances) -> Rates:
         usual = exposed * expected()[0]
         if chances.shown is None:
             usual = usual * ~chances.dated
-        effect[rest] = fit_effects(has[:, rest], events, usual, _strength(events, usual))
+        effect[rest] = fit_effects(
+            has[:, rest], events, usual, _strength(events, usual), _spreads(has, columns)[rest]
+        )
     rate, level = expected()
     told = total > 0 and chances.shown is not None
     strength = _strength(events, exposed * rate) if told else USUAL_STRENGTH
@@ -156,6 +158,18 @@ def estimate_rates(chances: Chances) -> Rates:
         unplaced=float(placed.mean()) if len(placed) else 0.0,
         effect=effect,
     )
+
+
+def _spreads(has: sp.csr_matrix, columns: Attributes) -> np.ndarray:
+    """Say how far each attribute may move an offer: all tags of one together as far as one."""
+    spread = np.full(has.shape[1], SPREAD)
+    for name in np.unique(columns.family):
+        own = np.flatnonzero(columns.family == name)
+        square = np.asarray(has[:, own].power(2).sum(axis=1)).ravel()
+        stated = square > 0
+        if stated.any():
+            spread[own] /= np.sqrt(max(1.0, float(square[stated].mean())))
+    return spread
 
 
 def _effects(

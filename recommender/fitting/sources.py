@@ -151,7 +151,7 @@ def fit_sources(
         encoders,
         chances,
         kin_of(
-            Kinship.of(table["category"], rated=chances.shown is not None),
+            Kinship.of(table["category"], chances.shown is not None, bool(chances.dated.any())),
             shelf.telling(columns) if shelf.itself else attributes,
             table["category"],
             spend,
@@ -162,7 +162,10 @@ def fit_sources(
     segment, profile = (tastes.spread_kin(ridge) for ridge in ridges)
     # What is bought may be bought again, whatever may be redeemed again.
     repeatable = dataset.repeatable | encoders.by_purchases
-    collaborative = fit_collaborative(learnt, repeatable, recipe, seed)
+    points = content.likeness.points(content.attributes)
+    # Of offers that items tell of, purchases tell more.
+    points = points[:, :0] if shelf.itself else points
+    collaborative = fit_collaborative(learnt, repeatable, points, recipe, seed)
     readiness = find_readiness(dataset, keys)
     popularity = PopularityScorer(
         rates.log_rate,

@@ -31,8 +31,8 @@ class Parted(Protocol):
     def features(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
         """Return the features apart: shape (features, n, offers), or of `columns`, (n, c)."""
 
-    def can_say(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
-        """Tell where it can score: shape (n, offers), or of `columns`, (n, c)."""
+    def can_teach(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
+        """Tell where lists teach what they count: shape (n, offers), or of `columns`, (n, c)."""
 
     def rough(self, query: Query, weights: np.ndarray) -> np.ndarray:
         """Sum up features in single precision by weights, (w, features, n): (w, n, offers)."""
@@ -121,12 +121,12 @@ def _told(fitted: Fitted, part: Layout, scorer_of: ScorerOf) -> tuple[Query, Lay
     """Leave out of lists what the scorer cannot say anything of."""
     scorer = scorer_of(fitted.recommender)
     query = fitted.query.take(part.rows)
-    says = score_listed(partial(_can_say, scorer), query, part)[0]
+    says = score_listed(partial(_can_teach, scorer), query, part)[0]
     speaks = np.flatnonzero((says & part.candidate).any(axis=1))
     told = part.take(speaks)
     candidate = told.candidate & says[speaks]
     return query.take(speaks), replace(told, taken=told.taken & candidate, candidate=candidate)
 
 
-def _can_say(scorer: Parted, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
-    return scorer.can_say(query, columns)[None]
+def _can_teach(scorer: Parted, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
+    return scorer.can_teach(query, columns)[None]

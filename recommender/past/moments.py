@@ -10,6 +10,8 @@ import pandas as pd
 from data.crediting import last_impressions
 from data.dataset import Dataset, valid_at
 from data.schema import IMPRESSION, OCCURRED_AT, OFFER_ID, REDEMPTION
+from recommender.fitting.pace import pace_of
+from recommender.fitting.trend import Takings
 from recommender.past.newness import newness_at
 from recommender.past.outcomes import is_logged
 
@@ -17,6 +19,7 @@ MOST_MOMENTS = 2
 FEWEST_EVENTS, PLENTY = 20, 20_000  # redemptions for a moment to say something; to say enough
 MOST_STARTS = 20
 SHORTEST, LONGEST = pd.Timedelta(days=7), pd.Timedelta(days=60)
+MEMORIES = 4  # half-lives of trend after which what is taken is something else
 NEARLY = 0.8  # of the most redemptions that any moment has
 ALIKE = 0.05  # newness by which moments may differ and still be as like the present as each other
 UNLIKE = 0.25  # newness by which the offers of a moment were others than those of the present
@@ -52,10 +55,12 @@ def choose_moments(
     first = pd.concat([dataset.interactions[OCCURRED_AT], dataset.transactions[OCCURRED_AT]]).min()
     span = at - first
     horizon = min(max(span / 6, SHORTEST), LONGEST)
-    moments = _moments(dataset, first, at, horizon)
-    gap = dict.fromkeys(moments, 0.0)
     shown = dataset.events(IMPRESSION)
     logged = kind == REDEMPTION and is_logged(events, shown)
+    if not logged:
+        horizon = min(horizon, MEMORIES * memory_of(dataset, at))
+    moments = _moments(dataset, first, at, horizon)
+    gap = dict.fromkeys(moments, 0.0)
     if logged:
         events = last_impressions(shown, events)
     covered = _coverage(dataset, events, moments, horizon)
@@ -75,6 +80,12 @@ def choose_moments(
         covered = {m: n for m, n in covered.items() if abs(m - best) >= horizon}
         gap = dict.fromkeys(moments, 0.0)
     return sorted(chosen), horizon
+
+
+def memory_of(dataset: Dataset, at: pd.Timestamp) -> pd.Timedelta:
+    """Return the half-life by which what was taken lately tells what is taken next."""
+    moment = at.value // 1000
+    return pd.Timedelta(microseconds=pace_of(Takings.of(dataset, moment), moment).half_life)
 
 
 def were_newer(dataset: Dataset, moments: Sequence[pd.Timestamp], at: pd.Timestamp) -> bool:

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 
-from recommender.scoring.parts import Cells, Part, Product, Side
+from recommender.scoring.parts import Product, Side
 
 DENSE = 0.15  # share of entries from which a matrix is held as a table; up to 6,700 offers, 180 MB
 
@@ -120,10 +120,8 @@ class Space:
         """Number of its directions."""
         return int(self.left.shape[1])
 
-    def read(self, history: sp.csr_matrix) -> Part:
+    def read(self, history: sp.csr_matrix) -> Product:
         """Map histories to the space and leave the last product to be made."""
-        if not self.rank:
-            return Cells(sp.csr_matrix(history.shape))
         # In one precision, or the whole side would be copied for every few histories.
         people = sp.csr_matrix(history, dtype=self.left.dtype) @ self.left
         return Product(np.asarray(people, dtype=np.float64), self._side)

@@ -87,11 +87,15 @@ class Said:
             return (
                 f"You {did} this {times} times before." if times > 1 else f"You {did} this before."
             )
-        return self._speaking[place] if self._recommender.collaborative.trained[row] else ""
+        model, title = self._recommender.collaborative, self._speaking[place]
+        if not title or not model.told[row]:
+            return ""
+        this = "this too" if model.trained[row] else "offers like this"
+        return f"Customers who took up “{title}” take {this}."
 
     @cached_property
     def _speaking(self) -> list[str]:
-        """Which offer of the history speaks most for each listed one, in words."""
+        """The title of what speaks most, of the history, for each listed offer."""
         model, number = self._recommender.collaborative, self._ground.title_number
         taken, fresh = entries(model.fresh(self._people.query.one(self._person)), 0)
         trained = model.trained[taken]
@@ -102,7 +106,7 @@ class Said:
         said = np.where(number[taken][:, None] != number[self._rows], said, -np.inf)
         titles = self._ground.titles[taken[said.argmax(axis=0)]]
         return [
-            f"Customers who took up “{title}” take this too." if there else ""
+            str(title) if there else ""
             for title, there in zip(titles, np.isfinite(said).any(axis=0).tolist(), strict=True)
         ]
 

@@ -113,7 +113,7 @@ def wider_recommender(model: Recommender, wider: Wider) -> Recommender:
             # What was bought of a new offer is told by the next training.
             counting=wider.offers.spread(model.encoders.counting) > 0,
         ),
-        collaborative=_collaborative(model.collaborative, wider),
+        collaborative=_collaborative(model.collaborative, wider, content),
         content=content,
         segment=_ridge(model.segment, keys, wider, attributes, popularity.expectation),
         profile=_ridge(model.profile, keys, wider, attributes, popularity.expectation),
@@ -129,8 +129,16 @@ def wider_recommender(model: Recommender, wider: Wider) -> Recommender:
     )
 
 
-def _collaborative(scorer: CollaborativeScorer, wider: Wider) -> CollaborativeScorer:
-    places, space = wider.offers, scorer.space
+def _collaborative(
+    scorer: CollaborativeScorer, wider: Wider, content: ContentScorer
+) -> CollaborativeScorer:
+    places, space, told = wider.offers, scorer.space, scorer.attributes
+    trained = places.spread(scorer.trained)
+    points = places.spread(told.points).copy()
+    if told.rank:
+        rows = wider.at
+        changed = rows[~trained[rows]]
+        points[changed] = told.place(content.likeness.points(content.attributes[changed]))
     repeatable = places.spread(scorer.repeatable).copy()
     stated = wider.changed["repeatable"].fillna(False).to_numpy(dtype=bool)
     repeatable[wider.at] = stated | wider.by_purchases
@@ -144,10 +152,16 @@ def _collaborative(scorer: CollaborativeScorer, wider: Wider) -> CollaborativeSc
             scorer.following, near=places.columns(places.lines(scorer.following.near))
         ),
         space=replace(space, left=places.spread(space.left), right=places.spread(space.right)),
+        attributes=replace(
+            told,
+            points=points,
+            autoencoder=places.spread(told.autoencoder),
+            next=places.spread(told.next),
+        ),
         # What could be taken once only tells of no habit until it is trained on again.
         habit=places.spread(scorer.habit) * repeatable,
         repeatable=repeatable,
-        trained=places.spread(scorer.trained),
+        trained=trained,
     )
 
 

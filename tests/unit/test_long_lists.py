@@ -66,9 +66,9 @@ def test_features_of_listed_offers_are_those_of_all(
         rtol=1e-11,
         atol=1e-11,
     )
-    can = scorer.can_say(query)
+    can = scorer.can_teach(query)
     np.testing.assert_array_equal(
-        scorer.can_say(query, columns), np.take_along_axis(can, columns, axis=1)
+        scorer.can_teach(query, columns), np.take_along_axis(can, columns, axis=1)
     )
     weights = np.random.default_rng(1).random((2, len(whole), N))
     np.testing.assert_allclose(

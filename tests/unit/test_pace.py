@@ -43,6 +43,19 @@ def test_what_stays_as_it_is_keeps_the_usual_pace() -> None:
     assert not found.for_newcomers
 
 
+def test_few_newcomers_follow_where_it_is_clear_that_they_do() -> None:
+    random = np.random.default_rng(0)
+    day, offer = moving(random, 8000, lasts=12.0)
+    # Some come later, and half of them go by what everybody takes just then.
+    late = 200
+    late_day, late_offer = moving(random, late, lasts=12.0)
+    usual = random.integers(0, OFFERS, late)
+    late_offer = np.where(random.random(late) < 0.5, late_offer, usual)
+    owner = np.concatenate([random.integers(0, 300, 8000), 300 + np.arange(late)])
+    both = np.concatenate([day, late_day]), np.concatenate([offer, late_offer]), owner
+    assert pace_of(takings(*both), DAYS * DAY).for_newcomers
+
+
 def test_newcomers_who_take_other_things_do_not_follow() -> None:
     random = np.random.default_rng(0)
     day, offer = moving(random, 8000, lasts=12.0)

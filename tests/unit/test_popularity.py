@@ -48,6 +48,29 @@ def test_a_rate_is_per_showing_where_showing_is_logged() -> None:
     np.testing.assert_allclose(rate, [0.2, 0.05], rtol=0.15)
 
 
+def test_tags_without_number_do_not_drown_what_tells_of_new_offers() -> None:
+    random = np.random.default_rng(0)
+    offers, tags, people = 600, 400, 200
+    liked = np.arange(offers) % 6 == 0
+    rate = np.where(liked, 0.15, 0.03) * random.gamma(2.0, 0.5, offers)
+    events = (random.random((people, offers)) < rate).astype(np.float64)
+    new = np.arange(offers) >= 500
+    events[:, new] = 0
+    has = np.column_stack([liked, ~liked, random.random((offers, tags)) < 0.15])
+    names = np.array([*("kind:a", "kind:b"), *(f"tag:{one}" for one in range(tags))])
+    family = np.array([name.split(":")[0] for name in names])
+    unknown = np.full(len(names), np.nan)
+    told = replace(
+        chances(events, None, np.zeros((people, offers))),
+        attributes=sp.csr_matrix(has.astype(np.float64)),
+        columns=Attributes(names, family, unknown, unknown),
+    )
+    found = estimate_rates(told).log_rate[new]
+    assert found[liked[new]].mean() - found[~liked[new]].mean() > 0.7
+    # Of tags that tell nothing little is left.
+    assert found[~liked[new]].std() < 0.2
+
+
 def test_few_redemptions_are_held_to_the_rest() -> None:
     events = np.zeros((1000, 3))
     events[:100, :2] = 1

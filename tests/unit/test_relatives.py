@@ -63,6 +63,16 @@ def test_without_showings_offers_are_kin_by_category_alone() -> None:
     assert Kinship.of(category, rated=True).lay_out(attributes, category).shape == (4, 4)
 
 
+@pytest.mark.parametrize("dated", [True, False])
+def test_where_no_category_is_stated_all_attributes_tell_of_what_is_open_to_all(
+    dated: bool,
+) -> None:
+    none = pd.Series([None] * 4, dtype="str")
+    attributes = sp.csr_matrix(np.ones((4, 3)))
+    kinship = Kinship.of(none, rated=False, dated=dated)
+    assert kinship.lay_out(attributes, none).shape == ((4, 0) if dated else (4, 4))
+
+
 def test_a_new_offer_is_for_those_of_its_town_whatever_the_column_is_called() -> None:
     random = np.random.default_rng(0)
     towns, n, offers = np.array([f"town{one}" for one in range(6)]), 900, 42
