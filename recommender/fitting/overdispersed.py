@@ -8,7 +8,7 @@ import scipy.sparse as sp
 ROUNDS = 25
 STEP = 2.0  # log-odds that a linear predictor may move in a round
 PRECISE = 1e-6
-SPREAD = 0.3  # of effects, if nothing else is said
+SPREAD = 0.3  # standard deviation of effects believed before any data
 
 
 def fit_effects(
