@@ -13,6 +13,7 @@ from recommender.fitting.excess import Excess, rates_of
 from recommender.fitting.penalties import Trial
 from recommender.fitting.rates import Chances
 from recommender.fitting.relatives import fit_by_attribute, heard_of, told_by_others
+from recommender.fitting.shrinkage import choose_shrinkage
 from recommender.scoring.traits import Relatives, TraitRidge, Traits
 
 BLOCK, CELLS = 10_000, 20_000_000  # customers laid out at once, and customers times offers
@@ -51,6 +52,7 @@ def fit_traits(
     chances: Chances,
     kin: Kin,
     asked: np.ndarray,
+    axes: np.ndarray,
     seed: int = 0,
 ) -> TraitRidge:
     """Sum up the normal equations and choose a penalty for each family of columns.
@@ -70,6 +72,8 @@ def fit_traits(
         What else tells whom an offer is for; counts as `KIN_STRENGTH` redemptions.
     asked : ndarray of bool, shape (offers,)
         Offers that are questions themselves: copies of their own predictors, they choose nothing.
+    axes : ndarray of float, shape (offers, r)
+        Directions that what is told of offers is held to (`shrinkage`); none with r = 0.
     """
     n, offers = chances.events.shape
     excess = Excess.of(chances)
@@ -112,6 +116,8 @@ def fit_traits(
     for families in blocks:
         if any(map(len, families)):
             penalty = trial.choose(penalty, families)
+    surer = cross.copy()
+    surer[:, keep] = choose_shrinkage(trial, penalty, axes[keep]).of(cross[:, keep])
     events = np.asarray(excess.events.sum(axis=0)).ravel()
     felt = _felt(gram, penalty)
     by_attribute = fit_by_attribute(cross, events, kin.like, felt, kin.kinship.pooled)
@@ -124,7 +130,7 @@ def fit_traits(
     return TraitRidge(
         mean=mean,
         gram=gram,
-        cross=scale[:-1] * (cross + KIN_STRENGTH * expected),
+        cross=scale[:-1] * (surer + KIN_STRENGTH * expected),
         penalty=penalty,
         rate=rate[:-1],
         relatives=Relatives(

@@ -22,7 +22,7 @@ SURE = 2.0  # standard errors by which families of their own must be better
 
 
 @dataclass(frozen=True)
-class _Solved:
+class Solved:
     """What some penalties make of every customer.
 
     Attributes
@@ -63,7 +63,7 @@ class _Step:
         R'C C'R.
     """
 
-    base: _Solved
+    base: Solved
     columns: np.ndarray
     axes: np.ndarray
     told: np.ndarray
@@ -72,7 +72,7 @@ class _Step:
     outer: np.ndarray
     square: np.ndarray
 
-    def by(self, size: float) -> _Solved:
+    def by(self, size: float) -> Solved:
         """Give the columns a penalty; K itself and K x stay as they were (see `whole`)."""
         moved = self.weight(size)[:, None] * self.told
         penalty = self.base.penalty.copy()
@@ -85,7 +85,7 @@ class _Step:
             own=self.base.own + (moved * self.told).sum(axis=0),
         )
 
-    def whole(self, found: _Solved) -> _Solved:
+    def whole(self, found: Solved) -> Solved:
         """Make of what `by` returned something to step from."""
         weight = self.weight(found.penalty[self.columns[0]])
         return replace(
@@ -127,7 +127,7 @@ class Trial:
 
         One for all of it; another for each family if that is better by more than chance.
         """
-        alike = self._best(self._solve(penalty), np.concatenate(families), PENALTIES)
+        alike = self._best(self.solve(penalty), np.concatenate(families), PENALTIES)
         apart, together = alike, self._errors(alike)
         error = together
         for family in families if len(families) > 1 else ():
@@ -139,8 +139,8 @@ class Trial:
         return (apart if sure else alike).penalty
 
     def _best(
-        self, base: _Solved, columns: np.ndarray, sizes: np.ndarray, below: float = np.inf
-    ) -> _Solved:
+        self, base: Solved, columns: np.ndarray, sizes: np.ndarray, below: float = np.inf
+    ) -> Solved:
         """Give some columns the penalty that errs least, if it errs less than so much."""
         step = self._step(base, columns)
         tried = [step.by(size) for size in sizes.tolist()]
@@ -148,15 +148,15 @@ class Trial:
         best = int(np.argmin(errors))
         return step.whole(tried[best]) if errors[best] < below else base
 
-    def _solve(self, penalty: np.ndarray) -> _Solved:
+    def solve(self, penalty: np.ndarray) -> Solved:
         """Solve the gram without the columns that are left out."""
         here = np.flatnonzero(np.isfinite(penalty))
         inside = np.ix_(here, here)
         inverse = np.zeros(self.gram.shape)
         inverse[inside] = np.linalg.inv(self.gram[inside] + np.diag(penalty[here]))
         told = inverse @ self.centred.T
-        _, product, outer = self._parts
-        return _Solved(
+        _, product, outer = self.parts
+        return Solved(
             penalty=penalty,
             inverse=inverse,
             told=told,
@@ -165,7 +165,7 @@ class Trial:
             own=(told * self.centred.T).sum(axis=0),
         )
 
-    def _step(self, base: _Solved, columns: np.ndarray) -> _Step:
+    def _step(self, base: Solved, columns: np.ndarray) -> _Step:
         """Find the axes along which another penalty of some columns, alike so far, changes K."""
         start = float(base.penalty[columns[0]])
         if np.isinf(start):
@@ -185,22 +185,22 @@ class Trial:
                 return np.asarray(1.0 / (np.maximum(value, 0.0) + size))
             return np.asarray((start - size) / (1.0 + (size - start) * value))
 
-        _, product, outer = self._parts
+        _, product, outer = self.parts
         across = outer @ axes
         return _Step(
             base, columns, axes, told, weight, axes.T @ product, across.T @ base.told,
             axes.T @ across,
         )  # fmt: skip
 
-    def _errors(self, solved: _Solved) -> np.ndarray:
+    def _errors(self, solved: Solved) -> np.ndarray:
         """Square the errors of predicting each customer from all others (hat matrix)."""
-        square, _, _ = self._parts
+        square, _, _ = self.parts
         squared = square - 2 * self.said * solved.product + self.said**2 * solved.outer
         own = 1.0 / self.n + self.said * solved.own
         return np.asarray(squared / (1.0 - np.minimum(own, 0.99)) ** 2 / self.said)
 
     @cached_property
-    def _parts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def parts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return |y|² and C y of each customer, and C C'."""
         square = np.asarray(self.target.multiply(self.target).sum(axis=1)).ravel()
         square += self.flat @ self.flat - 2 * (self.target @ self.flat)

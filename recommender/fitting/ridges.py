@@ -14,6 +14,7 @@ from recommender.features.kinship import Kinship
 from recommender.features.spending import Spending
 from recommender.fitting.lifts import Kin, fit_traits
 from recommender.fitting.rates import Chances
+from recommender.fitting.shrinkage import axes_of
 from recommender.scoring.traits import TraitRidge, Traits, traits_of
 
 
@@ -40,18 +41,19 @@ def fit_ridges(
     asked = np.zeros(len(encoders.offer_ids), dtype=bool)
     asked[[row for row in about if row is not None]] = True
 
-    def fit(source: Source, *blocks: Sequence[np.ndarray]) -> TraitRidge:
+    def fit(source: Source, axes: np.ndarray, *blocks: Sequence[np.ndarray]) -> TraitRidge:
         def layout(rows: np.ndarray) -> Traits:
             return traits_of(query.take(rows), source, demographics)
 
-        return fit_traits(layout, blocks, chances, kin, asked, seed)
+        return fit_traits(layout, blocks, chances, kin, asked, axes, seed)
 
     crosses = len(demographics.names) + np.arange(len(demographics.crosses))
     answers = len(demographics.names) + len(crosses) + np.arange(len(survey.questions))
     profile = [*demographics.blocks.values(), *([crosses] if len(crosses) else [])]
     return (
-        fit(Source.SEGMENT, [np.arange(query.segment.shape[1])]),
-        fit(Source.SURVEY, profile, [answers]),
+        # A segment holds many customers: what each offer owes to it is told well enough.
+        fit(Source.SEGMENT, np.zeros((len(asked), 0)), [np.arange(query.segment.shape[1])]),
+        fit(Source.SURVEY, axes_of(chances, seed), profile, [answers]),
     )
 
 

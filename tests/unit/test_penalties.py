@@ -69,7 +69,7 @@ def test_the_choice_is_that_of_solving_for_each_penalty(seed: int) -> None:
 
 def test_errors_are_right_after_many_steps_each_from_the_last() -> None:
     trial, random = trial_of(1), np.random.default_rng(1)
-    found = trial._solve(np.full(24, np.inf))
+    found = trial.solve(np.full(24, np.inf))
     for block in (np.arange(0, 16), np.arange(16, 24)):
         found = trial._best(found, block, PENALTIES[8:9])
         np.testing.assert_allclose(trial._errors(found), solved(trial, found.penalty), rtol=1e-9)

@@ -60,6 +60,7 @@ def fit(
         chances,
         kin,
         np.zeros(chances.events.shape[1], dtype=bool),
+        np.zeros((chances.events.shape[1], 0)),
     )
 
 
