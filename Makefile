@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help report setup test test-all serve check clean
+.PHONY: help report setup test test-slow test-all serve check clean
 
 help:
 	@echo "make report    generate the default world, train, evaluate: var/report/index.html"
@@ -35,8 +35,10 @@ serve: .venv/run-time
 test: .venv/development
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-test-all: .venv/development
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m ""
+test-slow: .venv/development
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow
+
+test-all: test test-slow
 
 check: .venv/development
 	$(BIN)/ruff format --check --quiet .
