@@ -12,7 +12,7 @@ from data.dataset import Dataset, positive_among, valid_at
 from data.errors import DataError
 from data.schema import CLICK, CUSTOMER_ID, EVENT_TYPE, OCCURRED_AT, OFFER_ID
 from data.words import counted, form
-from recommender.features.bought import with_bought
+from recommender.features.bought import known_before, with_bought
 from recommender.past.at_random import bought_with, draw_at_random
 
 TEST_SHARE = 1 / 6
@@ -129,7 +129,7 @@ def split_dataset(dataset: Dataset, protocol: Protocol, seed: int = 0) -> Split:
     # Where nothing is redeemed in the window, clicks are what counts.
     kind = positive_among(window) or CLICK
     window = window[window[EVENT_TYPE] == kind]
-    train = dataset.before(at)
+    train = known_before(dataset, at)
     mask = valid_at(dataset.offers, at)
     if protocol.new_offers:
         mask &= ~(begins(dataset) < at).to_numpy(dtype=bool)

@@ -19,7 +19,7 @@ from data.schema import BOUGHT, CUSTOMER_ID, OFFER_ID
 from data.words import counted, form
 from recommender.base import Query
 from recommender.bundle import Bundle, Customers
-from recommender.features.bought import with_bought
+from recommender.features.bought import known_before, with_bought
 from recommender.features.profile_columns import build_demographics, profiles_of
 from recommender.fitting.sources import find_segments, fit_sources
 from recommender.learning.tuning import tune
@@ -78,7 +78,7 @@ def train(
             "Add a table of customers, transactions or interactions, with rows.",
         )
     at = dataset.moment_after() if at is None else at
-    dataset = with_bought(_read(dataset.before(at)))
+    dataset = with_bought(_read(known_before(dataset, at)))
     if not len(dataset.customer_ids):
         raise DataError(
             f"No customer is known before {at.isoformat()}.",

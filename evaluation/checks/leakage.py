@@ -19,6 +19,7 @@ from data.words import counted, form
 from evaluation.splitting import Split, with_purchases
 from recommender.base import Query
 from recommender.bundle import Bundle
+from recommender.features.bought import known_before
 from recommender.fitting.sources import find_segments
 from recommender.past.validation import Fold
 from recommender.release.gate_checks import ORDER, check_order
@@ -54,7 +55,7 @@ def check_time(dataset: Dataset, split: Split) -> Check:
 
 def check_rows(dataset: Dataset, split: Split) -> Check:
     """See that every row to learn from is one that the dataset has before the moment, once each."""
-    past = dataset.before(split.at) if split.by_time else dataset
+    past = known_before(dataset, split.at) if split.by_time else dataset
     figures: dict[str, float | int | str] = {}
     strange = []
     for name in ("transactions", "interactions"):

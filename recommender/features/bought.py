@@ -66,6 +66,22 @@ def with_bought(dataset: Dataset, most: int = ENOUGH) -> Dataset:
     return found if bought and done < max(FEWEST, SHARE * bought) else dataset
 
 
+def known_before(dataset: Dataset, at: pd.Timestamp) -> Dataset:
+    """Return a dataset as it was known just before a moment, where to buy may count as to redeem.
+
+    What was given back later had been bought by then.
+    """
+    past = dataset.before(at)
+    told = dataset.interactions[EVENT_TYPE] == BOUGHT
+    if past is dataset or not told.any() or not (dataset.transactions[AMOUNT] < 0).any():
+        return past
+    log = past.interactions
+    own = replace(past, interactions=log[log[EVENT_TYPE] != BOUGHT])
+    keys = build_keys(own)
+    things = things_of(keys, counting_offers(own, keys))
+    return add_bought(own, keys, own.offer_ids.ids, things)
+
+
 def counting_offers(dataset: Dataset, keys: KeySpace) -> np.ndarray:
     """Mark offers that are taken by buying what they are for: shape (offers,).
 

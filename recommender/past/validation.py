@@ -17,6 +17,7 @@ from data.schema import (
     OFFER_ID,
     REDEMPTION,
 )
+from recommender.features.bought import known_before
 from recommender.fitting.chances import open_showings
 from recommender.fitting.delays import fit_delays
 from recommender.fitting.examination import looked_at
@@ -106,7 +107,7 @@ def fold_at(dataset: Dataset, moment: pd.Timestamp, until: pd.Timestamp) -> Fold
 
     What counts is redemptions; clicks where nothing was redeemed in between.
     """
-    window = dataset.before(until)
+    window = known_before(dataset, until)
     later = window.interactions[window.interactions[OCCURRED_AT] >= moment]
     events = later[later[EVENT_TYPE] == positive_among(later)]
     return _fold(window, events, moment, until)
@@ -130,7 +131,7 @@ def _fold(
         dataset, log[(log[OCCURRED_AT] >= moment) & (log[OCCURRED_AT] < until)], until
     )
     logged = bool((events[EVENT_TYPE] == REDEMPTION).all()) and is_logged(taken, counts)
-    return Fold(dataset.before(moment), moment, taken, counts, logged)
+    return Fold(known_before(dataset, moment), moment, taken, counts, logged)
 
 
 def _half_fold(

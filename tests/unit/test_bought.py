@@ -10,12 +10,13 @@ import pytest
 
 from data.dataset import Dataset
 from data.schema import BOUGHT, EVENT_TYPE
-from evaluation.checks.leakage import check_pairs
+from evaluation.checks.leakage import check_pairs, check_rows
 from evaluation.splitting import Protocol, split_dataset, with_purchases
 from recommender.base import Source
 from recommender.bundle import Bundle
 from recommender.facts import Facts
-from recommender.features.bought import with_bought
+from recommender.features.bought import known_before, with_bought
+from recommender.past.validation import fold_at
 from recommender.release.gate import judge_release
 from recommender.service import Service
 from recommender.serving.arrivals import with_arrivals
@@ -136,6 +137,25 @@ def test_what_was_given_back_was_not_bought(bundle: Bundle) -> None:
     pair = [{"amount": amount, "item_id": "i03", "occurred_at": None} for amount in (3.0, -3.0)]
     query = Service(bundle).query("new", Facts(purchases=pair), pd.Timestamp(bundle.at))
     assert not query.redeemed.nnz
+
+
+def test_what_was_given_back_later_had_been_bought_by_then() -> None:
+    tables = shop()
+    lines, cut = tables["transactions"], START + pd.Timedelta(days=80)
+    sold = lines[(lines["item_id"] == "i03") & (lines["occurred_at"] < cut)]
+    back = sold.assign(amount=-sold["amount"], occurred_at=START + pd.Timedelta(days=DAYS - 5))
+    tables["transactions"] = pd.concat([lines, back])
+    whole = with_purchases(Dataset.of(tables))
+    alone = with_purchases(Dataset.of(tables).before(cut))
+    same = ["customer_id", "offer_id", "occurred_at"]
+    expected = alone.interactions[same].sort_values(same, ignore_index=True)
+    assert "o03" in set(expected["offer_id"])
+    split = split_dataset(whole, Protocol(at=cut))
+    fold = fold_at(whole, cut, whole.moment_after())
+    for past in (split.train, known_before(whole, cut), fold.past):
+        found = past.interactions[same].sort_values(same, ignore_index=True)
+        pd.testing.assert_frame_equal(found, expected)
+    assert check_rows(whole, split).passed
 
 
 def test_a_new_title_leaves_the_habit_of_an_offer_as_it_is(bundle: Bundle) -> None:
