@@ -87,6 +87,7 @@ def learn_features(
         return [
             _sums(scorer_of(part.fitted.recommender), unit, scales, query, whole, at_most)
             for part, (query, whole) in zip(judged, told, strict=True)
+            if len(query)
         ]
 
     return np.asarray(np.minimum(unit * settle(sums_of, starts, polish_from), most))

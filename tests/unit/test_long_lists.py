@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from data.dataset import Dataset
+from data.schema import REDEMPTION
 from recommender.base import Query
 from recommender.bundle import Bundle
 from recommender.learning import pooling
@@ -14,6 +18,8 @@ from recommender.learning.pooling import pool
 from recommender.model import Recommender
 from recommender.past.layout import Layout, lay_out, score_listed
 from recommender.past.thinning import some_customers
+from recommender.past.validation import look_back
+from recommender.training import train
 
 N = 30
 
@@ -122,3 +128,39 @@ def test_short_choices_among_very_many_offers_make_no_long_lists() -> None:
     for part in (lists, whole):
         np.testing.assert_array_equal(part.candidate.sum(axis=1), candidate.sum(axis=1))
         np.testing.assert_array_equal(part.taken.sum(axis=1), taken.sum(axis=1))
+
+
+@pytest.mark.slow
+def test_of_a_moment_before_a_source_has_anything_to_say_it_learns_nothing() -> None:
+    random = np.random.default_rng(1)
+    people, products, events, days = 400, 560, 2500, 365
+    start = pd.Timestamp("2025-01-01", tz="UTC")
+
+    def log(first: float, **columns: Any) -> pd.DataFrame:
+        """Draw rows of a year, from some day of it on."""
+        when = start + pd.to_timedelta(random.uniform(first, days, events), unit="D")
+        who = random.integers(0, people, events)
+        return pd.DataFrame({"customer_id": [f"c{n}" for n in who], "occurred_at": when, **columns})
+
+    kinds = np.array(["a", "b", "c"])
+    offer = random.zipf(1.4, events) % products
+    tables = {
+        "customers": pd.DataFrame({"customer_id": [f"c{n}" for n in range(people)]}),
+        "offers": pd.DataFrame(
+            {
+                "offer_id": [f"o{n}" for n in range(products)],
+                "category": random.choice(kinds, products),
+            }
+        ),
+        # What was done with offers is known of the last weeks only, purchases of all the year.
+        "interactions": log(
+            285, offer_id=[f"o{n}" for n in offer], event_type=np.full(events, REDEMPTION)
+        ),
+        "transactions": log(
+            0, amount=random.uniform(1, 20, events), category=random.choice(kinds, events)
+        ),
+    }
+    dataset = Dataset.of(tables)
+    first, *_ = look_back(dataset, dataset.moment_after())
+    assert first.past.interactions.empty
+    assert train(dataset).recommender is not None
