@@ -15,7 +15,7 @@ import numpy as np
 from data.words import counted
 from recommender.base import Query
 from recommender.learning.weights import learn, learn_within
-from recommender.learning.yardstick import compare, ndcg
+from recommender.learning.yardstick import BLOCK, RESAMPLES, compare, ndcg
 from recommender.model import Recommender
 from recommender.past.judging import Judged, Setting, judge
 from recommender.past.layout import Score, in_chunks, score_listed
@@ -105,7 +105,8 @@ def tune(
     )
     best = max(range(len(tried)), key=lambda number: tried[number][1])
     # The best of many tries is best by chance, too: the level is shared among them.
-    sure = best and compare(values[best], values[0], seed).p_value < SURE / max(1, tries)
+    level, flips = SURE / max(1, tries), max(RESAMPLES, BLOCK * tries)
+    sure = best and compare(values[best], values[0], seed, flips).p_value < level
     return Tuned(recipes[best if sure else 0], tried)
 
 

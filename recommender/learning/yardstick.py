@@ -61,11 +61,14 @@ def ndcg(score: np.ndarray, taken: np.ndarray, candidate: np.ndarray, k: int = 1
     return np.asarray((hit * discount).sum(axis=1) / ideal)
 
 
-def compare(ours: np.ndarray, theirs: np.ndarray, seed: int = 0) -> Difference:
+def compare(
+    ours: np.ndarray, theirs: np.ndarray, seed: int = 0, flips: int = RESAMPLES
+) -> Difference:
     """Compare two vectors over the same customers.
 
     The interval is a bootstrap's; the p-value a randomisation test's that flips signs of
-    differences, two-sided, counting the observed one.
+    differences, two-sided, counting the observed one. It is no smaller than one of `flips`, a
+    multiple of `BLOCK`.
     """
     gap = ours - theirs
     n = len(gap)
@@ -75,14 +78,14 @@ def compare(ours: np.ndarray, theirs: np.ndarray, seed: int = 0) -> Difference:
     low, high = percentiles(means[:, None])
     random = np.random.default_rng(seed)
     as_large = 1
-    for _ in range(RESAMPLES // BLOCK):
+    for _ in range(flips // BLOCK):
         flipped = (random.integers(0, 2, (BLOCK, n)) * 2 - 1) @ gap / n
         as_large += int((np.abs(flipped) >= abs(gap.mean()) - 1e-12).sum())
     return Difference(
         value=float(gap.mean()),
         low=float(low[0]),
         high=float(high[0]),
-        p_value=as_large / (RESAMPLES + 1),
+        p_value=as_large / (flips + 1),
         wins=int((gap > 0).sum()),
         losses=int((gap < 0).sum()),
         n=n,

@@ -68,6 +68,9 @@ def test_a_clear_difference_has_a_small_p_value() -> None:
     assert one.p_value < 0.01
     assert 0.15 < one.low < one.value < one.high < 0.25
     assert one.wins > 70
+    # A level that is shared among many tries has to be within reach.
+    assert one.p_value == 1 / 1001
+    assert compare(theirs + 0.2, theirs, flips=20_000).p_value == 1 / 20_001
 
 
 def test_the_paired_difference_changes_sign_with_its_sides() -> None:
