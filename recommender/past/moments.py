@@ -103,8 +103,11 @@ def _moments(
         return []
     grid = [at - horizon * step / 4 for step in range(2, 40)]
     # Moments at which many offers begin are where lists of new offers can be judged.
-    starts = list(dataset.offers["valid_from"].value_counts().index[:MOST_STARTS])
-    return sorted({moment for moment in (*grid, *starts) if begin <= moment <= end}, reverse=True)
+    counts = dataset.offers["valid_from"].value_counts().sort_index(ascending=False)
+    inside = counts[(counts.index >= begin) & (counts.index <= end)]
+    starts = inside.sort_values(ascending=False, kind="stable").index[:MOST_STARTS]
+    within = (moment for moment in grid if begin <= moment <= end)
+    return sorted({*within, *starts}, reverse=True)
 
 
 def _coverage(

@@ -8,7 +8,7 @@ import pytest
 
 from data.dataset import Dataset
 from data.schema import REDEMPTION
-from recommender.past.moments import choose_moments
+from recommender.past.moments import MOST_STARTS, _moments, choose_moments
 
 START, DAYS, OFFERS = pd.Timestamp("2025-01-01", tz="UTC"), 120, 80
 
@@ -35,3 +35,20 @@ def test_where_news_are_old_in_days_no_list_is_judged_by_weeks(
     moments, found = choose_moments(dataset, REDEMPTION, START + pd.Timedelta(days=DAYS))
     assert moments
     assert found / pd.Timedelta(days=1) == pytest.approx(horizon, abs=0.1)
+
+
+def test_starts_of_offers_outside_the_window_take_no_place_whatever_the_order_of_offers() -> None:
+    days = 180
+    offers = pd.DataFrame(
+        {
+            "offer_id": [f"o{day:03}" for day in range(days)],
+            "valid_from": [START + pd.Timedelta(days=day) for day in range(days)],
+        }
+    )
+    first, at, horizon = START, START + pd.Timedelta(days=days), pd.Timedelta(days=30)
+    found = [
+        _moments(Dataset.of({"offers": table}), first, at, horizon)
+        for table in (offers, offers.iloc[::-1])
+    ]
+    assert found[0] == found[1]
+    assert len(set(found[0]) & set(offers["valid_from"])) >= MOST_STARTS
