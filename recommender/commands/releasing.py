@@ -31,10 +31,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def current_bundle(model: Path) -> Bundle | None:
-    """Return the current model, if there is one that can be read."""
+    """Return the current model, if there is one that can be read; say so where it cannot."""
+    if not current_version(model):
+        return None
     try:
         return load(model)
-    except BundleError:
+    except BundleError as error:
+        say(f"Note: the current model cannot be read, nothing is held against it: {error.problem}")
         return None
 
 
@@ -77,7 +80,8 @@ def release(
     if not gate:
         return save(bundle, model), None
     if current is None:
-        say("Note: there is no current model to compare with, so the gate was not asked.")
+        left = "the current one cannot be read" if current_version(model) else "there is none"
+        say(f"Note: no current model to compare with ({left}), so the gate was not asked.")
         return save(bundle, model), None
     if version_of(bundle) == current.version:
         say("Note: the new model is the same as the current one, so the gate was not asked.")

@@ -358,6 +358,27 @@ def test_a_damaged_or_unmeasured_version_is_not_published(
         assert load(copy).version == second
 
 
+def test_training_says_that_the_current_model_cannot_be_read(
+    small_folder: Path,
+    model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    copy = tmp_path / "model"
+    current = save(load(model), copy).version
+    (copy / VERSIONS / current / "core.npz").write_bytes(b"")
+    code, _, err = asked(
+        capsys, monkeypatch, "train", "--data", small_folder, "--model", copy, "--at", "2025-08-20"
+    )
+    told = " ".join(err.split())
+    assert code == 0
+    assert "the current model cannot be read" in told
+    assert "core.npz is damaged" in told
+    assert "there is none" not in told
+    assert load(copy).version != current
+
+
 def test_a_version_of_another_format_is_listed_as_that_and_an_erasure_tells_of_it(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
