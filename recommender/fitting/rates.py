@@ -85,6 +85,10 @@ class Chances:
         events = np.asarray(self.events.sum(axis=0)).ravel()
         if self.shown is None:
             exposed = self.present.sum() * self.live * (self.dated | self.met)
+            # Who takes something again and again has had a chance each time: else whatever is taken
+            # more than once a customer would be taken by all alike.
+            again = events > np.asarray((self.events > 0).sum(axis=0)).ravel()
+            exposed *= (events[again] / np.maximum(exposed[again], 1.0)).max(initial=1.0)
         else:
             exposed = np.asarray(self.shown.sum(axis=0)).ravel()
         return events, np.maximum(exposed, events)

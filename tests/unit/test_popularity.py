@@ -48,6 +48,17 @@ def test_a_rate_is_per_showing_where_showing_is_logged() -> None:
     np.testing.assert_allclose(rate, [0.2, 0.05], rtol=0.15)
 
 
+def test_what_is_taken_more_than_once_a_customer_keeps_its_order() -> None:
+    random = np.random.default_rng(0)
+    events = random.poisson([4.0, 2.0, 1.5, 0.2], (300, 4)).astype(np.float64)
+    rate = np.exp(estimate_rates(chances(events, None, np.zeros((300, 4)))).log_rate)
+    np.testing.assert_allclose(rate, events.sum(axis=0) / events.sum(axis=0).max(), rtol=0.05)
+    # What can be taken once only has one chance a customer.
+    once = events.clip(max=1.0)
+    rate = np.exp(estimate_rates(chances(once, None, np.zeros((300, 4)))).log_rate)
+    np.testing.assert_allclose(rate, once.mean(axis=0), rtol=0.05)
+
+
 def test_tags_without_number_do_not_drown_what_tells_of_new_offers() -> None:
     random = np.random.default_rng(0)
     offers, tags, people = 600, 400, 200
