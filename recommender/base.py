@@ -95,16 +95,11 @@ class Query:
         """Return one for offers redeemed and a little for those clicked: shape (n, offers)."""
         done = self.redeemed.copy()
         done.data[:] = 1.0
-        return self._with_clicks(done)
+        return with_clicks(done, self.history)
 
     def times(self) -> sp.csr_matrix:
         """Return how often offers were redeemed, a little for those but clicked: (n, offers)."""
-        return self._with_clicks(self.redeemed)
-
-    def _with_clicks(self, done: sp.csr_matrix) -> sp.csr_matrix:
-        seen = self.history.copy()
-        seen.data[:] = CLICKED
-        return sp.csr_matrix(done.maximum(seen))
+        return with_clicks(self.redeemed, self.history)
 
     def equals(self, other: Query) -> bool:
         """Tell whether exactly the same is known of the same number of customers."""
@@ -187,6 +182,13 @@ class Scorer(Protocol):
 
     def read(self, query: Query) -> Reading:
         """Prepare the scores."""
+
+
+def with_clicks(done: sp.csr_matrix, history: sp.csr_matrix) -> sp.csr_matrix:
+    """Add a little for what is in a history but was not redeemed: shape (n, offers)."""
+    seen = history.copy()
+    seen.data[:] = CLICKED
+    return sp.csr_matrix(done.maximum(seen))
 
 
 def _rows(matrix: sp.csr_matrix, start: int, stop: int) -> sp.csr_matrix:

@@ -20,7 +20,8 @@ class Recipe:
         Confidence of the ALS in what was taken, in multiples of the share of pairs taken to the
         power of -.5: the fewer, the more one tells.
     penalty : float
-        Of the autoencoder, in multiples of the error of an entry of its Gram matrix by chance.
+        Of the autoencoder, in multiples of the error of an entry of its Gram matrix by chance; the
+        usual one is replaced where past lists ask for another (`recommender.learning.penalty`).
     strength : float
         How far the hybrid's weights are held to what is believed before, in offers taken.
     learn_from_suspects : bool

@@ -22,6 +22,7 @@ from recommender.bundle import Bundle, Customers
 from recommender.features.bought import known_before, with_bought
 from recommender.features.profile_columns import build_demographics, profiles_of
 from recommender.fitting.sources import find_segments, fit_sources
+from recommender.learning.penalty import choose_penalty
 from recommender.learning.tuning import tune
 from recommender.learning.weights import Within, learn, learn_within
 from recommender.model import Recommender
@@ -108,6 +109,7 @@ def train(
         k = None if segments is None else segments.n_segments
         profile = build_demographics(profiles_of(dataset), at.value // 1000)
         setting = Setting(k, seed, _suspects(anomalies, recipe), profile)
+        recipe = choose_penalty(folds, recipe, seed)
         if tries:
             tuned = tune(folds, setting, tries=tries, recipe=recipe, on_step=on_step)
             recipe = tuned.recipe
