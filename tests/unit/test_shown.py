@@ -77,6 +77,16 @@ def test_predicted_and_observed_redemptions_are_those_of_the_window(
     assert np.all(np.diff(np.array(found.expected) / np.array(found.shown)) >= 0)
 
 
+def test_of_few_redemptions_no_slope_is_told(made: tuple[Dataset, Split, Service]) -> None:
+    dataset, split, service = made
+    log = dataset.interactions
+    redeemed = (log["event_type"] == "redemption") & (log["occurred_at"] >= split.at)
+    few = replace(dataset, interactions=log.drop(index=log.index[redeemed][19:]))
+    told = measure_reliability(service, split, few)
+    assert isinstance(told, str)
+    assert "20 tell a slope" in told
+
+
 def test_what_was_redeemed_most_is_counted_before_the_moment(
     made: tuple[Dataset, Split, Service],
 ) -> None:
