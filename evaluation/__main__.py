@@ -34,6 +34,7 @@ app.command()(metrics)
 app.command()(replay)
 
 SYNTHETIC = "synthetic"
+MOST_DAYS = 36_525  # a century: what is longer is a slip
 MaxBad = Annotated[float, typer.Option(min=0, max=1, help="Largest share of bad rows.")]
 
 
@@ -51,7 +52,12 @@ def report(
             "where hardly anything on offer then was taken, the begin of offers)."
         ),
     ] = None,
-    days: Annotated[int | None, typer.Option(min=1, help="Length of the test window.")] = None,
+    days: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=MOST_DAYS, help="Length of the test window, at most to the data's end."
+        ),
+    ] = None,
     new_offers: Annotated[
         bool, typer.Option(help="Rank only the offers that begin at the moment.")
     ] = False,

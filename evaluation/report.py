@@ -153,6 +153,8 @@ def build_report(
         split = split_dataset(dataset, protocol, seed)
     except DataError as error:
         notes.append(f"Ranking is not measured: {error}")
+    if split is not None:
+        notes += told_cut(protocol, split)
     ranked = split
     if drill is not None and split is not None:
         split, ranked = drill(dataset, split)
@@ -206,6 +208,16 @@ def since(report: Report, earlier: Mapping[str, Any], figures: pd.DataFrame | No
     """Add the change since an earlier report, given what `evaluation.earlier` reads of it."""
     ours = None if report.trial is None else values_table(report.trial)
     return replace(report, since=compare_reports(report.as_json(), earlier, ours, figures))
+
+
+def told_cut(protocol: Protocol, split: Split) -> list[str]:
+    """Say where the test window ends with the data instead of where it was wished to."""
+    if protocol.until is None or protocol.until <= split.until:
+        return []
+    return [
+        f"The test window was to end at {protocol.until.isoformat()}; the data ends before, and "
+        f"with it the window: {split.until.isoformat()}."
+    ]
 
 
 def _protocol(split: Split) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A slope measured without priors."""
+"""A slope measured without priors, of what is seen of a window."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from evaluation.reliability import hold
+from data.dataset import Dataset
+from evaluation.reliability import hold, what_came
+from evaluation.splitting import Protocol, split_dataset
 
 
 def came_of(log_odds: np.ndarray, seed: int = 0) -> pd.DataFrame:
@@ -43,3 +45,14 @@ def test_what_cannot_tell_a_slope_gives_none() -> None:
     assert np.isnan(hold(foretold, few).slope)
     assert np.isnan(hold(np.full(300, -3.0), came_of(np.zeros(300))).slope)
     assert np.isnan(hold(foretold, few.assign(taken=1.0)).slope)
+
+
+def test_no_showing_ages_by_what_comes_after_the_data(small_dataset: Dataset) -> None:
+    end = small_dataset.moment_after()
+    at = end - pd.Timedelta(days=10)
+    whole, beyond = (
+        what_came(split_dataset(small_dataset, Protocol(at, until)), small_dataset)
+        for until in (None, end + pd.Timedelta(days=90))
+    )
+    assert len(whole)
+    pd.testing.assert_frame_equal(whole, beyond)
