@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from data.dataset import Dataset
-from data.errors import DataError
+from data.errors import DataError, UsageError
 from evaluation.checks.drill import Drill
 from evaluation.checks.refusal import STEPS as CHECK_STEPS
 from evaluation.checks.refusal import run_checks
@@ -143,6 +143,11 @@ def build_report(
         Plants a mistake on purpose (`evaluation.checks.drill`).
     on_step : callable
         Told the name of each of the `STEPS` steps as it begins.
+
+    Raises
+    ------
+    UsageError
+        There is nothing in which the drill could plant its mistake, or nobody to notice it.
     """
     began = time.monotonic()
     notes: list[str] = []
@@ -156,7 +161,9 @@ def build_report(
     if split is not None:
         notes += told_cut(protocol, split)
     ranked = split
-    if drill is not None and split is not None:
+    if drill is not None:
+        if split is None:
+            raise UsageError(f"No mistake can be planted. {notes[-1]}", "Leave --drill out.")
         split, ranked = drill(dataset, split)
         notes.append("A mistake was planted on purpose: nothing here is to be believed.")
     past = dataset if split is None else split.train
@@ -169,6 +176,8 @@ def build_report(
             notes.append(
                 f"Nothing can be said of anybody here by {', '.join(silent)}: popularity stands in."
             )
+    elif drill is not None:
+        raise UsageError("Nothing is ranked that a mistake could flatter.", "Leave --drill out.")
     ablation: Ablation = {}
     depth: Depth | None = None
     if split is not None and trial is not None:
