@@ -125,7 +125,9 @@ def benchmark(
     ranking: coupons, purchases and films, the hybrid beside its own parts and plain methods
     (minutes). policy: 500 worlds, off-policy estimates and all intervals against exact values
     (minutes). segmentation: segments found, kept, explained and used. anomaly: labelled tables,
-    customers who leave, what was planted (minutes). speed: ratios only.
+    customers who leave, what was planted (minutes). service: servers under load and under fire,
+    changing models, forgetting, in trouble (minutes). speed: rows and lists a second, and ratios to
+    something else that runs here and now, which alone say something of another machine.
 
     Example: `python -m evaluation benchmark --suite segmentation --output out/segmentation.json`
     """
