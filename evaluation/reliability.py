@@ -15,6 +15,7 @@ from data.words import counted
 from evaluation.splitting import FEWEST, Split
 from recommender.fitting.chances import open_showings
 from recommender.fitting.delays import fit_delays
+from recommender.past.layout import in_chunks
 from recommender.past.outcomes import outcomes_of
 from recommender.service import Service
 
@@ -129,13 +130,11 @@ def log_odds_of(service: Service, counts: pd.DataFrame) -> np.ndarray:
     people, place = np.unique(bundle.customer_ids.rows(counts[CUSTOMER_ID]), return_inverse=True)
     columns = counts[OFFER_ID].map(model.encoders.offer_rows).to_numpy(dtype=np.int64)
     asked, score = query.take(people), np.empty(len(counts))
-    for rows, here in _in_blocks(len(people), place):
-        score[here] = model.blend(asked.take(rows)).score[place[here] - rows[0], columns[here]]
+    order = np.argsort(place, kind="stable")
+    begin = np.searchsorted(place[order], np.arange(len(people) + 1))
+    # Every offer is scored, whatever was shown: of a large catalogue few customers at once.
+    for rows in in_chunks(asked):
+        if len(rows):
+            here = order[begin[rows[0]] : begin[rows[-1] + 1]]
+            score[here] = model.blend(asked.take(rows)).score[place[here] - rows[0], columns[here]]
     return score
-
-
-def _in_blocks(people: int, place: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Split people into blocks; with each, the pairs that are theirs."""
-    starts = range(0, people, 512)
-    blocks = [np.arange(start, min(start + 512, people)) for start in starts]
-    return [(rows, np.flatnonzero((place >= rows[0]) & (place <= rows[-1]))) for rows in blocks]

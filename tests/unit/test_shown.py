@@ -41,6 +41,22 @@ def test_every_policy_ranks_only_what_was_shown(made: tuple[Dataset, Split, Serv
     assert all(one.n == found.customers for one in found.policies.values())
 
 
+def test_figures_do_not_depend_on_how_much_is_looked_at_at_once(
+    made: tuple[Dataset, Split, Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, split, service = made
+    whole, truth = rank_shown(service, split, dataset), measure_reliability(service, split, dataset)
+    monkeypatch.setattr("evaluation.depth.shown.CELLS", 7 * len(split.candidates) + 3)
+    monkeypatch.setattr("recommender.past.layout.CHUNK_CELLS", 7 * service.recommender.n_offers)
+    assert rank_shown(service, split, dataset) == whole
+    again = measure_reliability(service, split, dataset)
+    assert isinstance(truth, Reliability)
+    assert isinstance(again, Reliability)
+    assert again.slope == pytest.approx(truth.slope)
+    for name in ("shown", "expected", "observed"):
+        assert getattr(again, name) == pytest.approx(getattr(truth, name))
+
+
 def test_without_a_log_of_showings_nothing_is_said(made: tuple[Dataset, Split, Service]) -> None:
     dataset, split, service = made
     log = dataset.interactions
