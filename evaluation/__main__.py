@@ -34,6 +34,7 @@ app.command()(metrics)
 app.command()(replay)
 
 SYNTHETIC = "synthetic"
+MOST_DAYS = 36_525  # a century: what is longer is a slip
 MaxBad = Annotated[float, typer.Option(min=0, max=1, help="Largest share of bad rows.")]
 
 
@@ -51,7 +52,12 @@ def report(
             "where hardly anything on offer then was taken, the begin of offers)."
         ),
     ] = None,
-    days: Annotated[int | None, typer.Option(min=1, help="Length of the test window.")] = None,
+    days: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=MOST_DAYS, help="Length of the test window, at most to the data's end."
+        ),
+    ] = None,
     new_offers: Annotated[
         bool, typer.Option(help="Rank only the offers that begin at the moment.")
     ] = False,
@@ -119,7 +125,9 @@ def benchmark(
     ranking: coupons, purchases and films, the hybrid beside its own parts and plain methods
     (minutes). policy: 500 worlds, off-policy estimates and all intervals against exact values
     (minutes). segmentation: segments found, kept, explained and used. anomaly: labelled tables,
-    customers who leave, what was planted (minutes). speed: ratios only.
+    customers who leave, what was planted (minutes). service: servers under load and under fire,
+    changing models, forgetting, in trouble (minutes). speed: rows and lists a second, and ratios to
+    something else that runs here and now, which alone say something of another machine.
 
     Example: `python -m evaluation benchmark --suite segmentation --output out/segmentation.json`
     """

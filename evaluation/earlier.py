@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from data.errors import DataError
 from data.schema import CUSTOMER_ID
@@ -30,7 +32,7 @@ def read_report(path: Path) -> tuple[dict[str, Any], pd.DataFrame | None]:
     file = path / REPORT if path.is_dir() else path
     try:
         report = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(report, dict) or not isinstance(report["ranking"], dict):
+        if not isinstance(report, dict) or not _is_ranking(report["ranking"]):
             raise ValueError(file.name)
     except (OSError, ValueError, KeyError) as error:
         raise DataError(
@@ -43,6 +45,28 @@ def read_report(path: Path) -> tuple[dict[str, Any], pd.DataFrame | None]:
     except (OSError, ValueError) as error:
         raise DataError(f"{beside} is damaged.", "Remove it to compare without pairs.") from error
     return report, values
+
+
+def _is_ranking(found: Any) -> bool:
+    """Tell whether it is ranking[slice][policy][metric], as far as a comparison reads it."""
+    if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
+        return False
+    policies = [metrics for one in found.values() for metrics in one.values()]
+    return all(
+        isinstance(metrics, dict) and all(_is_estimate(one) for one in metrics.values())
+        for metrics in policies
+    )
+
+
+def _is_estimate(found: Any) -> bool:
+    """Tell whether it is a mean with its interval; of nobody the numbers are null."""
+    if not isinstance(found, dict) or not {"value", "low", "high", "n"} <= set(found):
+        return False
+    numbers = [found["n"]] + [found[name] for name in ("value", "low", "high") if found["n"]]
+    return all(
+        isinstance(one, int | float) and not isinstance(one, bool) and isfinite(one)
+        for one in numbers
+    )
 
 
 @dataclass(frozen=True)
@@ -67,6 +91,9 @@ class CustomerFigures:
             return cls(None, f"one report has no {VALUES} beside it")
         if lacking := {POLICY, CUSTOMER_ID} - set(values.columns):
             return cls(None, f"a {VALUES} has no column {min(lacking)}")
+        for name in values.columns.drop([POLICY, CUSTOMER_ID]):
+            if not is_numeric_dtype(values[name]):
+                return cls(None, f"a {VALUES} holds no numbers in its column {name}")
         table = values.set_index([POLICY, CUSTOMER_ID]).sort_index()
         if table.index.has_duplicates:
             return cls(None, f"a {VALUES} names a customer twice")

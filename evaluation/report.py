@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from data.dataset import Dataset
-from data.errors import DataError
+from data.errors import DataError, UsageError
 from evaluation.checks.drill import Drill
 from evaluation.checks.refusal import STEPS as CHECK_STEPS
 from evaluation.checks.refusal import run_checks
@@ -143,6 +143,11 @@ def build_report(
         Plants a mistake on purpose (`evaluation.checks.drill`).
     on_step : callable
         Told the name of each of the `STEPS` steps as it begins.
+
+    Raises
+    ------
+    UsageError
+        There is nothing in which the drill could plant its mistake, or nobody to notice it.
     """
     began = time.monotonic()
     notes: list[str] = []
@@ -153,8 +158,12 @@ def build_report(
         split = split_dataset(dataset, protocol, seed)
     except DataError as error:
         notes.append(f"Ranking is not measured: {error}")
+    if split is not None:
+        notes += told_cut(protocol, split)
     ranked = split
-    if drill is not None and split is not None:
+    if drill is not None:
+        if split is None:
+            raise UsageError(f"No mistake can be planted. {notes[-1]}", "Leave --drill out.")
         split, ranked = drill(dataset, split)
         notes.append("A mistake was planted on purpose: nothing here is to be believed.")
     past = dataset if split is None else split.train
@@ -167,6 +176,8 @@ def build_report(
             notes.append(
                 f"Nothing can be said of anybody here by {', '.join(silent)}: popularity stands in."
             )
+    elif drill is not None:
+        raise UsageError("Nothing is ranked that a mistake could flatter.", "Leave --drill out.")
     ablation: Ablation = {}
     depth: Depth | None = None
     if split is not None and trial is not None:
@@ -206,6 +217,16 @@ def since(report: Report, earlier: Mapping[str, Any], figures: pd.DataFrame | No
     """Add the change since an earlier report, given what `evaluation.earlier` reads of it."""
     ours = None if report.trial is None else values_table(report.trial)
     return replace(report, since=compare_reports(report.as_json(), earlier, ours, figures))
+
+
+def told_cut(protocol: Protocol, split: Split) -> list[str]:
+    """Say where the test window ends with the data instead of where it was wished to."""
+    if protocol.until is None or protocol.until <= split.until:
+        return []
+    return [
+        f"The test window was to end at {protocol.until.isoformat()}; the data ends before, and "
+        f"with it the window: {split.until.isoformat()}."
+    ]
 
 
 def _protocol(split: Split) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from data.schema import CLICK, CUSTOMER_ID, EVENT_TYPE, OFFER_ID, REDEMPTION
 from data.words import counted, form
 from evaluation.metrics import count_odd_ranks, find_hits, per_customer
 
+MOST_K = 1_000_000  # longer than any list
+
 
 def metrics(
     recommendations: Annotated[
@@ -28,7 +30,7 @@ def metrics(
             "or where nothing is redeemed the clicks."
         ),
     ],
-    k: Annotated[str, typer.Option(help="Cut-offs.")] = "5,10,20",
+    k: Annotated[str, typer.Option(help=f"Cut-offs, each at most {MOST_K:,}.")] = "5,10,20",
 ) -> None:
     """Score anybody's lists; prints one flat JSON object.
 
@@ -50,9 +52,12 @@ def metrics(
 
 
 def _cut_offs(text: str) -> list[int]:
-    parts = text.split(",")
-    if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdecimal() and part.strip("0") for part in parts):
         raise UsageError(f"--k is {text!r}.", "Write it as 5,10,20.")
+    # Of very many digits no number can be made.
+    if any(len(part) > len(str(MOST_K)) or int(part) > MOST_K for part in parts):
+        raise UsageError("A cut-off of --k is too large.", f"Choose at most {MOST_K:,}.")
     return [int(part) for part in parts]
 
 

@@ -30,7 +30,7 @@ class Protocol:
         The moment the lists are for; by default the last sixth of the history is test, unless
         hardly anything can be judged there (see `test_window`).
     until : Timestamp, optional
-        End of the test window; by default the end of the data.
+        End of the test window; by default, and at the latest, the end of the data.
     new_offers : bool
         Rank only the offers that begin at the moment; of an offer without a begin, its first
         interaction counts. Offers that begin later in the window: `evaluation.depth.folds`.
@@ -179,7 +179,10 @@ def test_window(
     """
     times = pd.concat([dataset.interactions[OCCURRED_AT], dataset.transactions[OCCURRED_AT]])
     span = times.max() - times.min()
-    until = protocol.until or dataset.moment_after()
+    # Of what comes after the data nothing is seen: a showing would age by it as if it were.
+    until = dataset.moment_after()
+    if protocol.until is not None:
+        until = min(until, protocol.until)
     if protocol.at is not None:
         return protocol.at, until, span
     at = until - min(max(span * TEST_SHARE, SHORTEST), LONGEST)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from data.dataset import Dataset
+from data.errors import UsageError
 from data.schema import OCCURRED_AT, OFFER_ID
 from evaluation.splitting import Split
 
@@ -35,12 +36,27 @@ def learn_the_future(dataset: Dataset, split: Split) -> tuple[Split, Split]:
 
 
 def sample_the_negatives(_: Dataset, split: Split) -> tuple[Split, Split]:
-    """Rank what is relevant to anybody among a few sampled offers instead of all candidates."""
-    relevant = set(split.truth[OFFER_ID])
-    others = np.array(sorted(split.candidates - relevant))
+    """Rank what is relevant to anybody among a few sampled offers instead of all candidates.
+
+    Where all are relevant to somebody, or all but one, a half stands for all: what is relevant
+    to the most.
+
+    Raises
+    ------
+    UsageError
+        There is one candidate, which no sample is without.
+    """
+    if len(split.candidates) < 2:
+        raise UsageError("Of one candidate nothing can be sampled.", "Leave --drill out.")
+    count = split.truth[OFFER_ID].value_counts().sort_index()
+    relevant = count.sort_values(ascending=False, kind="stable").index.tolist()
+    others = np.array(sorted(split.candidates - set(relevant)))
+    if len(others) < 2:
+        half = relevant[: len(split.candidates) // 2]
+        return split, replace(split, candidates=frozenset(half))
     random = np.random.default_rng(0)
-    sampled = random.permutation(others)[: min(SAMPLED, max(0, len(others) - 1))]
-    return split, replace(split, candidates=frozenset(relevant | set(sampled.tolist())))
+    sampled = random.permutation(others)[: min(SAMPLED, len(others) // 2)]
+    return split, replace(split, candidates=frozenset([*relevant, *sampled.tolist()]))
 
 
 DRILLS: Mapping[str, Drill] = {"future": learn_the_future, "sampled": sample_the_negatives}

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from data.schema import CUSTOMER_ID
 from evaluation.harness import HEADLINE, SLICES, Trial, rank_policy
 from evaluation.splitting import Split
 from recommender.base import HYBRID, Source
@@ -15,6 +16,7 @@ from recommender.learning.yardstick import Difference, compare
 from recommender.model import Recommender
 from recommender.service import Service
 from recommender.training import train
+from segmentation.kinds import FRAUD
 
 ON_TRIAL = tuple(source for source in Source if source is not Source.POPULARITY)
 SUSPECTS = "suspects out"
@@ -54,7 +56,7 @@ def run_ablation(
             silenced = replace(bundle, recommender=_silenced(bundle.recommender, source))
             without[str(source)] = _ndcg(silenced, split, seed)
     on_step("learning from suspects")
-    if any("not learnt from" in note for note in bundle.notes):
+    if _left_out(bundle, split):
         recipe = replace(bundle.recipe, learn_from_suspects=True)
         trusting = train(split.train, at=split.at, seed=seed, recipe=recipe)
         without[SUSPECTS] = _ndcg(trusting, split, seed)
@@ -66,6 +68,15 @@ def run_ablation(
         }
         for name in SLICES
     }
+
+
+def _left_out(bundle: Bundle, split: Split) -> bool:
+    """Say whether interactions of customers flagged as possible fraud were not learnt from."""
+    if bundle.recipe.learn_from_suspects:
+        return False
+    table = bundle.anomalies
+    suspects = table.loc[table["flagged"].astype(bool) & (table["kind"] == FRAUD), CUSTOMER_ID]
+    return bool(split.train.interactions[CUSTOMER_ID].isin(suspects).any())
 
 
 def _silenced(recommender: Recommender, source: Source) -> Recommender:

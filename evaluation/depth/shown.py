@@ -9,6 +9,7 @@ out at random.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,12 +22,13 @@ from evaluation.metrics import find_hits, per_customer
 from evaluation.significance import Comparison, Estimate, compare_paired, estimate_means
 from evaluation.splitting import Split, already_redeemed
 from recommender.base import HYBRID, POLICIES
-from recommender.batch import recommend_batch
+from recommender.batch import stream_batch
 from recommender.service import Service
 from recommender.serving.lists import Wish
 
 K = 10
 MOST_CELLS = 20_000_000  # customers times candidates that are ranked whole
+CELLS = 1_000_000  # of which so many at once are rows of a table, which hold text
 COUNTED = "most redeemed"
 PAIR = [CUSTOMER_ID, OFFER_ID]
 
@@ -84,9 +86,10 @@ def rank_shown(service: Service, split: Split, dataset: Dataset, seed: int = 0) 
         wish = Wish(
             split.at, n=len(split.candidates), policy=policy, offers=split.candidates, seed=seed
         )
-        lists = recommend_batch(service, given, wish)
-        values[policy] = _ndcg(lists, shown, truth)
-    values[COUNTED] = _ndcg(most_redeemed(split, customers), shown, truth)
+        values[policy] = _ndcg(_listed(service, given, wish), shown, truth)
+    step = max(1, CELLS // len(split.candidates))
+    blocks = (customers[start : start + step] for start in range(0, len(customers), step))
+    values[COUNTED] = _ndcg((most_redeemed(split, block) for block in blocks), shown, truth)
     estimates = estimate_means(np.column_stack(list(values.values())), seed)
     return AmongShown(
         customers=len(customers),
@@ -100,9 +103,18 @@ def rank_shown(service: Service, split: Split, dataset: Dataset, seed: int = 0) 
     )
 
 
-def _ndcg(lists: pd.DataFrame, shown: pd.MultiIndex, truth: pd.DataFrame) -> np.ndarray:
-    left = lists[pd.MultiIndex.from_frame(lists[PAIR]).isin(shown)]
-    return per_customer(find_hits(left, truth), (K,))[HEADLINE]
+def _listed(service: Service, given: Dataset, wish: Wish) -> Iterator[pd.DataFrame]:
+    """Rank customers as `recommend_batch` does; yields some rows of their lists at a time."""
+    for part in stream_batch(service, given, wish):
+        for start in range(0, max(1, part.num_rows), CELLS):
+            rows: pd.DataFrame = part.select([*PAIR, "rank"]).slice(start, CELLS).to_pandas()
+            yield rows.astype(dict.fromkeys(PAIR, "str"))
+
+
+def _ndcg(lists: Iterable[pd.DataFrame], shown: pd.MultiIndex, truth: pd.DataFrame) -> np.ndarray:
+    """Judge what was shown of lists that come in parts; the rest of a part is not kept."""
+    left = [part[pd.MultiIndex.from_frame(part[PAIR]).isin(shown)] for part in lists]
+    return per_customer(find_hits(pd.concat(left, ignore_index=True), truth), (K,))[HEADLINE]
 
 
 def most_redeemed(split: Split, customers: list[str]) -> pd.DataFrame:

@@ -162,24 +162,24 @@ def read_log(shown: Shown, since: pd.Timestamp, until: pd.Timestamp) -> Log:
 
 
 def past_rates(
-    shown: Shown, before: pd.Timestamp, offers: IdMap, places: int
+    dataset: Dataset, before: pd.Timestamp, offers: IdMap, places: int
 ) -> tuple[dict[str, np.ndarray], int]:
     """Learn how often each offer was answered at each place before a moment: the reward model.
 
-    A rate is drawn towards its place's by `PRIOR` shown positions; a place that was never shown has
-    the rate of all.
+    Answers that came later are none yet. A rate is drawn towards its place's by `PRIOR` shown
+    positions; a place that was never shown has the rate of all.
 
     Returns
     -------
     rates : dict of str to ndarray of float, shape (offers, places)
-        Per measure.
+        Per measure; 0 everywhere where no such answer was logged yet.
     n : int
         Impressions they are learnt from.
     """
+    shown = Shown.of(dataset.before(before))
     frame = shown.impressions
     position = frame["position"].fillna(1.0).to_numpy(dtype=np.float64)
-    past = (frame[OCCURRED_AT] < before).to_numpy(dtype=bool)
-    past = past & offers.known(frame[OFFER_ID]) & (position >= 1) & (position <= places)
+    past = offers.known(frame[OFFER_ID]) & (position >= 1) & (position <= places)
     row = offers.rows(frame.loc[past, OFFER_ID])
     cell = row * places + position[past].astype(np.int64) - 1
     shape = (len(offers), places)
@@ -189,7 +189,8 @@ def past_rates(
 
     times = count(np.ones(len(cell)))
     rates = {}
-    for name, mark in shown.answered.items():
+    for name in MEASURES:
+        mark = shown.answered.get(name, np.zeros(len(frame), dtype=bool))
         hits = count(mark[past].astype(float))
         overall = hits.sum() / max(times.sum(), 1.0)
         of_place = (hits.sum(axis=0) + PRIOR * overall) / (times.sum(axis=0) + PRIOR)

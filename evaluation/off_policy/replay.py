@@ -158,10 +158,9 @@ def replay(
     """
     check_policies(policies, explore)
     until = dataset.moment_after()
-    shown = Shown.of(dataset)
     if at is None:
         at = _cut(dataset) if bundle is None else bundle.moment
-    log = read_log(shown, at, until)
+    log = read_log(Shown.of(dataset), at, until)
     first = pd.Timestamp(log.time.min(), tz="UTC")
     if bundle is None:
         bundle = train(dataset, at=at, seed=seed, on_step=on_step)
@@ -172,7 +171,8 @@ def replay(
             f"Give --at {bundle.at}, or leave --model out to train on what was before the cut.",
         )
     decider = Decider(bundle, dataset, log, at)
-    rates, learnt_from = past_rates(shown, at, decider.offers, int(log.position.max()))
+    learnt, learnt_from = past_rates(dataset, at, decider.offers, int(log.position.max()))
+    rates = {name: learnt[name] for name in log.answered}
     known, place = decider.offer >= 0, log.position - 1
     predicted = {
         name: np.where(known, rate[decider.offer, place], 0.0) for name, rate in rates.items()

@@ -251,7 +251,11 @@ def test_customers_alone_still_give_a_report(
 
 
 @pytest.mark.parametrize(
-    "words", [("--days", "7"), ("--new-offers",), ("--at", "soon"), ("--days", "0")]
+    "words",
+    [
+        *(("--days", "7"), ("--new-offers",), ("--at", "soon"), ("--days", "0")),
+        ("--at", "2025-06-01", "--days", "99999999"),
+    ],
 )
 def test_bad_options_of_report_are_usage_errors(
     words: tuple[str, ...], world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -427,6 +431,21 @@ def test_bad_cut_offs_are_usage_errors(
 ) -> None:
     assert exit_code(monkeypatch, *lists_and_truth(tmp_path), "--k", k) == 2
     assert "Remedy:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("k", ["1000001", "100000000000", "9" * 21, "9" * 5000])
+def test_cut_offs_beyond_any_list_are_refused_with_the_limit(
+    k: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code(monkeypatch, *lists_and_truth(tmp_path), "--k", f"5,{k}") == 2
+    assert "1,000,000" in capsys.readouterr().err
+
+
+def test_the_largest_cut_off_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = measured(monkeypatch, capsys, *lists_and_truth(tmp_path), "--k", "1000000")
+    assert found["ndcg@1000000"] > 0
 
 
 def test_a_missing_file_is_bad_data(

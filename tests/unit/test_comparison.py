@@ -173,6 +173,7 @@ def test_customers_of_another_run_are_not_taken(
     for broken, told in (
         (before[1].drop(columns="policy"), "no column policy"),
         (pd.concat([before[1]] * 2), "twice"),
+        (before[1].assign(**{"ndcg@10": "much"}), "no numbers in its column ndcg@10"),
     ):
         assert told in compare_reports(now[0], before[0], now[1], broken).told
 
@@ -244,9 +245,37 @@ def test_a_report_is_read_with_the_customers_beside_it(
         read_report(tmp_path)
 
 
-@pytest.mark.parametrize("text", [None, "", "{", "[]", "{}", '{"ranking": 3}'])
+ESTIMATE = {"value": 0.2, "low": 0.1, "high": 0.3, "n": 9}
+NO_REPORTS = [
+    {"all": 3},
+    {"all": {"hybrid": 3}},
+    {"all": {"hybrid": {"ndcg@10": 0.2}}},
+    {"all": {"hybrid": {"ndcg@10": {"value": 0.2, "n": 9}}}},
+    *(
+        {"all": {"hybrid": {"ndcg@10": {**ESTIMATE, name: wrong}}}}
+        for name in ESTIMATE
+        for wrong in ("much", None, math.nan)
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(None, "", "{", "[]", "{}", '{"ranking": 3}'),
+        *(json.dumps({"ranking": ranking}) for ranking in NO_REPORTS),
+    ],
+)
 def test_what_is_no_report_is_bad_data(text: str | None, tmp_path: Path) -> None:
     if text is not None:
         (tmp_path / "report.json").write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match="no report of an evaluation"):
         read_report(tmp_path)
+
+
+def test_a_report_of_nobody_is_one(tmp_path: Path) -> None:
+    nobody = {"value": None, "low": None, "high": None, "n": 0}
+    report = {"ranking": {"all": {"hybrid": {"ndcg@10": nobody}}, "warm": {}}}
+    (tmp_path / "report.json").write_text(json.dumps(report), encoding="utf-8")
+    read, _ = read_report(tmp_path)
+    assert compare_reports(read, read).changes == ()

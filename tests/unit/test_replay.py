@@ -276,16 +276,35 @@ def test_what_cannot_be_replayed_is_refused_before_any_work(
 
 
 def test_the_reward_model_knows_the_past_only(small_dataset: Dataset) -> None:
-    shown = Shown.of(small_dataset)
-    rates, n = past_rates(shown, CUT, small_dataset.offer_ids, 5)
+    rates, n = past_rates(small_dataset, CUT, small_dataset.offer_ids, 5)
     before = small_dataset.before(CUT)
+    # Offers shown before the cut and redeemed after it are answered by nobody yet.
+    late = Shown.of(small_dataset).answered["conversion"]
+    there = (Shown.of(small_dataset).impressions["occurred_at"] < CUT).to_numpy(dtype=bool)
+    assert late[there].sum() > Shown.of(before).answered["conversion"].sum()
+    same, _ = past_rates(before, CUT, small_dataset.offer_ids, 5)
+    for name, rate in rates.items():
+        np.testing.assert_array_equal(rate, same[name])
     assert n == int((before.interactions["event_type"] == "impression").sum())
     assert rates["ctr"].shape == (40, 5)
     assert ((rates["ctr"] > 0) & (rates["ctr"] < 1)).all()
     assert (rates["ctr"].mean(axis=0)[0] > rates["ctr"].mean(axis=0)[4]).all()
-    none, nobody = past_rates(shown, WORLD.start, small_dataset.offer_ids, 5)
+    none, nobody = past_rates(small_dataset, WORLD.start, small_dataset.offer_ids, 5)
     assert nobody == 0
     assert not none["ctr"].any()
+
+
+def test_an_answer_that_nobody_gave_before_the_cut_is_expected_of_none(
+    small_dataset: Dataset, past_bundle: Bundle
+) -> None:
+    log = small_dataset.interactions
+    early = (log["event_type"] == "redemption") & (log["occurred_at"] < CUT)
+    silent = replace(small_dataset, interactions=log[~early])
+    rates, _ = past_rates(silent, CUT, small_dataset.offer_ids, 5)
+    assert not rates["conversion"].any()
+    assert rates["ctr"].any()
+    found = replay(silent, ("hybrid",), at=CUT, bundle=past_bundle)
+    assert set(found.policies["hybrid"]) == {"ctr", "conversion"}
 
 
 def test_the_same_log_gives_the_same_replay(

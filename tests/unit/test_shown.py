@@ -41,6 +41,22 @@ def test_every_policy_ranks_only_what_was_shown(made: tuple[Dataset, Split, Serv
     assert all(one.n == found.customers for one in found.policies.values())
 
 
+def test_figures_do_not_depend_on_how_much_is_looked_at_at_once(
+    made: tuple[Dataset, Split, Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, split, service = made
+    whole, truth = rank_shown(service, split, dataset), measure_reliability(service, split, dataset)
+    monkeypatch.setattr("evaluation.depth.shown.CELLS", 7 * len(split.candidates) + 3)
+    monkeypatch.setattr("recommender.past.layout.CHUNK_CELLS", 7 * service.recommender.n_offers)
+    assert rank_shown(service, split, dataset) == whole
+    again = measure_reliability(service, split, dataset)
+    assert isinstance(truth, Reliability)
+    assert isinstance(again, Reliability)
+    assert again.slope == pytest.approx(truth.slope)
+    for name in ("shown", "expected", "observed"):
+        assert getattr(again, name) == pytest.approx(getattr(truth, name))
+
+
 def test_without_a_log_of_showings_nothing_is_said(made: tuple[Dataset, Split, Service]) -> None:
     dataset, split, service = made
     log = dataset.interactions
@@ -75,6 +91,16 @@ def test_predicted_and_observed_redemptions_are_those_of_the_window(
     assert sum(found.observed) >= 0.9 * len(both.drop_duplicates())
     assert sum(found.shown) <= int((later["event_type"] == "impression").sum())
     assert np.all(np.diff(np.array(found.expected) / np.array(found.shown)) >= 0)
+
+
+def test_of_few_redemptions_no_slope_is_told(made: tuple[Dataset, Split, Service]) -> None:
+    dataset, split, service = made
+    log = dataset.interactions
+    redeemed = (log["event_type"] == "redemption") & (log["occurred_at"] >= split.at)
+    few = replace(dataset, interactions=log.drop(index=log.index[redeemed][19:]))
+    told = measure_reliability(service, split, few)
+    assert isinstance(told, str)
+    assert "20 tell a slope" in told
 
 
 def test_what_was_redeemed_most_is_counted_before_the_moment(

@@ -11,6 +11,7 @@ import pytest
 from data.dataset import Dataset
 from data.errors import DataError
 from evaluation.checks.leakage import check_pairs, check_rows
+from evaluation.report import told_cut
 from evaluation.splitting import Protocol, Split, split_dataset
 
 BEGIN = pd.Timestamp("2025-01-01", tz="UTC")
@@ -81,6 +82,19 @@ def test_an_event_at_the_moment_is_of_the_window_and_one_at_its_end_is_not() -> 
     split = split_dataset(dataset_of(offers, events), Protocol(AT, until))
     assert pairs(split) == {("warm", "y"), ("edge", "x")}
     assert split.until == until
+
+
+def test_a_window_ends_with_the_data_and_this_is_told() -> None:
+    offers, events = usual()
+    dataset = dataset_of(offers, events)
+    wished = Protocol(AT, AT + 900 * HOUR)
+    split = split_dataset(dataset, wished)
+    assert split.until == dataset.moment_after()
+    assert pairs(split) == pairs(split_dataset(dataset, Protocol(AT)))
+    (note,) = told_cut(wished, split)
+    assert split.until.isoformat() in note
+    for whole in (Protocol(AT), Protocol(AT, AT + 10 * HOUR)):
+        assert told_cut(whole, split_dataset(dataset, whole)) == []
 
 
 def test_the_default_moment_leaves_the_end_of_the_history_for_the_test() -> None:
