@@ -21,7 +21,7 @@ class Recipe:
         power of -.5: the fewer, the more one tells.
     penalty : float
         Of the autoencoder, in multiples of the error of an entry of its Gram matrix by chance; the
-        usual one is replaced where past lists ask for another (`recommender.learning.penalty`).
+        usual one is replaced where past lists ask for another (`learning.autoencoder_penalty`).
     strength : float
         How far the hybrid's weights are held to what is believed before, in offers taken.
     learn_from_suspects : bool

@@ -22,7 +22,7 @@ from recommender.bundle import Bundle, Customers
 from recommender.features.bought import known_before, with_bought
 from recommender.features.profile_columns import build_demographics, profiles_of
 from recommender.fitting.sources import find_segments, fit_sources
-from recommender.learning.penalty import choose_penalty
+from recommender.learning.autoencoder_penalty import choose_penalty
 from recommender.learning.tuning import tune
 from recommender.learning.weights import Within, learn, learn_within
 from recommender.model import Recommender

@@ -10,8 +10,8 @@ import pytest
 
 from data.dataset import Dataset
 from data.schema import REDEMPTION
-from recommender.learning import penalty
-from recommender.learning.penalty import choose_penalty
+from recommender.learning import autoencoder_penalty
+from recommender.learning.autoencoder_penalty import choose_penalty
 from recommender.past.validation import look_back
 from recommender.recipe import DEFAULT
 
@@ -55,7 +55,7 @@ def test_without_folds_or_of_very_many_offers_the_usual_one_stays(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert choose_penalty([], DEFAULT, 0) == DEFAULT
-    monkeypatch.setattr(penalty, "MOST_OFFERS", 50)
+    monkeypatch.setattr(autoencoder_penalty, "MOST_OFFERS", 50)
     folds = look_back(shop(4000, 40), AT + pd.Timedelta(days=1))
     assert choose_penalty(folds, DEFAULT, 0) == DEFAULT
 
@@ -71,4 +71,4 @@ def test_where_showing_is_logged_lists_of_everything_say_nothing(small_dataset: 
     ("gain", "better"), [([0.1, 0.1], True), ([0.3, -0.2], False), ([], False)]
 )
 def test_one_that_may_be_better_by_chance_is_not(gain: list[float], better: bool) -> None:
-    assert penalty._is_better(np.array(gain)) is better
+    assert autoencoder_penalty._is_better(np.array(gain)) is better
