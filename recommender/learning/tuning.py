@@ -93,6 +93,9 @@ def tune(
     while len(recipes) <= tries:
         drawn = {name: random.choice(values).item() for name, values in CHOICES.items()}
         drawn["factors"] = int(drawn["factors"])
+        # Beside one that past lists chose already; and never the usual one, for which a later
+        # training by this recipe would choose again.
+        drawn["penalty"] *= recipe.penalty / DEFAULT.penalty
         recipes.append(replace(recipe, **drawn))
     values = []
     for number, one in enumerate(recipes):

@@ -35,6 +35,13 @@ def test_every_try_is_told_and_chance_does_not_win(small_dataset: Dataset) -> No
         assert getattr(DEFAULT, name) in values
 
 
+def test_penalties_are_tried_beside_the_one_that_past_lists_chose() -> None:
+    chosen = replace(DEFAULT, penalty=4.0)
+    found = tune([], Setting(3, 0), tries=20, recipe=chosen)
+    assert {round(recipe.penalty, 9) for recipe, _ in found.tried} == {1.4, 4.0, 12.0}
+    assert found.recipe == chosen
+
+
 @pytest.mark.slow
 def test_the_same_seed_tries_the_same(small_dataset: Dataset) -> None:
     at = small_dataset.moment_after()
