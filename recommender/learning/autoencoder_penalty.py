@@ -9,7 +9,7 @@ lists of past moments by more than chance.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -44,9 +44,10 @@ def choose_penalty(folds: Sequence[Fold], recipe: Recipe, seed: int) -> Recipe:
     told = [one for one in folds if not one.logged and len(one.past.offer_ids) <= MOST_OFFERS]
     if recipe.penalty != DEFAULT.penalty or not told:
         return recipe
+    lists = [_Lists.of(fold, seed) for fold in told]
 
     def judged(times: float) -> np.ndarray:
-        return np.concatenate([_judge(fold, times * recipe.penalty, seed) for fold in told])
+        return np.concatenate([one.judge(times * recipe.penalty) for one in lists])
 
     usual = judged(1.0)
     for steps in WAYS:
@@ -65,25 +66,52 @@ def _is_better(gain: np.ndarray) -> bool:
     return len(gain) > 1 and bool(gain.mean() > SURE * gain.std() / np.sqrt(len(gain)))
 
 
-def _judge(fold: Fold, penalty: float, seed: int) -> np.ndarray:
-    """Judge the autoencoder's own lists of those who have a history: NDCG@10 per customer."""
-    past, ids, offers = fold.past, fold.past.customer_ids, fold.past.offer_ids
-    history, redeemed, bought = history_of(past, ids, offers, fold.at.value // 1000)
-    near = _solve(with_clicks(redeemed.astype(bool).astype(np.float64), history), penalty)
-    known = fold.taken[ids.known(fold.taken[CUSTOMER_ID]) & offers.known(fold.taken[OFFER_ID])]
-    owner, offer = ids.rows(known[CUSTOMER_ID]), offers.rows(known[OFFER_ID])
-    taken = sp.csr_matrix((np.ones(len(owner)), (owner, offer)), shape=history.shape)
-    judged = np.intersect1d(owner, np.flatnonzero(np.diff(history.indptr)))
-    judged = np.sort(np.random.default_rng(seed).permutation(judged)[:PEOPLE])
-    times = count_once(with_clicks(redeemed, history), past.repeatable)
-    times.data = np.log1p(times.data)
-    gone = sp.csr_matrix((redeemed - bought) @ sp.diags_array((~past.repeatable).astype(float)))
-    found, step = [np.empty(0)], max(1, CHUNK_CELLS // max(1, len(offers)))
-    for start in range(0, len(judged), step):
-        rows = judged[start : start + step]
-        score = (times[rows] @ near).toarray().astype(np.float64)
-        found.append(ndcg(score, taken[rows].toarray() > 0, gone[rows].toarray() <= 0))
-    return np.concatenate(found)
+@dataclass(frozen=True)
+class _Lists:
+    """What is to be told of n customers at a moment, by what m had taken.
+
+    Attributes
+    ----------
+    had : csr_matrix, shape (m, offers)
+        One for what was redeemed, a little for what was clicked.
+    times : csr_matrix, shape (n, offers)
+        How often the judged had, as the autoencoder reads it.
+    taken, gone : csr_matrix, shape (n, offers)
+        What they took afterwards, and what they could not take any more.
+    """
+
+    had: sp.csr_matrix
+    times: sp.csr_matrix
+    taken: sp.csr_matrix
+    gone: sp.csr_matrix
+
+    @classmethod
+    def of(cls, fold: Fold, seed: int) -> _Lists:
+        """Lay out the lists of those who have a history, of so many at most."""
+        past, ids, offers = fold.past, fold.past.customer_ids, fold.past.offer_ids
+        history, redeemed, bought = history_of(past, ids, offers, fold.at.value // 1000)
+        known = fold.taken[ids.known(fold.taken[CUSTOMER_ID]) & offers.known(fold.taken[OFFER_ID])]
+        owner, offer = ids.rows(known[CUSTOMER_ID]), offers.rows(known[OFFER_ID])
+        taken = sp.csr_matrix((np.ones(len(owner)), (owner, offer)), shape=history.shape)
+        judged = np.intersect1d(owner, np.flatnonzero(np.diff(history.indptr)))
+        judged = np.sort(np.random.default_rng(seed).permutation(judged)[:PEOPLE])
+        times = count_once(with_clicks(redeemed, history), past.repeatable)
+        times.data = np.log1p(times.data)
+        gone = sp.csr_matrix((redeemed - bought) @ sp.diags_array((~past.repeatable).astype(float)))
+        had = with_clicks(redeemed.astype(bool).astype(np.float64), history)
+        return cls(had, times[judged], taken[judged], gone[judged])
+
+    def judge(self, penalty: float) -> np.ndarray:
+        """Judge the autoencoder's own lists: NDCG@10 per customer, shape (n,)."""
+        near = _solve(self.had, penalty)
+        people, offers = self.times.shape
+        found, step = [np.empty(0)], max(1, CHUNK_CELLS // max(1, offers))
+        for start in range(0, people, step):
+            rows = slice(start, start + step)
+            score = (self.times[rows] @ near).toarray().astype(np.float64)
+            taken, gone = self.taken[rows].toarray() > 0, self.gone[rows].toarray() > 0
+            found.append(ndcg(score, taken, ~gone))
+        return np.concatenate(found)
 
 
 def _solve(taken: sp.csr_matrix, penalty: float) -> sp.csr_matrix:
