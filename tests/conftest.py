@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import gc
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,23 +15,38 @@ from data.dataset import Dataset
 from data.ingest import read_folder, write_folder
 from data.synthetic import WorldParameters, generate
 from recommender.bundle import Bundle
+from recommender.past import validation
 from recommender.service import Service
 from recommender.training import train
 from segmentation import choice
 from segmentation.detector import TREES
 
 # How long an example takes says more about the machine than about the code.
-settings.register_profile("patient", deadline=None)
+settings.register_profile("patient", deadline=None, max_examples=40)
 settings.load_profile("patient")
+# Two thirds of the small world.
+EARLIER = pd.Timestamp("2025-09-03", tz="UTC")
 # For tests that do not judge how the number of segments is chosen.
-FEWER = {"LARGEST_K": 4, "BOOTSTRAPS": 4, "HALVES": 2}
+FEWER = {"LARGEST_K": 4, "BOOTSTRAPS": 4, "HALVES": 2, "MOST_STARTS": 10}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Leave what is imported out of every search for garbage: it stays till the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 @contextmanager
 def sparing() -> Iterator[None]:
-    """Spare the trees, ks and samples that a file does not judge: most of a small training."""
+    """Spare the trees, ks, starts and parts that a file does not judge: most of a training."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(TREES, "improved", 30)
+        patch.setattr(validation, "PARTS", 2)
         for name, fewer in FEWER.items():
             patch.setattr(choice, name, fewer)
         yield
@@ -70,6 +86,13 @@ def small_bundle(small_dataset: Dataset) -> Bundle:
     """A model of the small world: a spared one, whichever file asks for it first."""
     with sparing():
         return train(small_dataset)
+
+
+@pytest.fixture(scope="session")
+def earlier_bundle(small_dataset: Dataset) -> Bundle:
+    """A spared model that knows the small world until `EARLIER`."""
+    with sparing():
+        return train(small_dataset, at=EARLIER)
 
 
 @pytest.fixture(scope="session")

@@ -11,14 +11,14 @@ import pandas as pd
 import pytest
 
 from data.console import run
-from data.dataset import Dataset
 from evaluation.__main__ import app
+from recommender.bundle import Bundle
 from recommender.storage.model_folder import save
-from recommender.training import train
+from tests.conftest import EARLIER
 
 pytestmark = pytest.mark.usefixtures("spared")
 NAMES = ("hybrid", "random")
-CUT = pd.Timestamp("2025-09-03", tz="UTC")
+CUT = EARLIER
 
 
 def replayed(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
@@ -34,10 +34,10 @@ def refuse(token: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def model(small_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model(earlier_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that knows two thirds of the small world."""
     folder = tmp_path_factory.mktemp("replay") / "model"
-    save(train(small_dataset, at=CUT), folder)
+    save(earlier_bundle, folder)
     return folder
 
 

@@ -24,6 +24,7 @@ from recommender.serving.lists import Listed, Wish
 from recommender.storage.model_folder import load, save
 from recommender.training import train
 
+pytestmark = pytest.mark.usefixtures("spared")
 KINDS = ("red", "green", "blue")
 EACH = 12  # offers of a kind; the last of each is taken by nobody
 NEW = tuple(f"{kind}{EACH - 1:02d}" for kind in KINDS)

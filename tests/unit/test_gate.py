@@ -38,9 +38,10 @@ from recommender.storage.versions import (
     step_back,
 )
 from recommender.training import train
+from tests.conftest import EARLIER
 
 pytestmark = pytest.mark.usefixtures("spared")
-CUT = pd.Timestamp("2025-08-20", tz="UTC")
+CUT = EARLIER
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +50,8 @@ def fold(small_dataset: Dataset) -> Fold:
 
 
 @pytest.fixture(scope="module")
-def earlier(small_dataset: Dataset) -> Bundle:
-    return replace(train(small_dataset, at=CUT), version="earlier")
+def earlier(earlier_bundle: Bundle) -> Bundle:
+    return replace(earlier_bundle, version="earlier")
 
 
 def upside_down(bundle: Bundle) -> Bundle:

@@ -11,6 +11,7 @@ from data.dataset import Dataset
 from recommender.bundle import Bundle
 from recommender.training import train
 
+pytestmark = pytest.mark.usefixtures("spared")
 START = pd.Timestamp("2026-01-05", tz="UTC")
 CHANCE = np.array([0.04, 0.1, 0.2, 0.3, 0.45, 0.6])  # of each offer
 SILENT = -1.5  # log-odds that those who state no age answer less by

@@ -25,22 +25,17 @@ from recommender.batch import recommend_batch
 from recommender.bundle import Bundle
 from recommender.service import Service
 from recommender.serving.lists import Wish
-from recommender.training import train
+from tests.conftest import EARLIER
 
 pytestmark = pytest.mark.usefixtures("spared")
 WORLD = WorldParameters(customers=150, offers=40, days=90, seed=3)  # of conftest's small world
-CUT = WORLD.start + pd.Timedelta(days=60)
+CUT = EARLIER
 
 
 @pytest.fixture(scope="module")
-def past_bundle(small_dataset: Dataset) -> Bundle:
-    return train(small_dataset, at=CUT)
-
-
-@pytest.fixture(scope="module")
-def replayed(small_dataset: Dataset, past_bundle: Bundle) -> Replay:
+def replayed(small_dataset: Dataset, earlier_bundle: Bundle) -> Replay:
     policies = ("hybrid", "popularity", "random")
-    return replay(small_dataset, policies, at=CUT, bundle=past_bundle, explore=0.5)
+    return replay(small_dataset, policies, at=CUT, bundle=earlier_bundle, explore=0.5)
 
 
 def shown_only(dataset: Dataset, **columns: object) -> Dataset:
@@ -78,12 +73,12 @@ def test_what_is_gained_is_measured_on_the_same_rows(replayed: Replay) -> None:
 
 
 def test_chances_are_those_of_the_lists_that_serving_makes(
-    small_dataset: Dataset, past_bundle: Bundle
+    small_dataset: Dataset, earlier_bundle: Bundle
 ) -> None:
     log = read_log(Shown.of(small_dataset), CUT, small_dataset.moment_after())
-    found = Decider(past_bundle, small_dataset, log, CUT).decide("hybrid", 0.0, {})
+    found = Decider(earlier_bundle, small_dataset, log, CUT).decide("hybrid", 0.0, {})
     assert set(np.unique(found.target)) == {0.0, 1.0}
-    service = Service(past_bundle)
+    service = Service(earlier_bundle)
     random = np.random.default_rng(0)
     rows = random.choice(len(log), 20, replace=False)
     matching = np.flatnonzero(found.target == 1.0)
@@ -95,9 +90,11 @@ def test_chances_are_those_of_the_lists_that_serving_makes(
         assert found.target[row] == float(place == log.offer[row])
 
 
-def test_exploring_mixes_lists_with_even_draws(small_dataset: Dataset, past_bundle: Bundle) -> None:
+def test_exploring_mixes_lists_with_even_draws(
+    small_dataset: Dataset, earlier_bundle: Bundle
+) -> None:
     log = read_log(Shown.of(small_dataset), CUT, small_dataset.moment_after())
-    decider = Decider(past_bundle, small_dataset, log, CUT)
+    decider = Decider(earlier_bundle, small_dataset, log, CUT)
     table = {"of each": np.random.default_rng(0).random((len(decider.offers), 5))}
     fixed, even, mixed = (
         decider.decide(*how, table) for how in (("hybrid", 0.0), ("random", 0.0), ("hybrid", 0.25))
@@ -115,11 +112,11 @@ def test_exploring_mixes_lists_with_even_draws(small_dataset: Dataset, past_bund
 
 
 def test_estimates_agree_with_the_true_world(
-    small_dataset: Dataset, past_bundle: Bundle, replayed: Replay
+    small_dataset: Dataset, earlier_bundle: Bundle, replayed: Replay
 ) -> None:
     world, log = TrueWorld.of(WORLD), replayed.log
     who = world.rows(pd.Series(log.customers))[log.customer]
-    decider = Decider(past_bundle, small_dataset, log, CUT)
+    decider = Decider(earlier_bundle, small_dataset, log, CUT)
     column = pd.Index(world.stage.offers.table["offer_id"]).get_indexer(decider.offers.ids)
     pairs = np.repeat(np.arange(150), len(column)), np.tile(column, 150)
     like = world.liking.click(*pairs).reshape(150, len(column), 1) * examined(np.arange(1, 6))
@@ -135,17 +132,17 @@ def test_estimates_agree_with_the_true_world(
 
 
 def test_a_policy_that_is_the_log_s_own_gains_nothing(
-    small_dataset: Dataset, past_bundle: Bundle
+    small_dataset: Dataset, earlier_bundle: Bundle
 ) -> None:
     # One offer is valid at a time, so everybody is shown it with certainty.
-    offers = past_bundle.offers.assign(repeatable=True)
+    offers = earlier_bundle.offers.assign(repeatable=True)
     offers.loc[1:, "valid_until"] = CUT
     offers.loc[0, ["valid_from", "valid_until"]] = pd.NaT
     log = small_dataset.interactions
     kept = log[log["position"].isna() | (log["position"] == 1)]
     kept = kept.assign(offer_id=offers["offer_id"].iloc[0])
     alone = shown_only(replace(small_dataset, interactions=kept), propensity=1.0)
-    found = replay(alone, ("hybrid",), at=CUT, bundle=replace(past_bundle, offers=offers))
+    found = replay(alone, ("hybrid",), at=CUT, bundle=replace(earlier_bundle, offers=offers))
     ctr = found.policies["hybrid"]["ctr"]
     assert ctr.overlap.estimable, ctr.overlap.verdict
     assert ctr.overlap.effective_share == pytest.approx(1)
@@ -153,7 +150,7 @@ def test_a_policy_that_is_the_log_s_own_gains_nothing(
 
 
 def test_rows_that_cannot_be_weighed_are_counted_and_left_out(
-    small_dataset: Dataset, past_bundle: Bundle
+    small_dataset: Dataset, earlier_bundle: Bundle
 ) -> None:
     log = small_dataset.interactions.copy()
     after = log.index[(log["event_type"] == "impression") & (log["occurred_at"] >= CUT)]
@@ -165,7 +162,7 @@ def test_rows_that_cannot_be_weighed_are_counted_and_left_out(
     ):  # fmt: skip
         log.loc[rows, column] = value
     found = replay(
-        replace(small_dataset, interactions=log), ("popularity",), at=CUT, bundle=past_bundle
+        replace(small_dataset, interactions=log), ("popularity",), at=CUT, bundle=earlier_bundle
     )
     assert found.log.left_out == {
         "without a propensity": 3,
@@ -178,21 +175,21 @@ def test_rows_that_cannot_be_weighed_are_counted_and_left_out(
 
 @pytest.mark.parametrize("propensity", [np.nan, 0.0])
 def test_a_log_without_propensities_says_what_is_missing(
-    small_dataset: Dataset, past_bundle: Bundle, propensity: float
+    small_dataset: Dataset, earlier_bundle: Bundle, propensity: float
 ) -> None:
     bare = shown_only(small_dataset, propensity=propensity)
     with pytest.raises(DataError, match=r"no impression .* can be weighed") as caught:
-        replay(bare, ("hybrid",), at=CUT, bundle=past_bundle)
+        replay(bare, ("hybrid",), at=CUT, bundle=earlier_bundle)
     assert "propensity" in caught.value.problem
     assert "column propensity" in caught.value.remedy
 
 
 def test_a_log_without_impressions_after_the_cut_says_so(
-    small_dataset: Dataset, past_bundle: Bundle
+    small_dataset: Dataset, earlier_bundle: Bundle
 ) -> None:
     late = small_dataset.moment_after()
     with pytest.raises(DataError, match="no impression from 20"):
-        replay(small_dataset, ("hybrid",), at=late, bundle=past_bundle)
+        replay(small_dataset, ("hybrid",), at=late, bundle=earlier_bundle)
     log = small_dataset.interactions
     silent = replace(small_dataset, interactions=log[log["event_type"] != "impression"])
     with pytest.raises(DataError, match="no impression from 20"):
@@ -219,45 +216,45 @@ def test_a_history_of_days_is_cut_where_the_remedy_proposes(small_dataset: Datas
 
 
 def test_without_positions_every_impression_is_the_top_of_a_list(
-    small_dataset: Dataset, past_bundle: Bundle
+    small_dataset: Dataset, earlier_bundle: Bundle
 ) -> None:
     single = shown_only(small_dataset, position=np.nan)
-    found = replay(single, ("popularity",), at=CUT, bundle=past_bundle)
+    found = replay(single, ("popularity",), at=CUT, bundle=earlier_bundle)
     assert set(found.log.position) == {1}
     assert any("No position is logged" in note for note in found.notes)
 
 
-def test_what_nobody_did_is_not_measured(small_dataset: Dataset, past_bundle: Bundle) -> None:
+def test_what_nobody_did_is_not_measured(small_dataset: Dataset, earlier_bundle: Bundle) -> None:
     log = small_dataset.interactions
     clicks = replace(small_dataset, interactions=log[log["event_type"] != "redemption"])
-    found = replay(clicks, ("popularity",), at=CUT, bundle=past_bundle)
+    found = replay(clicks, ("popularity",), at=CUT, bundle=earlier_bundle)
     assert found.logged["conversion"] == f"{NOT_MEASURED}: no redemptions are logged"
     assert list(found.policies["popularity"]) == ["ctr"]
 
 
 def test_a_model_that_knows_the_future_is_refused(
-    small_dataset: Dataset, past_bundle: Bundle
+    small_dataset: Dataset, earlier_bundle: Bundle
 ) -> None:
-    later = replace(past_bundle, at=WORLD.end.isoformat())
+    later = replace(earlier_bundle, at=WORLD.end.isoformat())
     with pytest.raises(BundleError, match="knows what happened until"):
         replay(small_dataset, ("hybrid",), at=CUT, bundle=later)
 
 
-def test_a_model_replays_what_came_after_it(small_dataset: Dataset, past_bundle: Bundle) -> None:
-    found = replay(small_dataset, ("popularity",), bundle=past_bundle)
+def test_a_model_replays_what_came_after_it(small_dataset: Dataset, earlier_bundle: Bundle) -> None:
+    found = replay(small_dataset, ("popularity",), bundle=earlier_bundle)
     assert found.at == CUT
     assert pd.Timestamp(found.log.time.min(), tz="UTC") >= CUT
 
 
 def test_customers_and_offers_the_model_never_met_are_said(
-    small_dataset: Dataset, past_bundle: Bundle
+    small_dataset: Dataset, earlier_bundle: Bundle
 ) -> None:
     log = small_dataset.interactions.copy()
     after = log.index[(log["event_type"] == "impression") & (log["occurred_at"] >= CUT)]
     log.loc[after[:5], "customer_id"] = "somebody"
     log.loc[after[5:8], "offer_id"] = "something"
     found = replay(
-        replace(small_dataset, interactions=log), ("hybrid",), at=CUT, bundle=past_bundle
+        replace(small_dataset, interactions=log), ("hybrid",), at=CUT, bundle=earlier_bundle
     )
     assert "1 customer is new to the model: their profile speaks for them." in found.notes
     assert "3 impressions are of offers that the model does not know." in found.notes
@@ -295,7 +292,7 @@ def test_the_reward_model_knows_the_past_only(small_dataset: Dataset) -> None:
 
 
 def test_an_answer_that_nobody_gave_before_the_cut_is_expected_of_none(
-    small_dataset: Dataset, past_bundle: Bundle
+    small_dataset: Dataset, earlier_bundle: Bundle
 ) -> None:
     log = small_dataset.interactions
     early = (log["event_type"] == "redemption") & (log["occurred_at"] < CUT)
@@ -303,13 +300,13 @@ def test_an_answer_that_nobody_gave_before_the_cut_is_expected_of_none(
     rates, _ = past_rates(silent, CUT, small_dataset.offer_ids, 5)
     assert not rates["conversion"].any()
     assert rates["ctr"].any()
-    found = replay(silent, ("hybrid",), at=CUT, bundle=past_bundle)
+    found = replay(silent, ("hybrid",), at=CUT, bundle=earlier_bundle)
     assert set(found.policies["hybrid"]) == {"ctr", "conversion"}
 
 
 def test_the_same_log_gives_the_same_replay(
-    small_dataset: Dataset, past_bundle: Bundle, replayed: Replay
+    small_dataset: Dataset, earlier_bundle: Bundle, replayed: Replay
 ) -> None:
-    again = replay(small_dataset, ("hybrid",), at=CUT, bundle=past_bundle, explore=0.5)
+    again = replay(small_dataset, ("hybrid",), at=CUT, bundle=earlier_bundle, explore=0.5)
     first: PolicyEstimate = replayed.policies["hybrid"]["ctr"].estimates[HEADLINE]
     assert again.policies["hybrid"]["ctr"].estimates[HEADLINE] == first

@@ -14,6 +14,7 @@ from recommender.service import Service
 from recommender.serving.lists import Wish
 from recommender.training import train
 
+pytestmark = pytest.mark.usefixtures("spared")
 START = pd.Timestamp("2025-01-01", tz="UTC")
 OFFERS = [f"o{n}" for n in range(6)]
 CHANCE = np.linspace(0.05, 0.4, len(OFFERS))

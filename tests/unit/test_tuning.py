@@ -14,6 +14,8 @@ from recommender.past.judging import Setting
 from recommender.past.validation import Fold, look_back
 from recommender.recipe import DEFAULT
 
+pytestmark = pytest.mark.usefixtures("spared")
+
 
 def moments_of(
     dataset: Dataset, at: pd.Timestamp, seed: int = 0, k: int | None = None
