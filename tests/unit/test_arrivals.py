@@ -329,7 +329,7 @@ def test_equal_offers_are_listed_in_the_order_of_their_ids(small_bundle: Bundle)
         assert [service.shown(one.row)[0] for one in listed] == ["twin 1", "twin 2", "twin 3"]
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(
     names=st.sets(st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1)),
     again=st.integers(0, 2),

@@ -70,7 +70,7 @@ def reasons(checked: Checked) -> list[tuple[int, str, str]]:
 
 
 @given(raw_tables())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_no_row_is_lost_and_row_numbers_are_true(case: tuple[Table, pd.DataFrame]) -> None:
     table, raw = case
     checked = check_rows(raw, table, "file.csv")
@@ -87,7 +87,7 @@ def test_no_row_is_lost_and_row_numbers_are_true(case: tuple[Table, pd.DataFrame
 
 
 @given(raw_tables())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_what_is_accepted_keeps_to_the_schema(case: tuple[Table, pd.DataFrame]) -> None:
     table, raw = case
     frame = check_rows(raw, table, "file.csv").frame
@@ -114,7 +114,7 @@ def test_what_is_accepted_keeps_to_the_schema(case: tuple[Table, pd.DataFrame]) 
 
 
 @given(raw_tables())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_accepted_rows_are_accepted_again(case: tuple[Table, pd.DataFrame]) -> None:
     table, raw = case
     once = check_rows(raw, table, "file.csv").frame
@@ -124,7 +124,7 @@ def test_accepted_rows_are_accepted_again(case: tuple[Table, pd.DataFrame]) -> N
 
 
 @given(raw_tables())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_the_rows_given_are_left_as_they_are(case: tuple[Table, pd.DataFrame]) -> None:
     table, raw = case
     before = raw.copy(deep=True)

@@ -90,13 +90,13 @@ def assert_equals_oracle(lists: Lists, truth: Truth) -> None:
             assert ours[f"mrr@{k}"][row] == pytest.approx(told["recip_rank"], abs=1e-12)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(worlds())
 def test_every_customer_equals_pytrec_eval(world: tuple[Lists, Truth]) -> None:
     assert_equals_oracle(*world)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(worlds(), st.randoms(use_true_random=False))
 def test_only_the_order_of_ranks_counts(world: tuple[Lists, Truth], random: Random) -> None:
     lists, truth = world
@@ -110,7 +110,7 @@ def test_only_the_order_of_ranks_counts(world: tuple[Lists, Truth], random: Rand
         np.testing.assert_array_equal(vector, after[name])
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(worlds())
 def test_metrics_are_float64_shares_by_their_names(world: tuple[Lists, Truth]) -> None:
     found = per_customer(hits_of(*world), KS)
@@ -121,7 +121,7 @@ def test_metrics_are_float64_shares_by_their_names(world: tuple[Lists, Truth]) -
         assert ((vector >= 0) & (vector <= 1 + 1e-12)).all()
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(worlds())
 def test_f1_and_the_min_variants_follow_from_their_definitions(world: tuple[Lists, Truth]) -> None:
     lists, truth = world
@@ -189,7 +189,7 @@ def random_case(customers: int, seed: int) -> tuple[Lists, Truth]:
 
 
 @pytest.mark.slow
-@settings(max_examples=1000, deadline=None, derandomize=True)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(worlds())
 def test_a_thousand_worlds_equal_pytrec_eval(world: tuple[Lists, Truth]) -> None:
     assert_equals_oracle(*world)
@@ -373,7 +373,7 @@ def test_ranks_that_are_no_places_are_counted(
     assert found == {words[name]: n for name, n in told.items()}
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(worlds(), st.integers(0, 3))
 def test_what_is_counted_adds_up_to_the_rows(world: tuple[Lists, Truth], twice: int) -> None:
     lists, truth = world

@@ -307,7 +307,7 @@ def test_a_centroid_is_placed_in_its_own_segment_with_certainty(planted: Planted
 numbers = st.floats(-1e6, 1e6, allow_nan=False)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(hnp.arrays(float, (4, 6), elements=numbers | st.just(float("nan"))))
 def test_confidence_lies_between_a_half_and_one(values: np.ndarray) -> None:
     model = HAND_MADE
@@ -320,7 +320,7 @@ def test_confidence_lies_between_a_half_and_one(values: np.ndarray) -> None:
     assert ((placed.confidence[known] >= 0.5) & (placed.confidence[known] <= 1)).all()
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(hnp.arrays(float, (3, 6), elements=st.floats(0, 1e5, allow_nan=False)))
 def test_raw_undoes_standardise(values: np.ndarray) -> None:
     back = HAND_MADE.raw(HAND_MADE.standardise(values))

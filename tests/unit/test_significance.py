@@ -154,7 +154,7 @@ def test_the_interval_of_a_share_is_wilsons(hits: int, n: int) -> None:
     assert wilson(hits / n, n) == pytest.approx((told.low, told.high), abs=1e-6)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=80, deadline=None, derandomize=True)
 @given(st.integers(1, 400), st.floats(0, 1))
 def test_the_interval_of_a_share_holds_it_and_turns_with_it(n: int, share: float) -> None:
     low, high = wilson(share, n)
@@ -227,7 +227,7 @@ def test_the_detectable_effect_is_found_four_times_in_five() -> None:
     assert low - 0.03 * tries <= found <= high + 0.03 * tries  # the spread is estimated as well
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(
     st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=30),
     st.integers(0, 5),
