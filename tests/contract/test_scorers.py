@@ -7,6 +7,7 @@ Scorers are found in the fitted model, so a new one cannot dodge the suite.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -146,9 +147,14 @@ ODD = {
 }
 
 
+@cache
+def fit_odd(name: str) -> Fitted:
+    return fit(ODD[name](checkerboard()))
+
+
 @pytest.fixture(scope="module", params=ODD)
 def odd(request: pytest.FixtureRequest) -> Fitted:
-    return fit(ODD[request.param](checkerboard()))
+    return fit_odd(request.param)
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -169,7 +175,7 @@ def test_odd_data_gives_scores_or_silence(odd: Fitted, name: str) -> None:
 @pytest.mark.parametrize("name", SOURCES)
 def test_interactions_twice_are_no_other_customers(fitted: Fitted, name: str) -> None:
     """What was taken can be taken once only, so that a second row of it tells nothing."""
-    again = fit(doubled(checkerboard()))
+    again = fit_odd("interactions twice")
     ours, theirs = (scorer_of(one, name).score(one.query) for one in (fitted, again))
     np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)
 

@@ -64,7 +64,7 @@ def test_generate_makes_a_folder_and_leaves_nothing_beside(world: Path) -> None:
 
 def test_generate_refuses_a_folder_that_is_there(world: Path) -> None:
     before = sorted(world.rglob("*"))
-    done = run_outside("generate", world, cwd=world.parent)
+    done = run("generate", world, cwd=world.parent)
     assert done.returncode == 2
     assert done.stdout == ""
     assert "world is already there" in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -82,10 +83,19 @@ def bundle(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Bundle
     return load(folder)
 
 
-@pytest.fixture
-def store(dataset: Dataset, tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(f"sqlite:///{tmp_path / 'facts.db'}")
+@pytest.fixture(scope="module")
+def record(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The world on record, to be copied."""
+    path = tmp_path_factory.mktemp("record") / "facts.db"
+    opened = Store.open(f"sqlite:///{path}")
     opened.load(dataset)
+    opened.close()
+    return path
+
+
+@pytest.fixture
+def store(record: Path, tmp_path: Path) -> Iterator[Store]:
+    opened = Store.open(f"sqlite:///{shutil.copy(record, tmp_path / 'facts.db')}")
     yield opened
     opened.close()
 
@@ -307,7 +317,14 @@ def test_what_was_stated_is_learnt_from_next_time(client: TestClient, store: Sto
     assert found.offers.set_index("offer_id").loc["new", "colour"] == "red"
 
 
-@pytest.mark.parametrize("stated", [0, 1, PEOPLE // 2])
+@pytest.mark.parametrize(
+    "stated",
+    [
+        pytest.param(0, marks=pytest.mark.slow),
+        pytest.param(1, marks=pytest.mark.slow),
+        PEOPLE // 2,
+    ],
+)
 def test_a_question_of_the_surveys_own_is_read_as_a_profile_is(
     dataset: Dataset, stated: int
 ) -> None:
