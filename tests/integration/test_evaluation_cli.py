@@ -71,16 +71,31 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def reported(world: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
+def report_of(world: Path, name: str, *words: str) -> tuple[Path, subprocess.CompletedProcess[str]]:
     before = {path: path.stat().st_mtime_ns for path in world.rglob("*")}
-    output = world.parent / "report"
-    words = ("report", "--data", world, "--output", output)
-    done = run_here(app, *words, cwd=world.parent)
+    output = world.parent / name
+    done = run_here(app, "report", "--data", world, "--output", output, *words, cwd=world.parent)
     assert done.returncode == 0, done.stderr
     # Nothing is written into the dataset.
     assert {path: path.stat().st_mtime_ns for path in world.rglob("*")} == before
     return output, done
+
+
+@pytest.fixture(scope="module")
+def quick(world: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    return report_of(world, "quick", "--quick")
+
+
+@pytest.fixture(scope="module")
+def thorough(world: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    return report_of(world, "thorough")
+
+
+@pytest.fixture(scope="module", params=["quick", pytest.param("thorough", marks=pytest.mark.slow)])
+def reported(request: pytest.FixtureRequest) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """Promise the same of both; the thorough one trains several times more."""
+    found: tuple[Path, subprocess.CompletedProcess[str]] = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -178,10 +193,10 @@ def test_the_change_since_a_report_is_paired_over_its_customers(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     world: Path,
-    reported: tuple[Path, Any],
+    thorough: tuple[Path, Any],
     tmp_path: Path,
 ) -> None:
-    words = ("report", "--data", world, "--output", tmp_path, "--quick", "--compare", reported[0])
+    words = ("report", "--data", world, "--output", tmp_path, "--quick", "--compare", thorough[0])
     assert exit_code(monkeypatch, *words) == 0
     assert "Paired over the same" in capsys.readouterr().out
     since = strict_json((tmp_path / "report.json").read_text())["since"]
