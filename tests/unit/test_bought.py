@@ -234,6 +234,18 @@ def test_purchases_use_no_offer_up_and_redemptions_do(bundle: Bundle) -> None:
 
 
 def test_the_gate_compares_by_purchases(dataset: Dataset, bundle: Bundle) -> None:
+    later = replace(bundle, at=dataset.moment_after().isoformat())
+    verdict = judge_release(
+        dataset, later, replace(bundle, version="x"), thorough=False, trainer=lambda *_: bundle
+    )
+    worse, order, *_ = verdict.checks
+    assert (worse.passed, order.passed) == (True, True)
+    assert worse.figures["n"] > 0
+    assert worse.figures["difference"] == 0
+
+
+@pytest.mark.slow
+def test_a_model_of_all_purchases_passes_the_gate(dataset: Dataset, bundle: Bundle) -> None:
     verdict = judge_release(dataset, train(dataset), replace(bundle, version="x"), thorough=False)
     worse, order, *_ = verdict.checks
     assert (worse.passed, order.passed) == (True, True)

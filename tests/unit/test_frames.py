@@ -72,7 +72,9 @@ def test_an_id_in_a_table_is_found_by_its_bytes(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("entry", ["api.__main__", "api.worker"])
+@pytest.mark.parametrize(
+    "entry", ["api.__main__", pytest.param("api.worker", marks=pytest.mark.slow)]
+)
 def test_whatever_serves_does_without_arrow_and_optimisers(entry: str) -> None:
     """Either would cost a worker 20 MiB or more."""
     wanted = ("pandas", "pyarrow.lib", "scipy.optimize")

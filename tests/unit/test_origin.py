@@ -84,7 +84,9 @@ def test_data_that_changed_a_little_is_no_other_data(fewer: Dataset, candidate: 
     assert found.figures["list_correlation"] < 1
 
 
-@pytest.mark.parametrize("column", ["offer_id", "customer_id"])
+@pytest.mark.parametrize(
+    "column", ["offer_id", pytest.param("customer_id", marks=pytest.mark.slow)]
+)
 def test_a_model_of_other_data_is_refused(
     column: str, small_dataset: Dataset, candidate: Bundle
 ) -> None:

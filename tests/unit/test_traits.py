@@ -86,6 +86,7 @@ def test_any_part_of_the_columns_has_the_ridge_of_that_part(part: set[int]) -> N
     )
 
 
+@pytest.mark.slow
 def test_the_penalty_is_the_best_when_customers_are_left_out_one_by_one() -> None:
     value, events = example()
     chosen = fit(value, chances_of(events)).penalty[0]

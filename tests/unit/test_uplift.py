@@ -99,6 +99,7 @@ def test_without_groups_nothing_is_claimed(dataset: Dataset, why: str) -> None:
     assert measure_uplift(dataset) == f"{NOT_MEASURED}: {why}"
 
 
+@pytest.mark.slow
 def test_groups_drawn_by_chance_tell_the_effect() -> None:
     covered = 0
     for seed in range(100):
