@@ -31,12 +31,13 @@ report: .venv/run-time
 serve: .venv/run-time
 	$(BIN)/python -m api
 
-# One thread for each of the two runs beside each other: more would wait for each other.
+# One thread for each of the two runs beside each other: more would wait for each other. Every
+# module is compiled once, not by every process that tests start.
 test: .venv/development
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 test-slow: .venv/development
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow
 
 test-all: test test-slow
 
