@@ -358,6 +358,7 @@ def test_a_damaged_or_unmeasured_version_is_not_published(
         assert load(copy).version == second
 
 
+@pytest.mark.slow
 def test_training_says_that_the_current_model_cannot_be_read(
     small_folder: Path,
     model: Path,
@@ -400,6 +401,7 @@ def test_a_version_of_another_format_is_listed_as_that_and_an_erasure_tells_of_i
     assert not manifest.exists()
 
 
+@pytest.mark.slow
 def test_a_verdict_does_not_count_where_another_model_became_current_meanwhile(
     model: Path, small_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

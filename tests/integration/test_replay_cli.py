@@ -81,6 +81,7 @@ def test_json_holds_every_estimate_and_its_doubt(
     assert found["policies"]["random"]["ctr"]["estimable"]
 
 
+@pytest.mark.slow
 def test_the_past_trains_where_no_model_is_given(
     small_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -124,6 +124,7 @@ def test_two_datasets_are_not_mixed(
     assert "holds other facts" in done.stderr
 
 
+@pytest.mark.slow
 def test_data_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     done = refused(tmp_path, "--data", tmp_path / "nowhere")
     assert done.returncode == 4

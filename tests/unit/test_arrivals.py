@@ -85,6 +85,7 @@ def test_nothing_changes_for_the_other_offers(small_bundle: Bundle, arrived: Bun
         np.testing.assert_allclose(after[before.columns], before, rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_an_offer_without_items_changes_nothing_where_purchases_count_by_category(
     small_dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -100,6 +100,7 @@ def test_the_penalty_is_the_one_that_leaves_out_best(noise: float) -> None:
     assert choose_penalty(points, target) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_of_an_offer_that_states_nothing_nothing_is_said() -> None:
     bare = tables()
     unlike = pd.DataFrame({"offer_id": ["bare"], "title": ["Bare"], "category": [None]})

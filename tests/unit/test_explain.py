@@ -189,6 +189,7 @@ def test_the_report_is_one_value_that_says_what_happened_afterwards(
     assert told["drift"]["verdict"] in ("keep", "watch", "refit")
 
 
+@pytest.mark.slow
 def test_noise_is_answered_with_one_segment() -> None:
     random = np.random.default_rng(3)
     customers = pd.DataFrame(

@@ -101,6 +101,7 @@ def test_a_worse_model_is_refused_and_a_better_one_is_not(fold: Fold, earlier: B
     assert check_worse(few, bad, earlier).passed is None  # no difference could be told
 
 
+@pytest.mark.slow
 def test_offers_and_customers_unknown_to_a_model_are_no_obstacle(
     small_dataset: Dataset, fold: Fold
 ) -> None:

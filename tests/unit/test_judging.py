@@ -175,6 +175,7 @@ def test_pasts_of_people_who_come_back_need_no_chance() -> None:
     assert all(fold.by_time for fold in folds)
 
 
+@pytest.mark.slow
 def test_nobody_who_came_back_and_no_customers_table_can_be_learnt_from() -> None:
     """Of past moments nobody is known then, so that only chance tells what a history is worth."""
     random = np.random.default_rng(1)

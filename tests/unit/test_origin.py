@@ -77,6 +77,7 @@ def test_the_same_version_is_told_whatever_it_was_trained_with(
     assert found.told == f"trained again: the same {made.version}"
 
 
+@pytest.mark.slow
 def test_data_that_changed_a_little_is_no_other_data(fewer: Dataset, candidate: Bundle) -> None:
     found = check_origin(fewer, candidate, giving(named(train(fewer, at=candidate.moment))))
     assert found.passed is True, found.told

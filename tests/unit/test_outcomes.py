@@ -150,7 +150,7 @@ def test_without_times_what_goes_once_only_is_held_out_pair_by_pair() -> None:
     assert not kept & set(zip(fold.shown["customer_id"], fold.shown["offer_id"], strict=True))
 
 
-@pytest.mark.parametrize("apart", [True, False])
+@pytest.mark.parametrize("apart", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_probabilities_are_true_of_strangers_and_of_people_met_before(apart: bool) -> None:
     bundle = train(shown_again_and_again(apart))
     service = Service(bundle)

@@ -59,6 +59,7 @@ def test_nobody_is_listed_an_offer_because_they_said_no_to_it(service: Service) 
         assert service.bundle.offers["title"].iloc[row] not in said[row]
 
 
+@pytest.mark.slow
 def test_where_nothing_was_redeemed_what_was_clicked_is_popular(small_dataset: Dataset) -> None:
     log = small_dataset.interactions
     clicks = replace(small_dataset, interactions=log[log["event_type"] != "redemption"])

@@ -320,6 +320,7 @@ def test_random_lists_that_hit_too_often_are_found(split: Split, trial: Trial) -
     assert check_chance(split, replace(trial, lists=silent)).passed is None
 
 
+@pytest.mark.slow
 def test_nothing_is_left_to_chance_where_there_is_one_offer() -> None:
     world = Dataset.of(generate(WorldParameters(customers=150, offers=1, days=60)))
     split = split_dataset(world, Protocol())

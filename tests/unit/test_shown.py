@@ -139,6 +139,7 @@ def test_failures_are_lists_without_a_hit(made: tuple[Dataset, Split, Service]) 
         assert not set(one.taken) & set(one.listed)
 
 
+@pytest.mark.slow
 def test_showings_held_out_at_random_are_ranked_and_foretold(
     made: tuple[Dataset, Split, Service],
 ) -> None:

@@ -84,6 +84,7 @@ def test_planted_customers_are_found_by_kind(odd_world: dict[str, pd.DataFrame])
     assert (found["q_value"] >= found["p_value"] - 1e-12).all()
 
 
+@pytest.mark.slow
 def test_a_rich_segment_is_not_odd_but_one_far_beyond_it_is() -> None:
     world = generate(replace(WorldParameters(customers=800, offers=10, days=120, seed=2), odd=0.0))
     world["customers"].loc[5, "annual_income"] = 2500.0

@@ -117,6 +117,7 @@ def test_with_every_showing_a_customer_is_less_of_a_stranger_without_a_step() ->
     assert (stranger_of(met) <= corner_shares(met)[:, 0]).all()
 
 
+@pytest.mark.slow
 def test_where_showing_is_not_logged_strangers_are_as_the_weights_say() -> None:
     model = shown_once(logged=False).recommender
     assert model is not None
