@@ -22,7 +22,7 @@ from segmentation import choice
 from segmentation.detector import TREES
 
 # How long an example takes says more about the machine than about the code.
-settings.register_profile("patient", deadline=None, max_examples=40)
+settings.register_profile("patient", deadline=None, max_examples=25)
 settings.load_profile("patient")
 # Two thirds of the small world.
 EARLIER = pd.Timestamp("2025-09-03", tz="UTC")
