@@ -65,7 +65,7 @@ def strict_json(text: str) -> Any:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("evaluation") / "world"
-    size = ("--customers", 250, "--offers", 60, "--days", 120)
+    size = ("--customers", 150, "--offers", 40, "--days", 90, "--seed", 3)
     done = run_here(data_app, "generate", folder, *size, cwd=folder.parent)
     assert done.returncode == 0, done.stderr
     return folder
