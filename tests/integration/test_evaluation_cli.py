@@ -314,8 +314,13 @@ def measured(
     return found
 
 
-def test_metrics_print_one_flat_object_and_nothing_else(tmp_path: Path) -> None:
-    done = command("evaluation", *lists_and_truth(tmp_path), cwd=tmp_path)
+@pytest.mark.parametrize("outside", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_metrics_print_one_flat_object_and_nothing_else(tmp_path: Path, outside: bool) -> None:
+    words = lists_and_truth(tmp_path)
+    if outside:
+        done = command("evaluation", *words, cwd=tmp_path)
+    else:
+        done = run_here(app, *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     found = strict_json(done.stdout)
     assert next(iter(found)) == "customers"

@@ -199,6 +199,7 @@ def test_who_waits_to_be_erased_is_not_served_meanwhile_nor_after(
     assert find_in_files(folder, known) == []
 
 
+@pytest.mark.slow
 def test_many_erasures_that_wait_keep_no_other_route_waiting(
     client: TestClient, home: House, known: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -208,8 +208,11 @@ def test_a_missing_folder_is_bad_data(
     assert "Remedy:" in told
 
 
-def test_without_a_folder_and_without_the_mall_table_the_usage_is_told(tmp_path: Path) -> None:
-    done = command("report", cwd=tmp_path)
+@pytest.mark.parametrize("outside", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_without_a_folder_and_without_the_mall_table_the_usage_is_told(
+    tmp_path: Path, outside: bool
+) -> None:
+    done = command("report", cwd=tmp_path) if outside else run_here(app, "report", cwd=tmp_path)
     assert done.returncode == 2
     assert "Mall_Customers.csv" in done.stderr
     assert "Remedy:" in done.stderr

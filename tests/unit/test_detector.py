@@ -38,7 +38,6 @@ def expected_failures(_: object) -> dict[str, str]:
 
 @parametrize_with_checks(
     [
-        AnomalyDetector(n_estimators=5),
         AnomalyDetector(mode="improved", n_estimators=5),
     ],
     expected_failed_checks=expected_failures,
@@ -50,11 +49,14 @@ def test_scikit_learn_contract(estimator, check) -> None:  # type: ignore[no-unt
 
 @pytest.mark.slow
 @parametrize_with_checks(
-    [AnomalyDetector(mode="improved", n_estimators=5, calibration=0.3, alpha=0.3)],
+    [
+        AnomalyDetector(n_estimators=5),
+        AnomalyDetector(mode="improved", n_estimators=5, calibration=0.3, alpha=0.3),
+    ],
     expected_failed_checks=expected_failures,
 )
 @pytest.mark.filterwarnings("ignore")
-def test_scikit_learn_contract_with_rows_held_out(estimator, check) -> None:  # type: ignore[no-untyped-def]
+def test_scikit_learn_contract_in_other_modes(estimator, check) -> None:  # type: ignore[no-untyped-def]
     check(estimator)
 
 

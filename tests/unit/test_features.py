@@ -170,7 +170,7 @@ lines = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=12, deadline=None, derandomize=True)
 @given(lines.flatmap(lambda rows: st.tuples(st.just(rows), st.permutations(rows))))
 def test_the_order_of_rows_changes_nothing(both: tuple[list[Line], list[Line]]) -> None:
     one, other = (features(rows) for rows in both)
@@ -179,7 +179,7 @@ def test_the_order_of_rows_changes_nothing(both: tuple[list[Line], list[Line]]) 
     assert one.notes == other.notes
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=12, deadline=None, derandomize=True)
 @given(lines)
 def test_features_stay_in_their_ranges(rows: list[Line]) -> None:
     found = features(rows)

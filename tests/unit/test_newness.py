@@ -100,6 +100,7 @@ def campaigns(since: Sequence[float], n: int = 400) -> Dataset:
     return Dataset.of({"customers": people, "offers": table, "interactions": log})
 
 
+@pytest.mark.slow
 def test_no_moment_lies_between_a_mailing_and_what_it_led_to() -> None:
     dataset = campaigns([2, 40, 95])
     for end in range(120, 150, 3):

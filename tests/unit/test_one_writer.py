@@ -79,6 +79,7 @@ def held(folder: Path) -> Iterator[subprocess.Popen[str]]:
             other.kill()
 
 
+@pytest.mark.slow
 def test_two_people_erased_by_two_processes_at_once_are_both_gone(
     folder: Path, small_bundle: Bundle, tmp_path: Path
 ) -> None:

@@ -56,6 +56,7 @@ def test_without_order_nothing_follows() -> None:
     assert not fit_following(once, once).near.nnz
 
 
+@pytest.mark.slow
 def test_lists_follow_what_was_taken_last() -> None:
     random = np.random.default_rng(0)
     # Forty offers in a ring; everybody goes some steps along it, a month each, half of them back.

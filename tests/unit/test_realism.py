@@ -126,6 +126,7 @@ def test_places_are_compared_as_if_offers_were_drawn_evenly() -> None:
     assert values["clicks on top ÷ at the other places"] == pytest.approx(0.2 / 0.8)
 
 
+@pytest.mark.slow
 def test_figures_are_written_as_table_and_pictures(tmp_path: Path) -> None:
     figures = [Figure("a", 2.0, 2.2), Figure("b", 1.0, 3.0), Figure("c", 1.0, float("nan"))]
     write_realism(figures, tmp_path / "new")

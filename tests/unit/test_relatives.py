@@ -73,6 +73,7 @@ def test_where_no_category_is_stated_all_attributes_tell_of_what_is_open_to_all(
     assert kinship.lay_out(attributes, none).shape == ((4, 0) if dated else (4, 4))
 
 
+@pytest.mark.slow
 def test_a_new_offer_is_for_those_of_its_town_whatever_the_column_is_called() -> None:
     random = np.random.default_rng(0)
     towns, n, offers = np.array([f"town{one}" for one in range(6)]), 900, 42

@@ -27,8 +27,8 @@ def moments_of(
 def test_every_try_is_told_and_chance_does_not_win(small_dataset: Dataset) -> None:
     at = small_dataset.moment_after()
     steps: list[str] = []
-    moments = moments_of(small_dataset.before(at), at, k=3)
-    found = tune(*moments, tries=2, on_step=steps.append)
+    folds, setting = moments_of(small_dataset.before(at), at, k=3)
+    found = tune(folds[-1:], setting, tries=2, on_step=steps.append)
     assert steps == ["the defaults", "try 1 of 2", "try 2 of 2"]
     assert found.tried[0][0] == DEFAULT
     assert all(0 < value < 1 for _, value in found.tried)
