@@ -20,6 +20,7 @@ from recommender.features.keys import STATED
 from recommender.past.outcomes import is_logged
 
 HELD_OUT = 0.2
+LEAST_NEW = 0.01  # share of offers that nobody met from which lists of new ones are learnt from
 
 
 def draw_at_random(
@@ -72,6 +73,22 @@ def draw_at_random(
         np.fmin.at(first, key[own], when[own])
         drawn &= own | (when > first[key])
     return np.asarray(drawn), logged
+
+
+def draw_offers(dataset: Dataset, seed: int) -> frozenset[str]:
+    """Draw offers to hold out, about as many of those there are as are new now.
+
+    Without dates no moment of the past tells how well new offers are listed. None where nothing is
+    new, or where offers are dated.
+    """
+    ids = dataset.offer_ids.ids
+    known = np.isin(ids, dataset.interactions[OFFER_ID].unique())
+    dated = dataset.offers[["valid_from", "valid_until"]].notna().any(axis=None)
+    new = 1.0 - known.mean() if len(ids) else 0.0
+    if dated or new < LEAST_NEW:
+        return frozenset()
+    drawn = np.random.default_rng(seed).random(len(ids)) < min(HELD_OUT, new)
+    return frozenset(ids[known & drawn].tolist())
 
 
 def bought_with(dataset: Dataset, drawn: np.ndarray) -> np.ndarray:

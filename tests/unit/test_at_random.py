@@ -8,6 +8,8 @@ import pandas as pd
 from data.dataset import Dataset
 from data.schema import CLICK, REDEMPTION
 from recommender.past.at_random import draw_at_random
+from recommender.past.judging import Setting, judge
+from recommender.past.validation import make_folds
 from recommender.service import Service
 from recommender.serving.lists import Wish
 from recommender.training import train
@@ -67,3 +69,36 @@ def test_what_was_clicked_is_listed_first_where_that_is_what_people_redeem() -> 
         for told, own in zip(lists, open_still, strict=True)
     ]
     assert np.mean(right) > 0.95
+
+
+def catalogue(new: int = 30, **columns: object) -> Dataset:
+    """Lay out 80 offers that people took and some that nobody met; all at one time."""
+    random = np.random.default_rng(0)
+    pairs = {(f"c{n % 60}", f"o{random.integers(80)}") for n in range(600)}
+    names = [f"o{offer}" for offer in range(80 + new)]
+    table = pd.DataFrame(sorted(pairs), columns=["customer_id", "offer_id"])
+    return Dataset.of(
+        {
+            "offers": pd.DataFrame({"offer_id": names, **columns}),
+            "interactions": table.assign(event_type=REDEMPTION, occurred_at=NOON),
+        }
+    )
+
+
+def test_where_offers_are_new_others_are_held_out_as_if_they_were() -> None:
+    dataset = catalogue()
+    *_, fold = make_folds(dataset, NOON + HOUR)
+    assert 10 <= len(fold.among) <= 26
+    assert not fold.past.interactions["offer_id"].isin(fold.among).any()
+    assert len(fold.taken) == dataset.interactions["offer_id"].isin(fold.among).sum()
+    judged = judge(fold, Setting())
+    whole = judged.whole
+    listed = np.unique(np.broadcast_to(whole.columns, whole.candidate.shape)[whole.candidate])
+    assert set(dataset.offer_ids.ids[listed]) == fold.among
+
+
+def test_no_offer_is_held_out_where_none_is_new_or_dates_tell_what_was() -> None:
+    for dataset in (catalogue(new=0), catalogue(valid_from=NOON - HOUR)):
+        folds = make_folds(dataset, NOON + HOUR)
+        assert folds
+        assert not any(fold.among for fold in folds)
