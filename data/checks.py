@@ -226,7 +226,13 @@ def _typed(
             reasons.append((there & np.asarray(typed.isna()), column.name, "is not a number"))
         case Kind.TIME:
             typed, unzoned = _times(values)
-            reasons.append((there & np.asarray(typed.isna()), column.name, "is not an ISO time"))
+            reasons.append(
+                (
+                    there & np.asarray(typed.isna()),
+                    column.name,
+                    "is not an ISO time such as 2025-01-31",
+                )
+            )
             if unzoned:
                 notes.append(f"{file}: times in {column.name!r} have no zone and are read as UTC.")
         case Kind.FLAG:

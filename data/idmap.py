@@ -11,7 +11,7 @@ import pandas as pd
 
 from data.errors import DataError
 
-MANY = 10_000  # ids from which each is looked up once, however often it comes
+MANY = 10_000  # ids from which it pays to look them up all at once
 
 
 class IdMap:
@@ -68,8 +68,11 @@ class IdMap:
         """Return row numbers, -1 for an id that is not known."""
         if len(wanted) < MANY:
             return np.asarray(self._index.get_indexer(wanted), dtype=np.int64)
-        code, names = pd.factorize(wanted)
-        return np.append(self._index.get_indexer(names), -1)[code].astype(np.int64)
+        # Here, as serving does without this library.
+        from pyarrow import array, compute
+
+        place = compute.index_in(array(wanted), value_set=array(self._index))
+        return np.asarray(compute.fill_null(place, -1), dtype=np.int64)
 
 
 def _index(values: Any) -> pd.Index[str]:

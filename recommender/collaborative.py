@@ -12,6 +12,7 @@ from recommender.base import Query, Source
 from recommender.features.history import count_once
 from recommender.features.order import lately_first
 from recommender.scoring.attribute_map import AttributeMap
+from recommender.scoring.dependencies import Dependencies
 from recommender.scoring.linear import Autoencoder, Factors, Space
 from recommender.scoring.mixing import Mix, Says
 from recommender.scoring.parts import Cells, Part, Table, cells_of, features_at, rough_sums
@@ -25,9 +26,10 @@ PRIOR = {
     "again": 0.5,
     "lately": 0.5,
     "habit": 0.5,
+    "others": 0.3,
 }
-# Counted in standard deviations within a customer.
-SCALED = ("factors", "autoencoder", "space", "next")
+MAPS = ("factors", "autoencoder", "space", "next")  # linear, from a history to every offer
+SCALED = (*MAPS, "others")  # counted in standard deviations within a customer
 SLIGHT = 1e-6  # of what is believed before: settles what nothing learnt does
 
 
@@ -44,7 +46,8 @@ class CollaborativeScorer:
     - next: what is taken soon after what the customer took last;
     - again: log(1 + times taken before) of the offer itself;
     - lately: the same, the older the less;
-    - habit: how often those who take the offer take it, where the customer has.
+    - habit: how often those who take the offer take it, where the customer has;
+    - others: how likely it is given all others and the profile together, where offers are few.
 
     An offer that can be taken once only counts once, and not for itself once it is taken. Of offers
     that nobody took the first four are told from their attributes, where these tell anything.
@@ -58,6 +61,7 @@ class CollaborativeScorer:
         From an offer to what is taken soon after it.
     attributes : AttributeMap
         What the maps say of offers that nobody took.
+    others : Dependencies
     habit : ndarray of float, shape (offers,)
         Log of times taken per customer who took it; zero where it can be taken once only.
     repeatable : ndarray of bool, shape (offers,)
@@ -75,6 +79,7 @@ class CollaborativeScorer:
     space: Space
     following: Autoencoder
     attributes: AttributeMap
+    others: Dependencies
     habit: np.ndarray
     repeatable: np.ndarray
     trained: np.ndarray
@@ -136,7 +141,9 @@ class CollaborativeScorer:
 
     def part(self, name: str, query: Query) -> Part:
         """Prepare one feature, not scaled."""
-        if name in SCALED:
+        if name == "others":
+            return self.others.read(query.taken(), query.demographic)
+        if name in MAPS:
             return self.attributes.extend(name, *self._map(name, query))
         if name == "lately":
             return Cells(_log1p(self._open(query)))
@@ -175,6 +182,7 @@ class CollaborativeScorer:
         told = self.weight + SLIGHT * np.array(list(PRIOR.values()))
         weight = dict(zip(PRIOR, told / self.scale, strict=True))
         near = weight["autoencoder"] * self.autoencoder.speak_for(taken, offers)
+        near = near + weight["others"] * self.others.speak_for(taken, offers)
         far = weight["space"] * self.space.speak_for(taken, offers)
         after = weight["next"] * self.following.speak_for(taken, offers)
         alike = self.attributes

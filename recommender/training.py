@@ -26,9 +26,10 @@ from recommender.learning.autoencoder_penalty import choose_penalty
 from recommender.learning.tuning import tune
 from recommender.learning.weights import Within, learn, learn_within
 from recommender.model import Recommender
+from recommender.past.fold import Fold
 from recommender.past.judging import Judged, Setting, judge
 from recommender.past.thinning import thin, told_of, without
-from recommender.past.validation import Fold, look_back
+from recommender.past.validation import look_back
 from recommender.recipe import DEFAULT, Recipe
 from segmentation.anomaly import find_anomalies
 from segmentation.features import DAY, customer_features

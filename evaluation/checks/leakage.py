@@ -21,7 +21,7 @@ from recommender.base import Query
 from recommender.bundle import Bundle
 from recommender.features.bought import known_before
 from recommender.fitting.sources import find_segments
-from recommender.past.validation import Fold
+from recommender.past.fold import Fold
 from recommender.release.gate_checks import ORDER, check_order
 from recommender.release.verdict import Check
 from segmentation.features import FEATURES, customer_features

@@ -104,7 +104,7 @@ def run_baselines(
     )
     folds = make_folds(split.train, split.at, seed)
     # By time where there is any: what is held out at random does not tell how fast things age.
-    folds = [fold for fold in folds if fold.by_time] or folds
+    folds = [fold for fold in folds if fold.by_time] or [fold for fold in folds if not fold.among]
     past = [
         lay_out(fold.past, fold.at, fold.taken, bundle.segments, most=MOST_JUDGED, seed=seed)
         for fold in folds

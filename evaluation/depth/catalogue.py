@@ -18,8 +18,8 @@ from data.schema import CUSTOMER_ID, EVENT_TYPE, OFFER_ID
 from evaluation.depth.assortment import calibration, gini, row_sums, spread_within
 from evaluation.significance import Estimate
 from evaluation.splitting import Split
-from recommender.features.attributes import categories_of
 from recommender.features.history import EVENT_WEIGHT
+from recommender.features.statements import categories_of
 from recommender.learning.yardstick import percentiles, resamples
 
 K = 10

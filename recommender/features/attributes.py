@@ -8,7 +8,6 @@ costs and earns is left out; customers do not see it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,17 +15,22 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from data.schema import OFFERS
-from recommender.features.keys import CATEGORY, ITEM, MERCHANT, TYPE, KeySpace
-from recommender.features.numbers import around, is_number, numbers_of, plain
+from recommender.features.keys import TYPE, KeySpace
+from recommender.features.numbers import around
+from recommender.features.statements import (
+    COUNT,
+    SEPARATOR,
+    WORD,
+    known_of,
+    number_columns,
+    number_in,
+    own_columns,
+)
 
-STATED = ("category", "kind", "merchant")
-TAG, SEPARATOR = "tag", ":"
-NUMBERS = ("discount", "reward", "min_spend")  # those of the schema that customers see
+TITLES = 500  # offers from which words recur for a reason
+COMMON = 0.2  # share of titles from which a word is in it for the language's sake
 KNOTS, APART = 9, 1e-9  # of a number, at quantiles, and what parts them
-OCCASIONS = ("campaign", "campaign_type")  # when and to whom an offer was made, not what it is like
 MOST, SHARED = 1000, 2  # columns of categories and tags, and offers of each of the owner's
-COUNT = "number_of_items"
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ class Attributes:
         rows : ndarray of int, shape (rows,)
             Their rows there.
         """
-        offers, told = _known(offers, self.family[self.is_number].tolist(), keys, rows)
+        offers, told = known_of(offers, self.family[self.is_number].tolist(), keys, rows)
         shape = (len(offers), len(self.names))
         # Categories come first.
         place = pd.Index(self.names[~self.is_number]).get_indexer(pd.Index(told["name"]))
@@ -93,7 +97,7 @@ class Attributes:
             if name == COUNT and name not in offers:
                 continue
             own = first + np.flatnonzero(self.family[first:] == name)
-            value = _number(offers, name)
+            value = number_in(offers, name)
             stated |= ~np.isnan(value)
             value = np.where(np.isnan(value), self.usual[own[0]], value)
             for column, peak in zip(own.tolist(), np.eye(len(own)), strict=True):
@@ -113,16 +117,18 @@ def build_attributes(
     Parameters are those of `Attributes.of`, and how many columns of categories and tags there may
     be.
     """
-    numbers = list(dict.fromkeys([*_numbers(offers), COUNT]))
-    offers, known = _known(offers, numbers, keys, rows)
+    numbers = list(dict.fromkeys([*number_columns(offers), COUNT]))
+    offers, known = known_of(offers, numbers, keys, rows)
     count, family = known["name"].value_counts(), known.groupby("name")["family"].first()
-    owned = family.reindex(count.index).isin([TYPE, *_own(offers)])
+    owned = family.reindex(count.index).isin([TYPE, WORD, *own_columns(offers)])
     count = count[~owned | (count >= SHARED)]  # a text of one offer alone tells of no other
+    most_with = COMMON * len(offers) if len(offers) >= TITLES else 0
+    count = count[(family.reindex(count.index) != WORD) | (count <= most_with)]
     names = sorted(count.sort_index().sort_values(ascending=False, kind="stable").index[:most])
     families = family.reindex(names).tolist()
     knots, usual = [np.nan] * len(names), [np.nan] * len(names)
     for name in numbers:
-        value = _number(offers, name)
+        value = number_in(offers, name)
         value = value[~np.isnan(value)]
         knot = np.unique(value)
         if len(knot) > KNOTS:
@@ -141,82 +147,3 @@ def build_attributes(
         knot=np.array(knots),
         usual=np.array(usual),
     )
-
-
-def categories_of(offers: pd.DataFrame) -> sp.csr_matrix:
-    """Lay out all categories and tags of offers, each row of unit length: (rows, columns)."""
-    told = _stated(offers, _numbers(offers))
-    code, names = pd.factorize(told["name"], sort=True)
-    pairs = told["row"].to_numpy(dtype=np.int64), code
-    found = sp.csr_matrix((np.ones(len(told)), pairs), shape=(len(offers), len(names)))
-    length = np.sqrt(np.diff(found.indptr))
-    return sp.csr_matrix(sp.diags_array(1.0 / np.maximum(length, 1.0)) @ found)
-
-
-def _stated(offers: pd.DataFrame, numbers: Collection[str]) -> pd.DataFrame:
-    """List what offers state, not numbers: row, name, the family of it, and a share of 1."""
-    offers = offers.reset_index(drop=True)
-    pairs = []
-    for name in (*STATED, *_own(offers)):
-        if name not in numbers:
-            stated = offers[name].map(plain, na_action="ignore").astype("str")
-            values = (name + SEPARATOR + stated).where(offers[name].notna())
-            here = pd.DataFrame({"row": np.arange(len(offers)), "name": values, "family": name})
-            pairs.append(here.dropna())
-    tags = offers["tags"].str.split("|").explode().dropna().astype("str").str.strip()
-    tags = tags[tags != ""]
-    tagged = {"row": tags.index.to_numpy(), "name": TAG + SEPARATOR + tags, "family": TAG}
-    pairs.append(pd.DataFrame(tagged))
-    return pd.concat(pairs, ignore_index=True).drop_duplicates().assign(share=1.0)
-
-
-def _known(
-    offers: pd.DataFrame,
-    numbers: Collection[str],
-    keys: KeySpace | None,
-    rows: np.ndarray | None,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Add to offers how many items they have; list what they state, else what their items are.
-
-    Returns
-    -------
-    offers : DataFrame
-        With the column `COUNT`.
-    known : DataFrame
-        row, name, family, and share: the part of the items for which it is so.
-    """
-    stated = _stated(offers, numbers)
-    if keys is None:
-        return offers, stated
-    known, behind = [stated], keys.offer_keys[rows]
-    for level in (CATEGORY, MERCHANT, TYPE):
-        here = keys.rows_of(level)
-        share = behind[:, here].tocoo()
-        pairs = pd.DataFrame({"row": share.row, "name": keys.names[here][share.col]})
-        said = stated.loc[stated["family"] == level, "row"]
-        known.append(pairs.assign(family=level, share=share.data)[~pairs["row"].isin(said)])
-    if COUNT not in offers:
-        count = np.diff(behind[:, keys.rows_of(ITEM)].indptr).astype(np.float64)
-        offers = offers.assign(**{COUNT: np.where(count > 0, count, np.nan)})
-    return offers, pd.concat(known, ignore_index=True)
-
-
-def _own(offers: pd.DataFrame) -> list[str]:
-    """Name the columns of the owner that say what an offer is like, not when something was."""
-    return [
-        str(name)
-        for name, values in offers.items()
-        if name not in (*OFFERS.names, *OCCASIONS)
-        and not pd.api.types.is_datetime64_any_dtype(values)
-    ]
-
-
-def _numbers(offers: pd.DataFrame) -> list[str]:
-    """Name the columns of numbers."""
-    return [*NUMBERS, *(name for name in _own(offers) if is_number(offers[name]))]
-
-
-def _number(offers: pd.DataFrame, name: str) -> np.ndarray:
-    if name not in offers.columns:
-        return np.full(len(offers), np.nan)
-    return numbers_of(offers[name])

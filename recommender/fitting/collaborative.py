@@ -16,6 +16,7 @@ from recommender.collaborative import PRIOR, SCALED, CollaborativeScorer
 from recommender.features.history import count_once
 from recommender.fitting.attribute_map import fit_attribute_map
 from recommender.fitting.autoencoder import error_by_chance, placed, solve_autoencoder
+from recommender.fitting.dependencies import fit_dependencies
 from recommender.fitting.following import fit_following
 from recommender.fitting.neighbours import fit_neighbours, scaled_by
 from recommender.recipe import Recipe
@@ -71,6 +72,7 @@ def fit_collaborative(
         attributes=fit_attribute_map(
             points, trained, factors, space.right, autoencoder.near, following.near
         ),
+        others=fit_dependencies(taken, query.demographic),
         habit=repeatable * np.log(np.maximum(times, 1.0) / np.maximum(takers, 1.0)),
         repeatable=repeatable,
         trained=trained,

@@ -20,8 +20,8 @@ from recommender.features.history import count_once, history_of
 from recommender.fitting.autoencoder import error_by_chance, placed, solve_autoencoder
 from recommender.fitting.collaborative import NEAR
 from recommender.learning.yardstick import ndcg
+from recommender.past.fold import Fold
 from recommender.past.layout import CHUNK_CELLS
-from recommender.past.validation import Fold
 from recommender.recipe import DEFAULT, Recipe
 
 WAYS = ((0.5, 0.2, 0.05), (2.0,))  # times the usual penalty, one after the other while better
@@ -36,12 +36,14 @@ def choose_penalty(folds: Sequence[Fold], recipe: Recipe, seed: int) -> Recipe:
     Parameters
     ----------
     folds : sequence of Fold
-        Where showing is logged, lists of everything follow what was shown: these say nothing.
+        Where showing is logged, lists of everything follow what was shown: these say nothing, nor
+        do lists of new offers alone.
     recipe : Recipe
     seed : int
         Who is judged.
     """
-    told = [one for one in folds if not one.logged and len(one.past.offer_ids) <= MOST_OFFERS]
+    folds = [one for one in folds if not (one.logged or one.among)]
+    told = [one for one in folds if len(one.past.offer_ids) <= MOST_OFFERS]
     if recipe.penalty != DEFAULT.penalty or not told:
         return recipe
     lists = [_Lists.of(fold, seed) for fold in told]

@@ -17,9 +17,9 @@ from recommender.base import Query
 from recommender.learning.weights import learn, learn_within
 from recommender.learning.yardstick import BLOCK, RESAMPLES, compare, ndcg
 from recommender.model import Recommender
+from recommender.past.fold import Fold
 from recommender.past.judging import Judged, Setting, judge
 from recommender.past.layout import Score, in_chunks, score_listed
-from recommender.past.validation import Fold
 from recommender.recipe import DEFAULT, Recipe
 
 CHOICES: dict[str, tuple[float, ...]] = {

@@ -5,23 +5,35 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from data.dataset import Dataset, transaction_numbers
-from data.schema import BOUGHT, CUSTOMER_ID, EVENT_TYPE, IMPRESSION, ITEM_ID, OFFER_ID, REDEMPTION
+from data.dataset import Dataset, microseconds, transaction_numbers
+from data.schema import (
+    BOUGHT,
+    CUSTOMER_ID,
+    EVENT_TYPE,
+    IMPRESSION,
+    ITEM_ID,
+    OCCURRED_AT,
+    OFFER_ID,
+    REDEMPTION,
+)
 from recommender.features.keys import STATED
 from recommender.past.outcomes import is_logged
 
 HELD_OUT = 0.2
+LEAST_NEW = 0.01  # share of offers that nobody met from which lists of new ones are learnt from
 
 
 def draw_at_random(
     dataset: Dataset, kind: str, seed: int, part: int = 0
 ) -> tuple[np.ndarray, bool]:
-    """Draw interactions to hold out: pairs of customer and offer, with everything between them.
+    """Draw interactions to hold out: pairs of customer and offer.
 
-    Else clicks would tell. Where showing is logged what was shown in vain is held out alike, or
-    that a pair is gone would tell that it was taken. Of what can be redeemed again single events
-    are, each showing with one click and one redemption: nothing else says whether it is. Where to
-    buy counts as to take whole pairs go, as do all purchases of them.
+    Clicks stay, but those that are later than the redemption: who redeems has often clicked before,
+    and without that it would seem that nobody redeems what they clicked. Where showing is logged
+    everything between the two goes, what was shown in vain alike, or that a pair is gone would tell
+    that it was taken. Of what can be redeemed again single events go, each showing with one click
+    and one redemption: nothing else says whether it is. Where to buy counts as to take whole pairs
+    go, as do all purchases of them.
 
     Parameters
     ----------
@@ -53,7 +65,30 @@ def draw_at_random(
     _, key = np.unique(pair * (nth.max(initial=0) + 1) + nth, return_inverse=True)
     may_go = np.bincount(key[counts.to_numpy()], minlength=key.max(initial=-1) + 1) > 0
     of_part = np.floor(random.random(len(may_go)) / HELD_OUT) == part
-    return np.asarray((may_go & of_part)[key]), logged
+    drawn = (may_go & of_part)[key]
+    if kind == REDEMPTION and not logged:
+        own = counts.to_numpy()
+        when = microseconds(log[OCCURRED_AT]).to_numpy(dtype=np.float64, na_value=np.nan)
+        first = np.full(len(may_go), np.inf)
+        np.fmin.at(first, key[own], when[own])
+        drawn &= own | (when > first[key])
+    return np.asarray(drawn), logged
+
+
+def draw_offers(dataset: Dataset, seed: int) -> frozenset[str]:
+    """Draw offers to hold out, about as many of those there are as are new now.
+
+    Without dates no moment of the past tells how well new offers are listed. None where nothing is
+    new, or where offers are dated.
+    """
+    ids = dataset.offer_ids.ids
+    known = np.isin(ids, dataset.interactions[OFFER_ID].unique())
+    dated = dataset.offers[["valid_from", "valid_until"]].notna().any(axis=None)
+    new = 1.0 - known.mean() if len(ids) else 0.0
+    if dated or new < LEAST_NEW:
+        return frozenset()
+    drawn = np.random.default_rng(seed).random(len(ids)) < min(HELD_OUT, new)
+    return frozenset(ids[known & drawn].tolist())
 
 
 def bought_with(dataset: Dataset, drawn: np.ndarray) -> np.ndarray:

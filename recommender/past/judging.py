@@ -13,9 +13,9 @@ from data.dataset import valid_at
 from data.schema import CUSTOMER_ID, OFFER_ID
 from recommender.features.demographics import Demographics
 from recommender.fitting.sources import Fitted, find_segments, fit_sources
+from recommender.past.fold import Fold
 from recommender.past.layout import MOST_LISTS, Layout, evenly, lay_out, many_lists, most_lists
 from recommender.past.thinning import without
-from recommender.past.validation import Fold
 from recommender.recipe import DEFAULT, Recipe
 from segmentation.features import customer_features
 
@@ -125,6 +125,8 @@ def judge(fold: Fold, setting: Setting, recipe: Recipe = DEFAULT) -> Judged:
     marks = sp.csr_matrix((np.ones(len(owner)), (owner, offer)), shape=(len(ids), len(offers)))
     table = fold.past.offers.set_index(OFFER_ID).reindex(offers.ids)
     valid = valid_at(table, fold.at) if fold.by_time else np.ones(len(offers), dtype=bool)
+    if fold.among:
+        valid &= np.isin(offers.ids, list(fold.among))
 
     def open_to(people: np.ndarray) -> np.ndarray:
         gone = (fitted.query.take(people).used() > 0).toarray() & ~fold.past.repeatable

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from data.dataset import Dataset, positive_among, valid_at
 from data.schema import (
-    CLICK,
     CUSTOMER_ID,
     EVENT_TYPE,
     IMPRESSION,
@@ -18,48 +17,11 @@ from data.schema import (
     REDEMPTION,
 )
 from recommender.features.bought import known_before
-from recommender.fitting.chances import open_showings
-from recommender.fitting.delays import fit_delays
-from recommender.fitting.examination import looked_at
-from recommender.past.at_random import bought_with, draw_at_random
+from recommender.past.fold import Fold, count_showings
 from recommender.past.moments import FEWEST_EVENTS, choose_moments, were_newer
-from recommender.past.outcomes import is_logged, outcomes_of
+from recommender.past.outcomes import is_logged
+from recommender.past.random_folds import random_folds
 from recommender.past.thinning import some_customers, thin
-
-PARTS = 5  # that are held out at random, one after the other, at most
-PLENTY = 2000  # redemptions that tell a level within a few per cent
-
-
-@dataclass(frozen=True)
-class Fold:
-    """What was known at a moment and what happened after it.
-
-    Attributes
-    ----------
-    past : Dataset
-        Rows before `at`.
-    at : Timestamp
-        The moment.
-    taken : DataFrame
-        Distinct pairs customer_id, offer_id redeemed (or clicked) after it.
-    shown : DataFrame
-        The same pairs' and others' showings after it, with their number `n`, each showing counted
-        as its place is looked at and its time has passed, and how many led to a redemption,
-        `taken`; empty where showing is not logged.
-    logged : bool
-        Whether what was redeemed after the moment had, for the most part, been shown before: then
-        the chance of a redemption if shown can be learnt. Never true of clicks.
-    by_time : bool
-        False where pairs were held out at random because time gives no cut; of these all showings
-        are held out.
-    """
-
-    past: Dataset
-    at: pd.Timestamp
-    taken: pd.DataFrame
-    shown: pd.DataFrame
-    logged: bool = False
-    by_time: bool = True
 
 
 def look_back(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
@@ -98,7 +60,7 @@ def make_folds(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
         found += _half_fold(dataset, events, moments[-1], at, seed)
     # What was shown next would decide over pairs held out where showing is logged.
     if not any(fold.logged or _tells_of_histories(dataset, fold) for fold in found):
-        found += _random_folds(dataset, events, at, seed)
+        found += random_folds(dataset, events, at, seed)
     return found
 
 
@@ -127,7 +89,7 @@ def _fold(
     pair = [CUSTOMER_ID, OFFER_ID]
     taken = _covered(dataset, events, moment, until)[pair].drop_duplicates()
     log = dataset.interactions
-    counts = _showings(
+    counts = count_showings(
         dataset, log[(log[OCCURRED_AT] >= moment) & (log[OCCURRED_AT] < until)], until
     )
     logged = bool((events[EVENT_TYPE] == REDEMPTION).all()) and is_logged(taken, counts)
@@ -151,29 +113,11 @@ def _half_fold(
     taken = events.loc[of_half(events), [CUSTOMER_ID, OFFER_ID]].drop_duplicates()
     log, lines = dataset.interactions, dataset.transactions
     gone = of_half(log)
-    counts = _showings(dataset, log[gone], at)
+    counts = count_showings(dataset, log[gone], at)
     if len(taken) < FEWEST_EVENTS or not is_logged(taken, counts):
         return []
     past = replace(dataset, interactions=log[~gone], transactions=lines[~of_half(lines)])
     return [Fold(past, at, taken, counts, logged=True)]
-
-
-def _showings(
-    dataset: Dataset, later: pd.DataFrame, until: pd.Timestamp, *, by_time: bool = True
-) -> pd.DataFrame:
-    """Count what was shown among some interactions, and what it led to, as `Fold.shown` says.
-
-    Of what was drawn at random a redemption may be that of any showing.
-    """
-    shown = open_showings(dataset, later[later[EVENT_TYPE] == IMPRESSION])
-    if shown.empty:
-        return _nothing_shown()
-    passed = fit_delays(dataset, until).passed(shown, until)
-    weight = looked_at(shown, dataset.events(CLICK)) * passed
-    redeemed = later[later[EVENT_TYPE] == REDEMPTION]
-    if not by_time:
-        shown, redeemed = (rows.assign(**{OCCURRED_AT: until}) for rows in (shown, redeemed))
-    return outcomes_of(dataset, shown, weight, redeemed)
 
 
 def _tells_of_histories(dataset: Dataset, fold: Fold) -> bool:
@@ -188,34 +132,3 @@ def _tells_of_histories(dataset: Dataset, fold: Fold) -> bool:
         met[ids.rows(events[CUSTOMER_ID])] = True
     back = met[ids.rows(fold.taken[CUSTOMER_ID])]
     return bool(back.sum() >= max(FEWEST_EVENTS, len(back) / 2))
-
-
-def _random_folds(
-    dataset: Dataset, events: pd.DataFrame, at: pd.Timestamp, seed: int
-) -> list[Fold]:
-    """Hold out some of what happened at random: for data whose times are all alike or too few.
-
-    Of few redemptions where showing is logged one part after the other: the level of probabilities
-    is no surer than the number of redemptions that tell it. Lists learn no more from it: they are
-    of the same people.
-    """
-    pair = [CUSTOMER_ID, OFFER_ID]
-    if len(events[pair].drop_duplicates()) < FEWEST_EVENTS:
-        return []
-    kind, log, lines = events[EVENT_TYPE].iloc[0], dataset.interactions, dataset.transactions
-    found: list[Fold] = []
-    for part in range(PARTS):
-        gone, logged = draw_at_random(dataset, kind, seed, part)
-        held: pd.DataFrame = log[gone]
-        taken = held.loc[held[EVENT_TYPE] == kind, pair].drop_duplicates()
-        counts = _showings(dataset, held, at, by_time=False) if logged else _nothing_shown()
-        kept = lines[~bought_with(dataset, gone)]
-        past = replace(dataset, interactions=log[~gone], transactions=kept)
-        found.append(Fold(past, at, taken, counts, logged, False))
-        if not logged or sum(len(fold.taken) for fold in found) >= PLENTY:
-            break
-    return found
-
-
-def _nothing_shown() -> pd.DataFrame:
-    return pd.DataFrame({CUSTOMER_ID: [], OFFER_ID: [], "n": [], "taken": []})

@@ -16,8 +16,9 @@ from data.errors import DataError
 from data.words import counted
 from recommender.bundle import Bundle
 from recommender.features.bought import with_bought
+from recommender.past.fold import Fold
 from recommender.past.moments import FEWEST_EVENTS
-from recommender.past.validation import Fold, fold_at, make_folds
+from recommender.past.validation import fold_at, make_folds
 from recommender.release.gate_checks import (
     ORDER,
     SAME,

@@ -15,7 +15,7 @@ from recommender.base import Source
 from recommender.bundle import Bundle
 from recommender.features.bought import known_before
 from recommender.learning.yardstick import compare, ndcg
-from recommender.past.validation import Fold
+from recommender.past.fold import Fold
 from recommender.release.held_out import HeldOut, deal_out, hold_out, scores
 from recommender.release.verdict import Check
 from recommender.storage.model_folder import version_of

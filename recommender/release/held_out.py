@@ -14,8 +14,8 @@ from data.schema import CUSTOMER_ID, ITEM_ID, OCCURRED_AT, OFFER_ID, REDEMPTION
 from recommender.base import HYBRID, Source
 from recommender.batch import query_customers
 from recommender.bundle import Bundle
+from recommender.past.fold import Fold
 from recommender.past.layout import in_chunks, most_lists
-from recommender.past.validation import Fold
 from recommender.service import Service
 from recommender.serving.arrivals import with_arrivals
 

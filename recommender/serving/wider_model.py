@@ -18,6 +18,7 @@ from recommender.features.keys import MERCHANT, KeySpace
 from recommender.features.readiness import Readiness
 from recommender.model import Recommender
 from recommender.popularity import Expectation, PopularityScorer
+from recommender.scoring.dependencies import Dependencies
 from recommender.scoring.traits import TraitRidge
 from recommender.serving.placing import Aim, cross_of, log_rate_of, wider_keys, with_aims
 from recommender.serving.widening import Places, with_lines
@@ -157,6 +158,10 @@ def _collaborative(
             points=points,
             autoencoder=places.spread(told.autoencoder),
             next=places.spread(told.next),
+        ),
+        others=Dependencies(
+            near=places.columns(places.lines(scorer.others.near)),
+            rest=places.spread_columns(scorer.others.rest),
         ),
         # What could be taken once only tells of no habit until it is trained on again.
         habit=places.spread(scorer.habit) * repeatable,

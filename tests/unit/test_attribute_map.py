@@ -14,7 +14,7 @@ from data.dataset import Dataset
 from data.schema import OFFERS
 from recommender.base import Query, Source
 from recommender.bundle import Bundle
-from recommender.collaborative import SCALED, CollaborativeScorer
+from recommender.collaborative import MAPS, CollaborativeScorer
 from recommender.fitting import collaborative as fitting
 from recommender.fitting.attribute_map import PENALTIES, choose_penalty
 from recommender.model import Recommender
@@ -76,7 +76,7 @@ def fitted(
     return scorer, query, points
 
 
-@pytest.mark.parametrize("name", SCALED)
+@pytest.mark.parametrize("name", MAPS)
 def test_a_new_offer_is_told_by_a_ridge_over_those_that_were_taken(
     name: str, fitted: tuple[CollaborativeScorer, Query, np.ndarray]
 ) -> None:

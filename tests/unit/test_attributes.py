@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from data.dataset import Dataset, complete
 from data.schema import OFFERS
 from recommender.features import attributes as module
-from recommender.features.attributes import build_attributes, categories_of
+from recommender.features.attributes import build_attributes
 from recommender.features.keys import build_keys
 from recommender.features.numbers import around
+from recommender.features.statements import categories_of
 
 
 def offers(n: int = 4, **columns: Any) -> pd.DataFrame:
@@ -171,3 +172,44 @@ def test_a_column_whose_name_holds_the_separator_is_told_whole() -> None:
 )
 def test_numbers_are_written_as_people_would(number: float, told: str) -> None:
     assert around(number) == f"around {told}"
+
+
+def laid_out(table: pd.DataFrame, items: list[str] | None = None) -> tuple[list[str], np.ndarray]:
+    """Lay out offers of which the first have an item each: names of words, and their columns."""
+    linked = {"offer_id": table["offer_id"][: len(items or [])], "item_id": items or []}
+    dataset = Dataset.of({"offers": table, "offer_items": pd.DataFrame(linked)})
+    keys, rows = build_keys(dataset), np.arange(len(table))
+    found = build_attributes(table, keys, rows)
+    words = np.flatnonzero(found.family == "word")
+    return found.names[words].tolist(), found.of(table, keys, rows)[:, words].toarray()
+
+
+def test_words_of_titles_are_attributes_where_they_say_more_than_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    titles = ["Star Wars: a film", "Star Trek II", "WARS of 1914", "The Film", "the wars", None]
+    table = offers(6, title=titles, category=["film", None, None, None, None, None])
+    monkeypatch.setattr(module, "TITLES", 6)
+    monkeypatch.setattr(module, "COMMON", 0.5)
+    words, columns = laid_out(table)
+    assert words == ["word:star", "word:the", "word:wars"]
+    # All words of a title count as much as one attribute; what a category says is not said twice.
+    half = 2**-0.5
+    np.testing.assert_allclose(columns[:, 0], [half, 3**-0.5, 0, 0, 0, 0])
+    np.testing.assert_allclose(columns[:, 2], [half, 0, half, 0, half, 0])
+    monkeypatch.setattr(module, "COMMON", 0.4)
+    assert laid_out(table)[0] == ["word:star", "word:the"]
+    monkeypatch.setattr(module, "TITLES", 7)
+    assert not laid_out(table)[0]
+
+
+def test_an_offer_is_told_by_its_items_rather_than_by_its_title(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "TITLES", 4)
+    monkeypatch.setattr(module, "COMMON", 1.0)
+    table = offers(4, title=["tea", "tea", "tea", "tea"])
+    assert laid_out(table, ["i1", "i2", "i3"])[0] == []
+    words, columns = laid_out(table, ["i1", "i2"])
+    assert words == ["word:tea"]
+    np.testing.assert_array_equal(columns[:, 0], [0, 0, 1, 1])

@@ -15,7 +15,8 @@ from data.errors import BundleError, DataError
 from evaluation.metrics import find_hits, per_customer
 from recommender.bundle import Bundle
 from recommender.learning.yardstick import ndcg
-from recommender.past.validation import Fold, fold_at
+from recommender.past.fold import Fold
+from recommender.past.validation import fold_at
 from recommender.release import gate
 from recommender.release.gate import judge_release
 from recommender.release.gate_checks import (

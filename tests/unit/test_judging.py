@@ -10,10 +10,11 @@ import pytest
 
 from data.dataset import Dataset
 from recommender.fitting import collaborative as fitting
-from recommender.past import judging, validation
+from recommender.past import judging, random_folds
 from recommender.past.at_random import bought_with
 from recommender.past.judging import Setting, judge
-from recommender.past.validation import PARTS, fold_at, make_folds
+from recommender.past.random_folds import PARTS
+from recommender.past.validation import fold_at, make_folds
 from recommender.training import train
 
 START = pd.Timestamp("2024-01-01", tz="UTC")
@@ -262,5 +263,5 @@ def test_of_many_redemptions_and_without_showings_one_part_is_held_out(
     log = few.interactions
     unlogged = replace(few, interactions=log[log["event_type"] == "redemption"])
     assert len(make_folds(unlogged, END)) == 1
-    monkeypatch.setattr(validation, "PLENTY", 40)
+    monkeypatch.setattr(random_folds, "PLENTY", 40)
     assert len(make_folds(few, END)) == 1

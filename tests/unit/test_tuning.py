@@ -10,8 +10,9 @@ import pytest
 from data.dataset import Dataset
 from recommender.features.profile_columns import build_demographics
 from recommender.learning.tuning import CHOICES, tune
+from recommender.past.fold import Fold
 from recommender.past.judging import Setting
-from recommender.past.validation import Fold, look_back
+from recommender.past.validation import look_back
 from recommender.recipe import DEFAULT
 
 pytestmark = pytest.mark.usefixtures("spared")
