@@ -13,7 +13,7 @@ from recommender.features.keys import CATEGORY, ITEM, MERCHANT, TYPE, KeySpace
 from recommender.features.numbers import is_number, numbers_of, plain
 
 STATED = ("category", "kind", "merchant")
-TAG, WORD, SEPARATOR = "tag", "word", ":"
+TAG, WORD, SEPARATOR = "tag", "title", ":"
 WORDS = r"[^\W\d_]{2,}"  # of titles
 NUMBERS = ("discount", "reward", "min_spend")  # those of the schema that customers see
 OCCASIONS = ("campaign", "campaign_type")  # when and to whom an offer was made, not what it is like

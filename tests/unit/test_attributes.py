@@ -180,7 +180,7 @@ def laid_out(table: pd.DataFrame, items: list[str] | None = None) -> tuple[list[
     dataset = Dataset.of({"offers": table, "offer_items": pd.DataFrame(linked)})
     keys, rows = build_keys(dataset), np.arange(len(table))
     found = build_attributes(table, keys, rows)
-    words = np.flatnonzero(found.family == "word")
+    words = np.flatnonzero(found.family == "title")
     return found.names[words].tolist(), found.of(table, keys, rows)[:, words].toarray()
 
 
@@ -192,13 +192,13 @@ def test_words_of_titles_are_attributes_where_they_say_more_than_the_rest(
     monkeypatch.setattr(module, "TITLES", 6)
     monkeypatch.setattr(module, "COMMON", 0.5)
     words, columns = laid_out(table)
-    assert words == ["word:star", "word:the", "word:wars"]
+    assert words == ["title:star", "title:the", "title:wars"]
     # All words of a title count as much as one attribute; what a category says is not said twice.
     half = 2**-0.5
     np.testing.assert_allclose(columns[:, 0], [half, 3**-0.5, 0, 0, 0, 0])
     np.testing.assert_allclose(columns[:, 2], [half, 0, half, 0, half, 0])
     monkeypatch.setattr(module, "COMMON", 0.4)
-    assert laid_out(table)[0] == ["word:star", "word:the"]
+    assert laid_out(table)[0] == ["title:star", "title:the"]
     monkeypatch.setattr(module, "TITLES", 7)
     assert not laid_out(table)[0]
 
@@ -211,5 +211,5 @@ def test_an_offer_is_told_by_its_items_rather_than_by_its_title(
     table = offers(4, title=["tea", "tea", "tea", "tea"])
     assert laid_out(table, ["i1", "i2", "i3"])[0] == []
     words, columns = laid_out(table, ["i1", "i2"])
-    assert words == ["word:tea"]
+    assert words == ["title:tea"]
     np.testing.assert_array_equal(columns[:, 0], [0, 0, 1, 1])
