@@ -108,6 +108,21 @@ def test_a_column_of_any_kind_is_the_same_from_a_table_and_from_a_profile(
     np.testing.assert_allclose(by_profile.toarray(), table.toarray(), atol=1e-9)
 
 
+@pytest.mark.parametrize("city", ["İzmir", "ΠΑΤΡΑΣ", "ΣΑΣ ΠΑΤΡΑΣ", "STRAẞE"])
+def test_letters_whose_small_form_is_disputed_are_the_same_from_a_table_and_from_a_profile(
+    city: str,
+) -> None:
+    places = [city, "Bern"] * PEOPLE
+    people = pd.DataFrame({"customer_id": [f"c{n:03}" for n in range(len(places))], "city": places})
+    dataset = Dataset.of({"customers": people})
+    told = build_demographics(dataset.customers, MICROSECONDS)
+    table = told.membership(dataset.customers, dataset.customer_ids)
+    stated = [{"city": place} for place in dataset.customers["city"]]
+    by_profile = told.updated(sp.csr_matrix(table.shape), stated)
+    assert len(told.names) == 2
+    np.testing.assert_array_equal(by_profile.toarray(), table.toarray())
+
+
 def test_a_whole_number_is_the_same_category_however_it_is_written() -> None:
     for written in ("3", "3.0", 3, 3.0, np.int64(3), np.float64(3), " 3.00 "):
         assert plain(written) == "3"
