@@ -31,7 +31,8 @@ from data.schema import (
     REDEMPTION,
 )
 from recommender.features.keys import KeySpace, build_keys
-from recommender.features.purchases import having, stated_by, visits_of
+from recommender.features.lines import having, stated_by, visits_of
+from recommender.features.refunds import is_nothing
 
 FEWEST, ENOUGH, SHARE = 20, 1000, 0.05  # redemptions and clicks, also as a part of purchases
 MOST_PART = 0.5  # of the offers that have to be for one thing, and lasting
@@ -130,9 +131,10 @@ def add_bought(
     told = pd.DataFrame(
         {"owner": owner[line], "offer": offer, "visit": visits_of(lines, owner)[line]}
     )
-    back = pd.Series(amount < 0).groupby([told["owner"], told["offer"]]).transform("any")
-    spent = pd.Series(amount).groupby([told["owner"], told["offer"]]).transform("sum")
-    kept = (amount >= 0) & ~(back & (spent <= 0)).to_numpy()
+    money = pd.DataFrame({"spent": amount, "back": np.maximum(-amount, 0.0)})
+    sums = money.groupby([told["owner"], told["offer"]]).transform("sum")
+    spent, back = (sums[name].to_numpy() for name in ("spent", "back"))
+    kept = (amount >= 0) & ((back == 0) | ((spent > 0) & ~is_nothing(spent, back)))
     kept[kept] = ~told.loc[kept, ["visit", "offer"]].duplicated().to_numpy()
     rows = lines.iloc[line[kept]]
     bought = pd.DataFrame(
@@ -156,20 +158,20 @@ def bought_by(
     """List what one customer bought as (offer_id, event_type, occurred_at)."""
     seen: dict[tuple[str, int], int | None] = {}
     spent: dict[int, float] = {}
-    back: set[int] = set()
+    back: dict[int, float] = {}
     for number, line in enumerate(lines):
         visit, amount = line.get("transaction_id") or f"line {number}", float(line[AMOUNT])
         for key in keys.keys_of(line):
             for offer in things.indices[slice(*things.indptr[key : key + 2])].tolist():
                 spent[offer] = spent.get(offer, 0.0) + amount
                 if amount < 0:
-                    back.add(offer)
+                    back[offer] = back.get(offer, 0.0) - amount
                 else:
                     seen.setdefault((visit, offer), line.get(OCCURRED_AT))
     return [
         (str(offer_ids[offer]), BOUGHT, when)
         for (_, offer), when in seen.items()
-        if offer not in back or spent[offer] > 0
+        if offer not in back or (spent[offer] > 0 and not is_nothing(spent[offer], back[offer]))
     ]
 
 

@@ -139,6 +139,23 @@ def test_what_was_given_back_was_not_bought(bundle: Bundle) -> None:
     assert not query.redeemed.nnz
 
 
+@pytest.mark.parametrize("amounts", [(1.10, 2.20, -3.30), (0.1, 0.2, -0.3), (3.3, 1.1, -4.4)])
+def test_what_was_given_back_in_full_was_not_bought_whatever_rounding_leaves(
+    bundle: Bundle, amounts: tuple[float, ...]
+) -> None:
+    lines = [
+        {"amount": amount, "item_id": "i03", "occurred_at": None, "transaction_id": f"t{n}"}
+        for n, amount in enumerate(amounts)
+    ]
+    query = Service(bundle).query("new", Facts(purchases=lines), pd.Timestamp(bundle.at))
+    assert not query.redeemed.nnz
+    table = pd.DataFrame(lines).assign(customer_id="new", occurred_at=START)
+    bought = with_bought(
+        Dataset.of({**shop(), "transactions": pd.concat([shop()["transactions"], table])})
+    )
+    assert "new" not in set(bought.interactions["customer_id"])
+
+
 def test_what_was_given_back_later_had_been_bought_by_then() -> None:
     tables = shop()
     lines, cut = tables["transactions"], START + pd.Timedelta(days=80)
