@@ -20,7 +20,7 @@ from recommender.past.validation import fold_at
 from recommender.release.gate import judge_release
 from recommender.service import Service
 from recommender.serving.arrivals import with_arrivals
-from recommender.serving.lists import Wish
+from recommender.serving.lists import Listed, Wish
 from recommender.training import train
 
 pytestmark = pytest.mark.usefixtures("spared")
@@ -137,6 +137,27 @@ def test_what_was_given_back_was_not_bought(bundle: Bundle) -> None:
     pair = [{"amount": amount, "item_id": "i03", "occurred_at": None} for amount in (3.0, -3.0)]
     query = Service(bundle).query("new", Facts(purchases=pair), pd.Timestamp(bundle.at))
     assert not query.redeemed.nnz
+
+
+@pytest.mark.parametrize(
+    ("bought", "redeemed", "words"),
+    [
+        (1, 2, "You bought this once and took it 2 times before."),
+        (2, 1, "You bought this 2 times and took it once before."),
+        (2, 0, "You bought this 2 times before."),
+        (0, 1, "You took this before."),
+    ],
+)
+def test_what_was_bought_and_what_was_redeemed_are_counted_each(
+    bundle: Bundle, bought: int, redeemed: int, words: str
+) -> None:
+    line = {"amount": 5.0, "item_id": "i03"}
+    facts = Facts(purchases=[line] * bought, interactions=[("o03", "redemption", None)] * redeemed)
+    service = Service(bundle)
+    query = service.query("new", facts, pd.Timestamp(bundle.at))
+    row = service.recommender.encoders.offer_rows["o03"]
+    listed = [Listed(row, 1.0, Source.COLLABORATIVE, {Source.COLLABORATIVE: 1.0})]
+    assert service.explainer.reasons(query, listed) == [[words]]
 
 
 @pytest.mark.parametrize("amounts", [(1.10, 2.20, -3.30), (0.1, 0.2, -0.3), (3.3, 1.1, -4.4)])
