@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -126,6 +127,7 @@ def _train_once(
             on_step=step,
         )
     check()
+    bundle = replace(bundle, read_at=read.began.isoformat())
     dataset, stated = read.intake.dataset, moment is not None
     bundle, verdict = release(bundle, dataset, current, target, gate=gate, stated=stated)
     for line in () if verdict is None else verdict.lines():
