@@ -9,9 +9,7 @@ to have taken them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -147,32 +145,6 @@ def add_bought(
     )
     events = complete(bought, INTERACTIONS)[[name for name in INTERACTIONS.names if name in log]]
     return replace(dataset, interactions=pd.concat([log, events], ignore_index=True))
-
-
-def bought_by(
-    lines: Iterable[Mapping[str, Any]],
-    keys: KeySpace,
-    offer_ids: np.ndarray,
-    things: sp.csr_matrix,
-) -> list[tuple[str, str, int | None]]:
-    """List what one customer bought as (offer_id, event_type, occurred_at)."""
-    seen: dict[tuple[str, int], int | None] = {}
-    spent: dict[int, float] = {}
-    back: dict[int, float] = {}
-    for number, line in enumerate(lines):
-        visit, amount = line.get("transaction_id") or f"line {number}", float(line[AMOUNT])
-        for key in keys.keys_of(line):
-            for offer in things.indices[slice(*things.indptr[key : key + 2])].tolist():
-                spent[offer] = spent.get(offer, 0.0) + amount
-                if amount < 0:
-                    back[offer] = back.get(offer, 0.0) - amount
-                else:
-                    seen.setdefault((visit, offer), line.get(OCCURRED_AT))
-    return [
-        (str(offer_ids[offer]), BOUGHT, when)
-        for (_, offer), when in seen.items()
-        if offer not in back or (spent[offer] > 0 and not is_nothing(spent[offer], back[offer]))
-    ]
 
 
 def things_of(keys: KeySpace, counting: np.ndarray) -> sp.csr_matrix:

@@ -196,6 +196,39 @@ def test_what_was_given_back_later_had_been_bought_by_then() -> None:
     assert check_rows(whole, split).passed
 
 
+@pytest.mark.parametrize("part", [1.0, 0.5])
+def test_what_is_given_back_after_training_takes_back_what_the_model_holds(
+    dataset: Dataset, bundle: Bundle, part: float
+) -> None:
+    at = pd.Timestamp(bundle.at)
+    known = dataset.before(at).transactions
+    mine = known[known["customer_id"] == "c005"]
+    item = mine["item_id"].value_counts().index[0]
+    spent = float(mine.loc[mine["item_id"] == item, "amount"].sum())
+    lines = [
+        {"amount": one.amount, "item_id": one.item_id, "transaction_id": one.transaction_id,
+         "occurred_at": one.occurred_at.value // 1000}
+        for one in mine.itertuples()
+    ]  # fmt: skip
+    later = [
+        {"amount": amount, "item_id": item, "transaction_id": name, "occurred_at": at.value // 1000}
+        for name, amount in (
+            ("back", -part * spent),
+            ("again", 0.25 * spent),
+            ("off", -0.25 * spent),
+        )
+    ]
+    service = Service(bundle)
+    whole = service.query("c005", Facts(purchases=[*lines, *later]), at, whole=True)
+    since = service.query("c005", Facts(purchases=later), at)
+    row = service.recommender.encoders.offer_rows[f"o{item[1:]}"]
+    assert (whole.bought[0, row] == 0) == (part == 1.0)
+    for name in ("history", "redeemed", "bought", "purchases"):
+        np.testing.assert_allclose(
+            getattr(since, name).toarray(), getattr(whole, name).toarray(), atol=1e-9, err_msg=name
+        )
+
+
 def test_a_new_title_leaves_the_habit_of_an_offer_as_it_is(bundle: Bundle) -> None:
     later = {"offer_id": "o03", "title": "Milk", "items": ("i03",)}
     changed = with_arrivals(bundle, [later]).recommender
