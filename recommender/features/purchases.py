@@ -89,13 +89,14 @@ def purchases_of(dataset: Dataset, keys: KeySpace, customers: IdMap, moment: int
     line, key = having(item, stated, keys.item_keys, keys.dated, bought)
     last = pd.Series(when[line]).groupby(owner[line] * shape[1] + key).max()
     pairs = last.index.to_numpy(dtype=np.int64)
+    ages = recency(last.to_numpy(dtype=np.float64), moment)
+    recent = laid_out(*np.divmod(pairs, shape[1]), ages)
+    recent.eliminate_zeros()  # as where such sums are added up
     return without_refunds(
         Purchases(
             spend=spend,
             baskets=laid_out(rows, columns, np.ones(len(rows))),
-            recent=laid_out(
-                *np.divmod(pairs, shape[1]), recency(last.to_numpy(dtype=np.float64), moment)
-            ),
+            recent=recent,
             spent=spent,
         )
     )

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from data.dataset import Dataset
 from recommender.features.demographics import TENURE, Demographics
-from recommender.features.numbers import plain
+from recommender.features.numbers import number_of, numbers_of, plain
 from recommender.features.profile_columns import (
     FEWEST_BANDS,
     MOST_VALUES,
@@ -121,6 +121,17 @@ def test_letters_whose_small_form_is_disputed_are_the_same_from_a_table_and_from
     by_profile = told.updated(sp.csr_matrix(table.shape), stated)
     assert len(told.names) == 2
     np.testing.assert_array_equal(by_profile.toarray(), table.toarray())
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["1_000", "\uff11\uff12", "\u0661\u0662", "\xa05", " 500 ", "+700", "1e3", "5.", "0x1F",
+     "1,5", "inf", "1e400", "-0", "", "9" * 25, "9" * 400, "true", "NaN"],
+)  # fmt: skip
+def test_one_text_is_the_number_that_it_is_in_a_column(written: str) -> None:
+    for column in ([written, "7"], [written, 7]):
+        expected = numbers_of(pd.Series(column))[0]
+        np.testing.assert_array_equal(number_of(written), expected)
 
 
 def test_a_whole_number_is_the_same_category_however_it_is_written() -> None:
