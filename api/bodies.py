@@ -1,63 +1,15 @@
-"""What comes in over HTTP: bodies, and the kinds of values that they are made of."""
+"""What comes in over HTTP: bodies."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    WithJsonSchema,
-)
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from api.moments import Moment, Past
-from data.schema import ABOUT_CATEGORY, ABOUT_OFFER, NO, YES, yes_or_no
+from api.values import Answers, CustomerId, Label, Number, Place, Question, ShortText, Text
 
 MOST_ROWS, MOST_LISTS = 1000, 256
-# Neither "3" nor true is a number.
-Number = Annotated[float, Field(ge=-1e12, le=1e12, allow_inf_nan=False, strict=True)]
-# No control characters: some databases refuse them, and no id has any.
-ID_PATTERN = r"^[^\x00-\x1f]+$"
-CustomerId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=ID_PATTERN)]
-ShortText = CustomerId
-# PostgreSQL keeps no NUL; whoever writes to SQLite is not to be told otherwise.
-Text = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
-Label = Annotated[Text, StringConstraints(max_length=64)]
-# The length stands in the pattern, where the document of the API can say it of a name.
-Question = Annotated[str, StringConstraints(pattern=r"^(offer|category):[^\x00-\x1f]{1,191}$")]
-Answered = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,200}$")]
-
-
-def as_answered(answers: dict[str, str]) -> dict[str, str]:
-    """Let whatever is asked about an offer or a category name it and be answered by yes or no."""
-    said = {}
-    for question, answer in answers.items():
-        if question in (ABOUT_CATEGORY, ABOUT_OFFER):
-            raise ValueError(f"{question!r} names none")
-        about = question.startswith((ABOUT_CATEGORY, ABOUT_OFFER))
-        said[question] = yes_or_no(answer) if about else answer
-        if about and said[question] not in (YES, NO):
-            raise ValueError(f"the answer to {question!r} has to be {YES} or {NO}")
-    return said
-
-
-Answers = Annotated[
-    dict[Answered, ShortText],
-    Field(
-        max_length=200,
-        json_schema_extra={"additionalProperties": False},
-        description="offer:<offer_id> and category:<name> are answered yes or no, a question of "
-        "your own by a name. One about an offer or a category that the model does not ask about "
-        "is kept, and counts once a model asks: a training asks about the categories with the most "
-        "offers and the offers taken most.",
-    ),
-    AfterValidator(as_answered),
-]
-
-
 # One of many that are judged each by itself: one that is no object keeps no other out.
 Judged = Annotated[Any, WithJsonSchema({"type": "object", "additionalProperties": True})]
 
@@ -91,7 +43,7 @@ class Profile(Owned):
         default=None, ge=0, le=1e9, strict=True, description="In thousands."
     )
     spending_score: float | None = Field(default=None, ge=1, le=100, strict=True)
-    city: Annotated[Text, StringConstraints(max_length=128)] | None = None
+    city: Place | None = None
     signup_at: Past | None = Field(
         default=None, description="Since when they are a customer; now for whoever is new here."
     )
@@ -203,7 +155,7 @@ class ListRequest(Strict):
 
     customer_id: CustomerId
     n: int = Field(default=10, ge=1, le=100)
-    category: Annotated[Text, StringConstraints(max_length=128)] | None = Field(
+    category: Place | None = Field(
         default=None, description="Only this one; empty or null for any."
     )
     exclude: list[ShortText] = Field(default_factory=list, max_length=200)

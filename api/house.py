@@ -305,10 +305,12 @@ class House:
 def since_of(bundle: Bundle) -> int:
     """Return the microseconds from which on recorded facts are new to a bundle.
 
-    It may have been trained for a later moment than it was made at.
+    It may have been trained for a later moment than it was made at. Then what was recorded while
+    it was trained, once its source had been read, is new to it as well.
     """
-    made = pd.Timestamp(bundle.created_at) if bundle.created_at else bundle.moment
-    return int(min(bundle.moment, made).value // 1000)
+    read = bundle.read_at or bundle.created_at
+    known = pd.Timestamp(read) if read else bundle.moment
+    return int(min(bundle.moment, known).value // 1000)
 
 
 def serve(bundle: Bundle, rules: Rules | None) -> Service | None:

@@ -42,11 +42,14 @@ class Recorded:
         The moment that divides them from what comes later; None where no row has a time.
     name : str
         The database, without its password.
+    began : Timestamp
+        When the reading began: what was recorded from then on may be missing.
     """
 
     intake: Intake
     at: pd.Timestamp | None
     name: str
+    began: pd.Timestamp
 
 
 def read_database(
@@ -74,6 +77,7 @@ def read_database(
     if url.startswith("sqlite") and file and not Path(file).exists():
         raise DataError(f"There is no database {file}.", "Load one: python -m data load DIR.")
     store = Store.open(url)
+    began = pd.Timestamp.now(datetime.UTC)
     try:
         tables = store.read_tables()
     except SQLAlchemyError as error:
@@ -84,13 +88,13 @@ def read_database(
         ) from None
     finally:
         store.close()
-    intake, moment = check_recorded(tables, at, pd.Timestamp.now(datetime.UTC), max_bad)
+    intake, moment = check_recorded(tables, at, began, max_bad)
     if not intake.rows:
         raise DataError(
             f"The database {store.name} holds nothing.",
             "Load a dataset, python -m data load DIR, or let the service record something.",
         )
-    return Recorded(intake, moment, store.name)
+    return Recorded(intake, moment, store.name, began)
 
 
 def check_recorded(

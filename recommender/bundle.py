@@ -59,6 +59,8 @@ class Bundle:
         Of the segments.
     recipe : Recipe
         The hyper-parameters it was trained with.
+    read_at : str
+        When the reading of what it was trained from began, ISO 8601; empty where nobody said.
     """
 
     at: str
@@ -74,6 +76,7 @@ class Bundle:
     recipe: Recipe = DEFAULT
     version: str = ""
     created_at: str = ""
+    read_at: str = ""
 
     @property
     def moment(self) -> pd.Timestamp:

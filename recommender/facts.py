@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,8 @@ from data.dataset import Dataset
 from data.idmap import IdMap
 from data.schema import BOUGHT, CUSTOMERS
 from recommender.base import Query
-from recommender.features.bought import add_bought, bought_by, things_of
+from recommender.features.bought import add_bought, things_of
+from recommender.features.bought_since import bought_by, without_bought
 from recommender.features.demographics import Demographics
 from recommender.features.habits import EVENTS, responses_of, responses_of_one
 from recommender.features.history import history_of, history_of_one
@@ -166,7 +167,13 @@ class Encoders:
         )
         if not any(one.interactions or one.purchases for one in facts):
             return told
-        done = [history_of_one(self._done(one), self.offer_rows, self.moment) for one in facts]
+        events: list[Sequence[tuple[str, str, int | None]]] = [one.interactions for one in facts]
+        if self.by_purchases:
+            # What was bought counts as done, unless all of it was given back.
+            bought, gone = zip(*self._bought(facts, base), strict=True)
+            events = [[*did, *more] for did, more in zip(events, bought, strict=True)]
+            base = without_bought(base, gone)
+        done = [history_of_one(one, self.offer_rows, self.moment) for one in events]
         since = (rows_of(part, len(self.offer_ids)) for part in zip(*done, strict=True))
         history = {
             name: _sum(getattr(base, name), part) for name, part in zip(DONE, since, strict=True)
@@ -201,12 +208,13 @@ class Encoders:
     def _things(self) -> sp.csr_matrix:
         return things_of(self.keys, self.counting)
 
-    def _done(self, facts: Facts) -> Sequence[tuple[str, str, int | None]]:
-        """Return what a person did with offers, purchases that count as such among it."""
-        if not self.by_purchases:
-            return facts.interactions
-        bought = bought_by(facts.purchases, self.keys, self.offer_ids, self._things)
-        return [*facts.interactions, *bought]
+    def _bought(
+        self, facts: Sequence[Facts], base: Query
+    ) -> Iterator[tuple[list[tuple[str, str, int | None]], list[int]]]:
+        """Tell of each person what was bought, and the rows of the offers given back in full."""
+        for row, one in enumerate(facts):
+            spent = zip(*(part.tolist() for part in entries(base.purchases, row)), strict=True)
+            yield bought_by(one.purchases, self.keys, self.offer_ids, self._things, dict(spent))
 
     def _segments(self, features: np.ndarray, before: sp.csr_matrix) -> sp.csr_matrix:
         """Place people by their features; who has none stays where they were."""

@@ -10,7 +10,7 @@ import numpy as np
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.bodies import ID_PATTERN, Answers, CustomerId, Profile, Strict
+from api.bodies import Profile, Strict
 from api.dependencies import HouseDependency
 from api.errors import ApiError
 from api.house import House, Model
@@ -19,6 +19,7 @@ from api.owned import answers_of, profile_of
 from api.people import facts_of, states_at
 from api.replies import SegmentName
 from api.routes.anomalies import Anomaly, anomaly_of
+from api.values import ID_PATTERN, Answers, CustomerId
 from data.schema import EVENT_TYPES
 from data.states import CustomerState
 from recommender.serving.visitors import Visitor, features_now

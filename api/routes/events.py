@@ -12,7 +12,6 @@ from fastapi import APIRouter
 from pydantic import TypeAdapter, ValidationError
 
 from api.bodies import (
-    CustomerId,
     Event,
     Events,
     Strict,
@@ -24,6 +23,7 @@ from api.errors import told_problem
 from api.moments import IN_THE_FUTURE, is_ahead, microseconds
 from api.replies import Receipt, Rejected
 from api.telemetry import count_rows
+from api.values import CustomerId
 from data.schema import OFFER_ID
 
 router = APIRouter(tags=["facts"])

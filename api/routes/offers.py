@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from api.bodies import ID_PATTERN, CustomerId, Number, Owned, ShortText, Text
+from api.bodies import Owned
 from api.catalogue import BEGIN, END, check_dates, items_of, of_model, to_be_kept
 from api.dependencies import HouseDependency
 from api.errors import ApiError
@@ -26,6 +26,7 @@ from api.exact import Exact
 from api.house import House
 from api.moments import End, Moment, microseconds, moment_of
 from api.owned import check_offer
+from api.values import ID_PATTERN, CustomerId, Number, ShortText, Stripped, Text
 from data.rows import Row
 from data.schema import OFFER_ID, OFFERS
 from recommender.bundle import Bundle
@@ -35,7 +36,7 @@ router = APIRouter(tags=["offers"], prefix="/offers", route_class=Exact)
 MOST, MOST_ITEMS, MOST_TAGS = 200, 1000, 50
 ENDLESS = (math.inf, -math.inf)  # no JSON writes these
 Named = Annotated[CustomerId, Path(max_length=128, pattern=ID_PATTERN, examples=["o0001"])]
-Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00|]+$")]
+Tag = Annotated[Stripped, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00|]+$")]
 
 
 class OfferFacts(Owned):
@@ -83,7 +84,11 @@ class OfferFacts(Owned):
     @classmethod
     def _parts(cls, given: Any) -> Any:
         """Take the form of the dataset's tables as well."""
-        return given if not isinstance(given, str) else [tag for tag in given.split("|") if tag]
+        return (
+            given
+            if not isinstance(given, str)
+            else [tag for tag in given.split("|") if tag.strip()]
+        )
 
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> Self:

@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import StringConstraints
 
-from api.bodies import CustomerId, Onboarding
+from api.bodies import Onboarding
 from api.dependencies import HouseDependency
 from api.exact import Exact
 from api.listing import NOTHING_TOLD, serving
@@ -18,12 +18,13 @@ from api.lists import make_lists
 from api.owned import answers_of, profile_columns, profile_of
 from api.people import Asked, find_person, people_of
 from api.replies import NextQuestion, NextQuestions, OfferList, ProfileColumn, Welcome
+from api.values import CustomerId, Stripped
 from recommender.features.demographics import SIGNUP
 
 router = APIRouter(tags=["onboarding"], route_class=Exact)
 
 MOST_QUESTIONS, MOST_SKIPPED = 20, 200
-Skipped = Annotated[str, StringConstraints(max_length=200)]
+Skipped = Annotated[Stripped, StringConstraints(max_length=200)]
 
 
 @router.get("/onboarding/survey")

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import StringConstraints, ValidationError
 
-from api.bodies import ID_PATTERN, ListRequest, ListRequests
+from api.bodies import ListRequest, ListRequests
 from api.dependencies import HouseDependency
 from api.errors import told_problem
 from api.exact import Exact
@@ -21,6 +21,7 @@ from api.owned import answers_of, profile_of
 from api.people import Asked, Wished
 from api.replies import DegradedList, ListResults, OfferList
 from api.telemetry import count_list
+from api.values import ID_PATTERN, CustomerId, Stripped
 from data.states import CustomerState
 from recommender.bundle import Bundle
 
@@ -28,7 +29,7 @@ MOST_ID = 128
 MOST_LEFT_OUT, LONGEST = 5, 1000  # so that any of them fit the 64 KiB of a request's head
 ID = re.compile(ID_PATTERN)
 USUAL = Asked()
-LeftOut = Annotated[str, StringConstraints(max_length=LONGEST)]
+LeftOut = Annotated[Stripped, StringConstraints(max_length=LONGEST)]
 
 
 class Direct(Exact):
@@ -47,7 +48,8 @@ class Direct(Exact):
         async def handle(request: Request) -> Response:
             scope = request.scope
             customer_id: str = scope["path_params"]["customer_id"]
-            if scope["query_string"] or len(customer_id) > MOST_ID or not ID.match(customer_id):
+            odd = len(customer_id) > MOST_ID or customer_id != customer_id.strip()
+            if scope["query_string"] or odd or not ID.match(customer_id):
                 return await usual(request)
             request_id = scope["state"]["request_id"]
             return await _listed(scope["app"].state.house, Wished(customer_id, USUAL), request_id)
@@ -62,10 +64,10 @@ router = APIRouter(tags=["recommend"], route_class=Direct)
 async def recommend(
     request: Request,
     home: HouseDependency,
-    customer_id: Annotated[str, Path(min_length=1, max_length=MOST_ID, pattern=ID_PATTERN)],
+    customer_id: Annotated[CustomerId, Path(max_length=MOST_ID, pattern=ID_PATTERN)],
     n: Annotated[int, Query(ge=1, le=100, description="Length of the list.")] = 10,
     category: Annotated[
-        str | None, Query(max_length=128, description="Only this one; empty for any.")
+        Stripped | None, Query(max_length=128, description="Only this one; empty for any.")
     ] = None,
     exclude: Annotated[
         list[LeftOut] | None,

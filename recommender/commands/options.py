@@ -40,10 +40,13 @@ class Read:
     intake : Intake
     at : Timestamp or None
         The moment it is known as of, where that is not just after its last row.
+    began : Timestamp
+        When the reading began.
     """
 
     intake: Intake
     at: pd.Timestamp | None
+    began: pd.Timestamp
 
 
 def rules_of(withhold: str | None, settings: Settings) -> Rules:
@@ -73,6 +76,6 @@ def read_source(
     """
     if data is not None and is_database(data):
         found = read_database(data, at=at, max_bad=max_bad)
-        return Read(found.intake, found.at)
-    folder = settings.data_folder if data is None else Path(data)
-    return Read(read_folder(folder, max_bad=max_bad), at)
+        return Read(found.intake, found.at, found.began)
+    folder, began = settings.data_folder if data is None else Path(data), pd.Timestamp.now("UTC")
+    return Read(read_folder(folder, max_bad=max_bad), at, began)

@@ -49,6 +49,7 @@ def release(
     *,
     gate: bool,
     stated: bool,
+    before: str = "",
 ) -> tuple[Bundle, Verdict | None]:
     """Store a new model and make it the current one, unless the gate refuses it.
 
@@ -64,6 +65,8 @@ def release(
         Whether the gate is asked.
     stated : bool
         Whether somebody chose the moment of the new model.
+    before : str
+        The version that was current before the training, where it cannot be read.
 
     Returns
     -------
@@ -75,14 +78,21 @@ def release(
     Raises
     ------
     BundleError
-        The gate refuses; the model is kept as the candidate and the current one stays.
+        The gate refuses, or another model became the current one meanwhile; the new one is kept
+        as the candidate and the current one stays.
     """
     if not gate:
         return save(bundle, model), None
     if current is None:
-        left = "the current one cannot be read" if current_version(model) else "there is none"
+        left = "the current one cannot be read" if before else "there is none"
         say(f"Note: no current model to compare with ({left}), so the gate was not asked.")
-        return save(bundle, model), None
+        bundle = store(bundle, model)
+        with one_writer(model):  # another training may have ended first, with newer facts
+            if current_version(model) not in (before, bundle.version):
+                keep_back(model, bundle.version)
+                raise _overtaken(bundle.version, before, model)
+            make_current(model, bundle.version)
+        return bundle, None
     if version_of(bundle) == current.version:
         say("Note: the new model is the same as the current one, so the gate was not asked.")
         return save(bundle, model), None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +21,7 @@ from recommender.commands.options import At, DataOption, MaxBad, Model, is_datab
 from recommender.commands.releasing import current_bundle, release
 from recommender.commands.rounds import Rounds, ended_by_sigterm, parse_span
 from recommender.recipe import Recipe
+from recommender.storage.versions import current_version
 from recommender.training import STEPS
 from recommender.training import train as train_bundle
 
@@ -106,6 +108,7 @@ def _train_once(
     check: Callable[[], None],
 ) -> None:
     """Read, train, and release; `check` may stop the work between two steps."""
+    before = current_version(target)
     current = current_bundle(target)
     with steps(STEPS + 1 + (tries + 1 if tries else 0)) as bar:
 
@@ -126,8 +129,11 @@ def _train_once(
             on_step=step,
         )
     check()
+    bundle = replace(bundle, read_at=read.began.isoformat())
     dataset, stated = read.intake.dataset, moment is not None
-    bundle, verdict = release(bundle, dataset, current, target, gate=gate, stated=stated)
+    bundle, verdict = release(
+        bundle, dataset, current, target, gate=gate, stated=stated, before=before
+    )
     for line in () if verdict is None else verdict.lines():
         say(f"Gate: {line}.")
     for note in (*read.intake.remarks(), *bundle.notes):

@@ -9,9 +9,7 @@ to have taken them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,7 +29,8 @@ from data.schema import (
     REDEMPTION,
 )
 from recommender.features.keys import KeySpace, build_keys
-from recommender.features.purchases import having, stated_by, visits_of
+from recommender.features.lines import having, stated_by, visits_of
+from recommender.features.refunds import is_nothing
 
 FEWEST, ENOUGH, SHARE = 20, 1000, 0.05  # redemptions and clicks, also as a part of purchases
 MOST_PART = 0.5  # of the offers that have to be for one thing, and lasting
@@ -130,9 +129,10 @@ def add_bought(
     told = pd.DataFrame(
         {"owner": owner[line], "offer": offer, "visit": visits_of(lines, owner)[line]}
     )
-    back = pd.Series(amount < 0).groupby([told["owner"], told["offer"]]).transform("any")
-    spent = pd.Series(amount).groupby([told["owner"], told["offer"]]).transform("sum")
-    kept = (amount >= 0) & ~(back & (spent <= 0)).to_numpy()
+    money = pd.DataFrame({"spent": amount, "back": np.maximum(-amount, 0.0)})
+    sums = money.groupby([told["owner"], told["offer"]]).transform("sum")
+    spent, back = (sums[name].to_numpy() for name in ("spent", "back"))
+    kept = (amount >= 0) & ((back == 0) | ((spent > 0) & ~is_nothing(spent, back)))
     kept[kept] = ~told.loc[kept, ["visit", "offer"]].duplicated().to_numpy()
     rows = lines.iloc[line[kept]]
     bought = pd.DataFrame(
@@ -145,32 +145,6 @@ def add_bought(
     )
     events = complete(bought, INTERACTIONS)[[name for name in INTERACTIONS.names if name in log]]
     return replace(dataset, interactions=pd.concat([log, events], ignore_index=True))
-
-
-def bought_by(
-    lines: Iterable[Mapping[str, Any]],
-    keys: KeySpace,
-    offer_ids: np.ndarray,
-    things: sp.csr_matrix,
-) -> list[tuple[str, str, int | None]]:
-    """List what one customer bought as (offer_id, event_type, occurred_at)."""
-    seen: dict[tuple[str, int], int | None] = {}
-    spent: dict[int, float] = {}
-    back: set[int] = set()
-    for number, line in enumerate(lines):
-        visit, amount = line.get("transaction_id") or f"line {number}", float(line[AMOUNT])
-        for key in keys.keys_of(line):
-            for offer in things.indices[slice(*things.indptr[key : key + 2])].tolist():
-                spent[offer] = spent.get(offer, 0.0) + amount
-                if amount < 0:
-                    back.add(offer)
-                else:
-                    seen.setdefault((visit, offer), line.get(OCCURRED_AT))
-    return [
-        (str(offer_ids[offer]), BOUGHT, when)
-        for (_, offer), when in seen.items()
-        if offer not in back or spent[offer] > 0
-    ]
 
 
 def things_of(keys: KeySpace, counting: np.ndarray) -> sp.csr_matrix:

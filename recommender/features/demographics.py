@@ -19,6 +19,7 @@ import scipy.sparse as sp
 from data.dataset import microseconds
 from data.idmap import IdMap
 from data.schema import CUSTOMER_ID
+from recommender.features.letters import lowered
 from recommender.features.numbers import number_of, numbers_of, plain
 from recommender.features.sparse import entries, rows_of
 from segmentation.features import DAY, DAYS_PER_MONTH
@@ -197,5 +198,5 @@ def _states(profile: Mapping[str, Any], name: str) -> bool:
 def category_of(name: str, value: Any) -> Any:
     """Name the column of a category, or of each of a series of them."""
     if isinstance(value, pd.Series):
-        return f"{name}{SEPARATOR}" + value.map(plain).astype("str").str.lower()
+        return f"{name}{SEPARATOR}" + lowered(value.map(plain).astype("str"))
     return f"{name}{SEPARATOR}{plain(value).lower()}"

@@ -62,6 +62,7 @@ def history_of(
         return sp.csr_matrix((np.ones(int(done.sum())), (rows[done], columns[done])), shape=shape)
 
     history = sp.csr_matrix((value, (rows, columns)), shape=shape)
+    history.eliminate_zeros()  # what faded to nothing, in a century or so, is none
     return history, number(*TAKEN), number(BOUGHT)
 
 

@@ -39,7 +39,8 @@ def numbers_of(values: pd.Series[Any]) -> np.ndarray:
 def number_of(value: Any) -> float:
     """Read one value as `numbers_of` reads a column of them."""
     try:
-        number = float(value)
+        # Python reads 1_000 and the digits of other scripts as well, of which a column states none.
+        number = float(pd.to_numeric(value, errors="coerce") if isinstance(value, str) else value)
     except (TypeError, ValueError):
         return np.nan
     return max(-LARGEST, min(number, LARGEST)) if np.isfinite(number) else np.nan

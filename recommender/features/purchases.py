@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from data.dataset import Dataset, microseconds, transaction_numbers
+from data.dataset import Dataset, microseconds
 from data.idmap import IdMap
 from data.schema import AMOUNT, CUSTOMER_ID, ITEM_ID, OCCURRED_AT
-from recommender.features.keys import STATED, KeySpace
+from recommender.features.keys import KeySpace
+from recommender.features.lines import having, stated_by, visits_of
+from recommender.features.refunds import above_zero, is_nothing, settled
 from recommender.features.sparse import rows_of
 from segmentation.features import DAY
 
@@ -58,16 +60,28 @@ def purchases_of(dataset: Dataset, keys: KeySpace, customers: IdMap, moment: int
     amount = lines[AMOUNT].to_numpy(dtype=np.float64)
     when = microseconds(lines[OCCURRED_AT]).to_numpy(dtype=np.float64)
     item = pd.Index(keys.item_ids).get_indexer(pd.Index(lines[ITEM_ID]))
-    known, stated = item >= 0, stated_by(lines, np.flatnonzero(item < 0), keys)
+    stated = stated_by(lines, np.flatnonzero(item < 0), keys)
     shape = (len(customers), keys.n_keys)
 
     def laid_out(rows: np.ndarray, columns: np.ndarray, values: np.ndarray) -> sp.csr_matrix:
         return sp.csr_matrix((values, (rows, columns)), shape=shape)
 
-    by_item = sp.csr_matrix(
-        (amount[known], (owner[known], item[known])), shape=(shape[0], len(keys.item_ids))
+    def by_key(money: np.ndarray) -> sp.csr_matrix:
+        known = np.flatnonzero((item >= 0) & (money != 0))
+        by_item = sp.csr_matrix(
+            (money[known], (owner[known], item[known])), shape=(shape[0], len(keys.item_ids))
+        )
+        line, key = stated
+        return sp.csr_matrix(by_item @ keys.item_keys + laid_out(owner[line], key, money[line]))
+
+    def in_all(money: np.ndarray) -> sp.csr_matrix:
+        return sp.csr_matrix((money, (owner, np.zeros_like(owner))), (shape[0], 1))
+
+    back = np.maximum(-amount, 0.0)
+    spend, spent = (
+        settled(summed(amount), summed(back)) if back.any() else summed(amount)
+        for summed in (by_key, in_all)
     )
-    spend = by_item @ keys.item_keys + laid_out(owner[stated[0]], stated[1], amount[stated[0]])
     bought = amount >= 0  # a refund is neither a transaction nor recent
     line, key = having(item, stated, keys.item_keys, keys.counted, bought)
     once = ~pd.Series(visits_of(lines, owner)[line] * shape[1] + key).duplicated().to_numpy()
@@ -75,65 +89,16 @@ def purchases_of(dataset: Dataset, keys: KeySpace, customers: IdMap, moment: int
     line, key = having(item, stated, keys.item_keys, keys.dated, bought)
     last = pd.Series(when[line]).groupby(owner[line] * shape[1] + key).max()
     pairs = last.index.to_numpy(dtype=np.int64)
-    money = sp.csr_matrix((amount, (owner, np.zeros(len(owner), dtype=np.int64))), (shape[0], 1))
+    ages = recency(last.to_numpy(dtype=np.float64), moment)
+    recent = laid_out(*np.divmod(pairs, shape[1]), ages)
+    recent.eliminate_zeros()  # as where such sums are added up
     return without_refunds(
         Purchases(
-            spend=sp.csr_matrix(spend),
+            spend=spend,
             baskets=laid_out(rows, columns, np.ones(len(rows))),
-            recent=laid_out(
-                *np.divmod(pairs, shape[1]), recency(last.to_numpy(dtype=np.float64), moment)
-            ),
-            spent=money,
+            recent=recent,
+            spent=spent,
         )
-    )
-
-
-def visits_of(lines: pd.DataFrame, owner: np.ndarray) -> np.ndarray:
-    """Return a number for each line, the same within a transaction: shape (lines,)."""
-    number = transaction_numbers(lines)
-    return np.asarray(pd.factorize(owner * (number.max(initial=0) + 1) + number)[0])
-
-
-def stated_by(
-    lines: pd.DataFrame, rows: np.ndarray, keys: KeySpace
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return lines, of some, and keys that they state themselves."""
-    index, rest = pd.Index(keys.names), lines.iloc[rows]
-    found: list[tuple[np.ndarray, np.ndarray]] = [(rows[:0], rows[:0])]
-    for level in STATED:
-        here = rest[level].notna().to_numpy()
-        key = index.get_indexer(pd.Index(level + ":" + rest.loc[here, level]))
-        found.append((rows[here][key >= 0], key[key >= 0]))
-    line, key = (np.concatenate(part) for part in zip(*found, strict=True))
-    return line, key
-
-
-def having(
-    item: np.ndarray,
-    stated: tuple[np.ndarray, np.ndarray],
-    item_keys: sp.csr_matrix,
-    wanted: sp.csr_matrix,
-    bought: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return lines that were bought with their keys, of those that say something of an offer.
-
-    Parameters
-    ----------
-    item : ndarray of int, shape (lines,)
-        Below zero where none is known.
-    stated : tuple of ndarray
-        Lines of these, and the keys that they state.
-    wanted : csr_matrix, shape (keys, offers)
-        Empty for a key that says nothing.
-    """
-    here = np.flatnonzero(np.diff(wanted.indptr))
-    known = np.flatnonzero((item >= 0) & bought)
-    of_item = sp.csr_matrix(sp.csr_matrix(item_keys[:, here])[item[known]])
-    line, key = stated
-    said = bought[line] & np.isin(key, here)
-    return (
-        np.concatenate([np.repeat(known, np.diff(of_item.indptr)), line[said]]),
-        np.concatenate([here[of_item.indices], key[said]]),
     )
 
 
@@ -162,15 +127,18 @@ class _Sums:
 
 def _sums(lines: Iterable[Mapping[str, Any]], keys: KeySpace, moment: int) -> _Sums:
     spend: dict[int, float] = {}
+    back: dict[int, float] = {}
     seen: dict[int, set[str]] = {}
     latest: dict[int, int] = {}
-    total = 0.0
+    total = returned = 0.0
     for number, line in enumerate(lines):
         amount = float(line[AMOUNT])
         total += amount
+        returned += max(-amount, 0.0)
         for key in keys.keys_of(line):
             spend[key] = spend.get(key, 0.0) + amount
             if amount < 0:
+                back[key] = back.get(key, 0.0) - amount
                 continue
             if key in keys.counted_rows:
                 name = line.get("transaction_id") or f"line {number}"
@@ -182,6 +150,8 @@ def _sums(lines: Iterable[Mapping[str, Any]], keys: KeySpace, moment: int) -> _S
     baskets = {key: float(len(names)) for key, names in seen.items()}
     ages = recency(np.array(list(latest.values()), dtype=np.float64), moment).tolist()
     recent = dict(zip(latest, ages, strict=True))
+    spend |= {key: 0.0 for key, money in back.items() if is_nothing(spend[key], money)}
+    total = 0.0 if is_nothing(total, returned) else total
     return _Sums(spend, baskets, recent, {0: total} if total else {})
 
 
@@ -199,24 +169,18 @@ def add_purchases(base: Purchases, new: Purchases) -> Purchases:
         return base
     return without_refunds(
         Purchases(
-            spend=sp.csr_matrix(base.spend + new.spend),
+            spend=_sum(base.spend, new.spend),
             baskets=sp.csr_matrix(base.baskets + new.baskets),
             recent=sp.csr_matrix(base.recent.maximum(new.recent)),
-            spent=sp.csr_matrix(base.spent + new.spent),
+            spent=_sum(base.spent, new.spent),
         )
     )
 
 
+def _sum(base: sp.csr_matrix, new: sp.csr_matrix) -> sp.csr_matrix:
+    return settled(sp.csr_matrix(base + new), above_zero(-new))
+
+
 def without_refunds(purchases: Purchases) -> Purchases:
     """Leave out keys on which, refunds counted, nothing was spent."""
-
-    def positive(matrix: sp.csr_matrix) -> sp.csr_matrix:
-        kept = matrix.copy()
-        kept.data = np.maximum(kept.data, 0.0)
-        kept.eliminate_zeros()
-        kept.sort_indices()
-        return kept
-
-    return Purchases(
-        positive(purchases.spend), purchases.baskets, purchases.recent, positive(purchases.spent)
-    )
+    return replace(purchases, spend=above_zero(purchases.spend), spent=above_zero(purchases.spent))

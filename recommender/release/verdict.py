@@ -10,9 +10,7 @@ from typing import Any
 from data.errors import BundleError
 from recommender.storage.model_folder import VERSIONS
 from recommender.storage.one_writer import one_writer
-from recommender.storage.versions import write_whole
-
-VERDICT = "verdict.json"
+from recommender.storage.versions import VERDICT, write_whole
 
 
 @dataclass(frozen=True)

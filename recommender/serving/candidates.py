@@ -10,6 +10,7 @@ import pandas as pd
 from data.dataset import microseconds
 from data.schema import OFFER_ID
 from recommender.base import Query
+from recommender.features.letters import lowered
 from recommender.serving.lists import Wish
 from recommender.serving.withholding import Rules, withheld, withhold
 
@@ -76,7 +77,7 @@ class Candidates:
 
     @cached_property
     def _category(self) -> np.ndarray:
-        return self._offers["category"].str.lower().to_numpy(dtype=object)
+        return lowered(self._offers["category"]).to_numpy(dtype=object)
 
     @cached_property
     def _once(self) -> np.ndarray:

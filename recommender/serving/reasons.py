@@ -6,13 +6,14 @@ from bisect import bisect_right
 from functools import cached_property
 
 import numpy as np
+import scipy.sparse as sp
 
 from data.schema import ABOUT_CATEGORY
 from recommender.base import Source
-from recommender.features.keys import ITEM
 from recommender.features.numbers import around
 from recommender.features.sparse import entries
 from recommender.serving.grounds import People
+from recommender.serving.wording import had_before, spent_on
 
 MANY = 100
 NEARLY_NEW = 0.5  # how known an offer is below which readiness speaks for it
@@ -76,17 +77,22 @@ class Said:
 
     @cached_property
     def _times(self) -> dict[int, float]:
-        """How often each offer was taken."""
-        columns, times = entries(self._people.query.redeemed, self._person)
-        return dict(zip(columns.tolist(), times.tolist(), strict=True))
+        """How often each offer was taken, by buying as well."""
+        return self._cells(self._people.query.redeemed)
+
+    @cached_property
+    def _bought(self) -> dict[int, float]:
+        """How often each offer was taken by buying what it is for."""
+        return self._cells(self._people.query.bought)
+
+    def _cells(self, matrix: sp.csr_matrix) -> dict[int, float]:
+        """Return the person's row of a matrix, by column."""
+        columns, values = entries(matrix, self._person)
+        return dict(zip(columns.tolist(), values.tolist(), strict=True))
 
     def _collaborative(self, place: int, row: int) -> str:
         if times := int(self._times.get(row, 0)):
-            bought = row in entries(self._people.query.bought, self._person)[0]
-            did = "bought" if bought else "took"
-            return (
-                f"You {did} this {times} times before." if times > 1 else f"You {did} this before."
-            )
+            return had_before(times, int(self._bought.get(row, 0)))
         model, title = self._recommender.collaborative, self._speaking[place]
         if not title or not model.told[row]:
             return ""
@@ -113,8 +119,7 @@ class Said:
     @cached_property
     def _money(self) -> dict[int, float]:
         """Money by purchase key."""
-        keys, money = entries(self._people.query.purchases, self._person)
-        return dict(zip(keys.tolist(), money.tolist(), strict=True))
+        return self._cells(self._people.query.purchases)
 
     def _content(self, row: int) -> str:
         content, money = self._recommender.content, self._money
@@ -129,13 +134,9 @@ class Said:
             return "Customers who buy as you do buy this too."
         if not bought:
             return self._liked(row)
-        level = bisect_right(self._ground.levels, min(bought)) - 1
-        rows = keys.rows_of(keys.levels[level])
-        spent = {key: money[key] for key in bought if key < rows.stop}
-        top = str(keys.names[max(spent, key=lambda key: spent[key])]).partition(":")[2]
-        name = keys.levels[level]
-        what = "the very items of this offer" if name == ITEM else f"{top} ({name})"
-        return f"You spent {sum(spent.values()):,.2f} on {what}."
+        level = keys.levels[bisect_right(self._ground.levels, min(bought)) - 1]
+        end = keys.rows_of(level).stop
+        return spent_on(keys, level, {key: money[key] for key in bought if key < end})
 
     def _liked(self, row: int) -> str:
         """Say which attribute of an offer the customer chooses most beyond what everybody does."""

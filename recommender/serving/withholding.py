@@ -13,6 +13,7 @@ import pandas as pd
 
 from data.errors import SettingsError, UsageError
 from recommender.base import Query
+from recommender.features.letters import lowered
 from segmentation.kinds import KINDS
 
 Rules = Mapping[str, frozenset[str]]
@@ -56,7 +57,7 @@ def configured_rules(text: str) -> Rules:
 
 def withhold(rules: Rules, offers: pd.DataFrame) -> np.ndarray:
     """Find what the rules withhold: shape (kinds of anomaly, offers), True where withheld."""
-    kind = offers["kind"].str.lower()
+    kind = lowered(offers["kind"])
     return np.array([kind.isin(rules.get(name, frozenset())) for name in KINDS], dtype=bool)
 
 

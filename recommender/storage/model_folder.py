@@ -85,6 +85,7 @@ def store(bundle: Bundle, folder: Path) -> Bundle:
         "format": FORMAT,
         "version": version,
         "created_at": created,
+        "read_at": bundle.read_at,
         "at": bundle.at,
         "seed": bundle.seed,
         "silhouette": None if np.isnan(bundle.silhouette) else bundle.silhouette,
@@ -179,6 +180,7 @@ def _read(home: Path) -> Bundle:
         customers=decode(Customers, *_parts(files, "customers")),
         version=home.name,
         created_at=manifest["created_at"],
+        read_at=manifest.get("read_at", ""),
         **{name: decode_frame(*_parts(files, name)) for name in FRAMES},
     )
 

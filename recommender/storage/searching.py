@@ -1,4 +1,8 @@
-"""Searching files for a person's id, however they are packed."""
+"""Searching files for a person's id, however they are packed.
+
+Of a version of a model that can be read it is known where people stand: there their ids are looked
+at. Elsewhere bytes are searched, in which a number that counts something looks like a short id.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
+from data.errors import BundleError
+from data.schema import CUSTOMER_ID
+from recommender.storage.model_folder import MANIFEST, VERSIONS, load
+from recommender.storage.versions import VERDICT
+
 BLOCK = 2**20
 JOINING = b"-_."  # what may go on after an id that is but the beginning of another
 
@@ -19,7 +28,36 @@ JOINING = b"-_."  # what may go on after an id that is but the beginning of anot
 def find_in_files(place: Path, customer_id: str) -> list[str]:
     """List the files, of a folder or one alone, in which an id stands, however they are packed."""
     paths = sorted(place.rglob("*")) if place.is_dir() else [place]
-    return [str(path) for path in paths if path.is_file() and _holds(path, customer_id)]
+    told: dict[Path, dict[str, bool]] = {}
+    found = []
+    for path in filter(Path.is_file, paths):
+        home = path.parent
+        if home.parent.name == VERSIONS and home not in told:
+            told[home] = _in_version(home, customer_id)
+        here = told.get(home, {}).get(path.name)
+        if here or (here is None and _holds(path, customer_id)):
+            found.append(str(path))
+    return found
+
+
+def _in_version(home: Path, customer_id: str) -> dict[str, bool]:
+    """Tell of the files that make up a version whether an id stands in them.
+
+    What is left of an erasure that did not end is none of these; of a version that cannot be read
+    there are none.
+    """
+    try:
+        bundle = load(home.parent.parent, home.name)
+        manifest = json.loads((home / MANIFEST).read_bytes())
+    except (BundleError, OSError):
+        return {}
+    people = {
+        "customers.npz": customer_id in bundle.customer_ids,
+        "anomalies.npz": bool((bundle.anomalies[CUSTOMER_ID] == customer_id).any()),
+    }
+    instead = manifest.get("instead", {})
+    files = {instead.get(name, [name])[0]: people.get(name, False) for name in manifest["files"]}
+    return {MANIFEST: False, VERDICT: False} | files
 
 
 def _holds(path: Path, customer_id: str) -> bool:

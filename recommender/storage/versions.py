@@ -12,6 +12,7 @@ from pathlib import Path
 from recommender.storage.one_writer import one_writer
 
 CURRENT, HISTORY, CANDIDATE = "CURRENT", "HISTORY", "CANDIDATE"
+VERDICT = "verdict.json"  # beside a version's manifest: what was found of it; it names nobody
 MOST_REMEMBERED = 100
 LONGEST = 100  # bytes of a pointer that are read: whatever it holds, it is no reason to hang
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from api.house import since_of
 from data.console import run, say
 from data.dataset import Dataset
 from data.ingest import write_folder
@@ -72,6 +74,30 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny") / "world"
     write_folder(generate(WorldParameters(customers=40, offers=8, days=40, seed=1)), folder)
     return folder
+
+
+def test_what_is_recorded_while_a_model_of_a_later_moment_is_trained_is_new_to_it(
+    small_dataset: Dataset,
+    small_bundle: Bundle,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    url, recorded = loaded(small_dataset, tmp_path), []
+    later = pd.Timestamp.now(tz="UTC").floor("s") + pd.Timedelta(days=9)
+
+    def trained(*_: object, **__: object) -> Bundle:
+        recorded.append(microseconds(pd.Timestamp.now(tz="UTC")))
+        record(url, "c0000003", recorded[0], "meanwhile")
+        time.sleep(1.1)  # a model says in whole seconds when it was made
+        return replace(small_bundle, at=later.isoformat())
+
+    monkeypatch.setattr("recommender.commands.training.train_bundle", trained)
+    model, begun = tmp_path / "model", microseconds(pd.Timestamp.now(tz="UTC"))
+    words = ("--data", url, "--model", model, "--at", later.isoformat())
+    assert command(monkeypatch, "train", *words) == 0
+    bundle = load(model)
+    assert bundle.moment == later
+    assert begun <= since_of(bundle) <= recorded[0]
 
 
 @pytest.mark.slow

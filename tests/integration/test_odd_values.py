@@ -77,7 +77,7 @@ def test_an_odd_profile_or_answer_is_refused_and_nothing_written(
         *[{"profile": {"annual_income": value}} for value in ODD_NUMBER],
         *[{"profile": {"spending_score": value}} for value in ODD_NUMBER],
         {"answers": {"category:a\x00": "yes"}},
-        {"answers": {"category:a\n": "yes"}},
+        {"answers": {"category:a\nb": "yes"}},
         {"answers": {"category:" + "x" * 192: "yes"}},
         {"answers": {"category:": "yes"}},
         {"answers": {"category:\ud800": "yes"}},
@@ -105,6 +105,50 @@ def test_an_odd_offer_is_refused_and_nothing_written(client: TestClient) -> None
         answer = send(client, "PUT", "/offers/odd", body)
         assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_FAILED"), body
     assert client.get("/offers/odd").status_code == 404
+
+
+def test_white_space_around_an_id_is_no_part_of_it(client: TestClient) -> None:
+    event = {"customer_id": " spaced\t", "offer_id": f"{OFFER} ", "event_type": "redemption"}
+    line = {"customer_id": "spaced ", "amount": 1, "transaction_id": " t1 "}
+    events = [event, event | {"event_id": "e1"}, event | {"event_id": "e1 "}]
+    assert client.post("/events", json={"events": events}).json()["duplicates"] == 1
+    lines = [line, line | {"transaction_id": "t1"}]
+    assert client.post("/transactions", json={"transactions": lines}).json()["accepted"] == 2
+    put = client.put("/customers/spaced%20", json={"answers": {" category:a ": " yes "}})
+    assert put.status_code == 200, "known by what was recorded"
+    known = client.get("/customers/%20spaced").json()
+    assert (known["customer_id"], known["answers"]) == ("spaced", {"category:a": "yes"})
+    assert (known["interactions"]["redemption"], known["transactions"]) == (2, 1)
+    for name in ("spaced", "spaced%20", "spaced%20?n=100"):
+        told = client.get(f"/recommend/{name}").json()
+        assert (told["customer_id"], told["known"]) == ("spaced", True)
+        assert OFFER not in [one["offer_id"] for one in told["offers"]], "taken once already"
+    assert client.delete("/customers/spaced%20").json()["rows"]["interactions"] == 2
+    assert client.get("/customers/spaced").status_code == 404
+
+
+def test_an_id_of_white_space_alone_is_refused(client: TestClient) -> None:
+    for path in ("/recommend/%20", "/recommend/%20?n=3", "/customers/%20%20"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_FAILED"), path
+    for kind, row in (("events", EVENT), ("transactions", LINE)):
+        told = client.post(f"/{kind}", json={kind: [row | {"customer_id": " "}, row]}).json()
+        assert (told["accepted"], told["rejected"][0]["code"]) == (1, "INVALID_ROW")
+
+
+def test_white_space_around_a_text_is_no_part_of_it_and_one_of_nothing_else_is_none(
+    client: TestClient,
+) -> None:
+    stated = {"category": " travel ", "kind": "cashback ", "merchant": " ", "tags": [" sun "]}
+    kept = client.put("/offers/spaced%20", json=stated | {"items": [" i1"]}).json()
+    assert (kept["offer_id"], kept["category"], kept["kind"]) == ("spaced", "travel", "cashback")
+    assert (kept["merchant"], kept["tags"], kept["items"]) == (None, ["sun"], ["i1"])
+    for wish in ("travel", "travel%20"):
+        listed = client.get(f"/recommend/somebody?n=100&category={wish}").json()["offers"]
+        assert "spaced" in [one["offer_id"] for one in listed]
+    assert client.put("/offers/spaced", json={"tags": "a| |b"}).json()["tags"] == ["a", "b"]
+    put = client.put("/customers/vain", json={"profile": {"city": " ", "gender": " f "}})
+    assert put.json()["profile"] == {"gender": "f"}
 
 
 @pytest.mark.parametrize("name", ["%00", "a%00b", "%1F", "somebody%0A"])

@@ -122,7 +122,7 @@ def test_a_newcomer_states_a_column_of_the_owners(client: TestClient, dataset: D
         again = client.get(f"/recommend/{welcome['customer_id']}").json()
         assert again["offers"] == welcome["recommendations"]["offers"]
         known = client.get(f"/customers/{welcome['customer_id']}").json()
-        assert known["profile"]["plan"] == plan
+        assert known["profile"]["plan"] == plan.strip()
 
 
 def test_who_is_new_became_a_customer_now_and_who_is_not_did_not(

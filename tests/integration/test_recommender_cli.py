@@ -383,6 +383,41 @@ def test_training_says_that_the_current_model_cannot_be_read(
     assert load(copy).version != current
 
 
+@pytest.mark.parametrize("damaged", [False, True])
+def test_of_first_trainings_side_by_side_the_later_one_asks_before_it_takes_over(
+    model: Path,
+    small_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    damaged: bool,
+) -> None:
+    copy, bundle = tmp_path / "model", load(model)
+    if damaged:
+        broken = save(replace(bundle, seed=7), copy).version
+        (copy / VERSIONS / broken / "core.npz").write_bytes(b"")
+
+    def slow(*_: object, **__: object) -> Bundle:
+        save(replace(bundle, seed=8), copy)  # another training ends first
+        return replace(bundle, seed=9)
+
+    monkeypatch.setattr("recommender.commands.training.train_bundle", slow)
+    done = command("train", "--data", small_folder, "--model", copy)
+    assert (done.returncode, "another model became" in done.stderr) == (5, True), done.stderr
+    assert load(copy).seed == 8
+    assert load(copy, candidate_version(copy)).seed == 9
+
+
+def test_of_two_trainings_of_the_same_both_are_content(
+    model: Path, small_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy, bundle = tmp_path / "model", load(model)
+    monkeypatch.setattr(
+        "recommender.commands.training.train_bundle", lambda *_, **__: save(bundle, copy)
+    )
+    assert command("train", "--data", small_folder, "--model", copy).returncode == 0
+    assert current_version(copy) == bundle.version
+
+
 def test_a_version_of_another_format_is_listed_as_that_and_an_erasure_tells_of_it(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,7 +20,7 @@ from recommender.past.validation import fold_at
 from recommender.release.gate import judge_release
 from recommender.service import Service
 from recommender.serving.arrivals import with_arrivals
-from recommender.serving.lists import Wish
+from recommender.serving.lists import Listed, Wish
 from recommender.training import train
 
 pytestmark = pytest.mark.usefixtures("spared")
@@ -139,6 +139,44 @@ def test_what_was_given_back_was_not_bought(bundle: Bundle) -> None:
     assert not query.redeemed.nnz
 
 
+@pytest.mark.parametrize(
+    ("bought", "redeemed", "words"),
+    [
+        (1, 2, "You bought this once and took it 2 times before."),
+        (2, 1, "You bought this 2 times and took it once before."),
+        (2, 0, "You bought this 2 times before."),
+        (0, 1, "You took this before."),
+    ],
+)
+def test_what_was_bought_and_what_was_redeemed_are_counted_each(
+    bundle: Bundle, bought: int, redeemed: int, words: str
+) -> None:
+    line = {"amount": 5.0, "item_id": "i03"}
+    facts = Facts(purchases=[line] * bought, interactions=[("o03", "redemption", None)] * redeemed)
+    service = Service(bundle)
+    query = service.query("new", facts, pd.Timestamp(bundle.at))
+    row = service.recommender.encoders.offer_rows["o03"]
+    listed = [Listed(row, 1.0, Source.COLLABORATIVE, {Source.COLLABORATIVE: 1.0})]
+    assert service.explainer.reasons(query, listed) == [[words]]
+
+
+@pytest.mark.parametrize("amounts", [(1.10, 2.20, -3.30), (0.1, 0.2, -0.3), (3.3, 1.1, -4.4)])
+def test_what_was_given_back_in_full_was_not_bought_whatever_rounding_leaves(
+    bundle: Bundle, amounts: tuple[float, ...]
+) -> None:
+    lines = [
+        {"amount": amount, "item_id": "i03", "occurred_at": None, "transaction_id": f"t{n}"}
+        for n, amount in enumerate(amounts)
+    ]
+    query = Service(bundle).query("new", Facts(purchases=lines), pd.Timestamp(bundle.at))
+    assert not query.redeemed.nnz
+    table = pd.DataFrame(lines).assign(customer_id="new", occurred_at=START)
+    bought = with_bought(
+        Dataset.of({**shop(), "transactions": pd.concat([shop()["transactions"], table])})
+    )
+    assert "new" not in set(bought.interactions["customer_id"])
+
+
 def test_what_was_given_back_later_had_been_bought_by_then() -> None:
     tables = shop()
     lines, cut = tables["transactions"], START + pd.Timedelta(days=80)
@@ -156,6 +194,39 @@ def test_what_was_given_back_later_had_been_bought_by_then() -> None:
         found = past.interactions[same].sort_values(same, ignore_index=True)
         pd.testing.assert_frame_equal(found, expected)
     assert check_rows(whole, split).passed
+
+
+@pytest.mark.parametrize("part", [1.0, 0.5])
+def test_what_is_given_back_after_training_takes_back_what_the_model_holds(
+    dataset: Dataset, bundle: Bundle, part: float
+) -> None:
+    at = pd.Timestamp(bundle.at)
+    known = dataset.before(at).transactions
+    mine = known[known["customer_id"] == "c005"]
+    item = mine["item_id"].value_counts().index[0]
+    spent = float(mine.loc[mine["item_id"] == item, "amount"].sum())
+    lines = [
+        {"amount": one.amount, "item_id": one.item_id, "transaction_id": one.transaction_id,
+         "occurred_at": one.occurred_at.value // 1000}
+        for one in mine.itertuples()
+    ]  # fmt: skip
+    later = [
+        {"amount": amount, "item_id": item, "transaction_id": name, "occurred_at": at.value // 1000}
+        for name, amount in (
+            ("back", -part * spent),
+            ("again", 0.25 * spent),
+            ("off", -0.25 * spent),
+        )
+    ]
+    service = Service(bundle)
+    whole = service.query("c005", Facts(purchases=[*lines, *later]), at, whole=True)
+    since = service.query("c005", Facts(purchases=later), at)
+    row = service.recommender.encoders.offer_rows[f"o{item[1:]}"]
+    assert (whole.bought[0, row] == 0) == (part == 1.0)
+    for name in ("history", "redeemed", "bought", "purchases"):
+        np.testing.assert_allclose(
+            getattr(since, name).toarray(), getattr(whole, name).toarray(), atol=1e-9, err_msg=name
+        )
 
 
 def test_a_new_title_leaves_the_habit_of_an_offer_as_it_is(bundle: Bundle) -> None:

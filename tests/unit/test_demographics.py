@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from data.dataset import Dataset
 from recommender.features.demographics import TENURE, Demographics
-from recommender.features.numbers import plain
+from recommender.features.numbers import number_of, numbers_of, plain
 from recommender.features.profile_columns import (
     FEWEST_BANDS,
     MOST_VALUES,
@@ -106,6 +106,32 @@ def test_a_column_of_any_kind_is_the_same_from_a_table_and_from_a_profile(
     ]
     by_profile = told.updated(sp.csr_matrix(table.shape), profiles)
     np.testing.assert_allclose(by_profile.toarray(), table.toarray(), atol=1e-9)
+
+
+@pytest.mark.parametrize("city", ["İzmir", "ΠΑΤΡΑΣ", "ΣΑΣ ΠΑΤΡΑΣ", "STRAẞE"])
+def test_letters_whose_small_form_is_disputed_are_the_same_from_a_table_and_from_a_profile(
+    city: str,
+) -> None:
+    places = [city, "Bern"] * PEOPLE
+    people = pd.DataFrame({"customer_id": [f"c{n:03}" for n in range(len(places))], "city": places})
+    dataset = Dataset.of({"customers": people})
+    told = build_demographics(dataset.customers, MICROSECONDS)
+    table = told.membership(dataset.customers, dataset.customer_ids)
+    stated = [{"city": place} for place in dataset.customers["city"]]
+    by_profile = told.updated(sp.csr_matrix(table.shape), stated)
+    assert len(told.names) == 2
+    np.testing.assert_array_equal(by_profile.toarray(), table.toarray())
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["1_000", "\uff11\uff12", "\u0661\u0662", "\xa05", " 500 ", "+700", "1e3", "5.", "0x1F",
+     "1,5", "inf", "1e400", "-0", "", "9" * 25, "9" * 400, "true", "NaN"],
+)  # fmt: skip
+def test_one_text_is_the_number_that_it_is_in_a_column(written: str) -> None:
+    for column in ([written, "7"], [written, 7]):
+        expected = numbers_of(pd.Series(column))[0]
+        np.testing.assert_array_equal(number_of(written), expected)
 
 
 def test_a_whole_number_is_the_same_category_however_it_is_written() -> None:

@@ -16,6 +16,7 @@ import pytest
 from data.errors import BundleError
 from data.store import Store
 from recommender.bundle import Bundle
+from recommender.release.verdict import Verdict, write_verdict
 from recommender.service import Service
 from recommender.serving.lists import Wish
 from recommender.storage import erasure, searching
@@ -62,6 +63,27 @@ def test_versions_keep_their_names_and_everybody_else_their_lists(
     assert after.customers.query is not None
     was = Service(before).recommend(before.customers.query.take(others), wish)
     assert Service(after).recommend(after.customers.query, wish) == was
+
+
+def test_an_id_that_is_a_short_number_is_found_where_people_stand_and_not_among_figures(
+    small_bundle: Bundle, tmp_path: Path
+) -> None:
+    people, table = small_bundle.customers, small_bundle.anomalies
+    number = {str(name): str(row) for row, name in enumerate(people.ids)}
+    ids = np.array([number[str(name)] for name in people.ids])
+    odd = table.assign(customer_id=table["customer_id"].map(number).astype("str"))
+    bundle = replace(small_bundle, customers=replace(people, ids=ids), anomalies=odd)
+    home = tmp_path / VERSIONS / save(bundle, tmp_path).version
+    write_verdict(Verdict(home.name, "", ()), tmp_path)
+    flagged = str(odd["customer_id"].iloc[0])
+    for who in ("7", "42", "100", flagged):
+        files = [Path(path).name.partition(".npz")[0] for path in find_in_files(tmp_path, who)]
+        held = ["anomalies"] * bool((odd["customer_id"] == who).any()) + ["customers"]
+        assert files == held
+        erase_from_models(tmp_path, who)
+        assert find_in_files(tmp_path, who) == []
+    (home / "notes.txt").write_text("Ask 7 again.")
+    assert find_in_files(tmp_path, "7") == [str(home / "notes.txt")]
 
 
 def test_a_second_person_can_be_erased(folder: Path, small_bundle: Bundle) -> None:

@@ -97,6 +97,32 @@ def test_what_was_shown_of_unknown_offers_counts_by_two_ways(
     assert batch.redeemed.nnz == 0
 
 
+@pytest.mark.parametrize("year", ["1700", "1900", "1930"])
+def test_what_happened_so_long_ago_that_it_faded_to_nothing_is_no_history_by_two_ways(
+    small_bundle: Bundle, year: str
+) -> None:
+    when, offer = pd.Timestamp(f"{year}-01-01", tz="UTC"), str(small_bundle.offers["offer_id"][5])
+    item = str(small_bundle.recommender.encoders.keys.item_ids[0])  # type: ignore[union-attr]
+    past = when.value // 1000
+    facts = Facts(
+        interactions=[(offer, "click", past)],
+        purchases=[{"item_id": item, "amount": 3.0, "occurred_at": past}],
+    )
+    own = {"customer_id": ["somebody"], "occurred_at": [when]}
+    given = Dataset.of(
+        {
+            "customers": pd.DataFrame({"customer_id": ["somebody"]}),
+            "interactions": pd.DataFrame({**own, "offer_id": offer, "event_type": "click"}),
+            "transactions": pd.DataFrame({**own, "item_id": item, "amount": 3.0}),
+        }
+    )
+    at = small_bundle.moment
+    ours = Service(small_bundle).query("somebody", facts, at)
+    theirs = query_customers(small_bundle, given, at)[1]
+    assert ours.history.nnz == theirs.history.nnz == 0
+    assert ours.recent.nnz == theirs.recent.nnz
+
+
 def test_very_many_clicks_are_summed_up_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
 

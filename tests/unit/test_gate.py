@@ -28,11 +28,12 @@ from recommender.release.gate_checks import (
     check_worse,
 )
 from recommender.release.held_out import deal_out, hold_out, scores
-from recommender.release.verdict import VERDICT, Check, Verdict, read_verdict, write_verdict
+from recommender.release.verdict import Check, Verdict, read_verdict, write_verdict
 from recommender.storage.model_folder import VERSIONS, load, save, store
 from recommender.storage.versions import (
     CURRENT,
     HISTORY,
+    VERDICT,
     current_version,
     history,
     make_current,

@@ -15,7 +15,12 @@ from recommender.features.attributes import build_attributes
 from recommender.features.keys import build_keys
 from recommender.features.likeness import fit_likeness
 from recommender.features.profile_columns import build_demographics
-from recommender.features.purchases import HALF_LIFE, purchases_of, purchases_of_people
+from recommender.features.purchases import (
+    HALF_LIFE,
+    add_purchases,
+    purchases_of,
+    purchases_of_people,
+)
 from recommender.features.spending import Spending
 from recommender.fitting.foreseeing import fit_would
 from recommender.survey import Survey
@@ -138,6 +143,29 @@ def test_one_person_at_the_door_gets_what_the_table_gives() -> None:
         [facts], features_of(facts, WHEN)[None], encoders.nothing_known, set()
     )
     np.testing.assert_array_equal(query.purchases.toarray(), [[3.0, 5.0, 0.0]])
+
+
+ALL_BACK = [[1.10, 2.20, -3.30], [0.1, 0.7, -0.8], [19.99, 5.49, -25.48], [5.0, -5.0]]
+
+
+@pytest.mark.parametrize("amounts", ALL_BACK)
+def test_nothing_is_spent_where_all_was_given_back_whatever_rounding_leaves(
+    amounts: list[float],
+) -> None:
+    dataset = example()
+    lines = [{"item_id": "green tea", "amount": amount} for amount in amounts]
+    table = pd.DataFrame(lines).assign(customer_id="ann", occurred_at=WHEN)
+    keys = build_keys(dataset)
+    given = Dataset.of({**dataset.tables(), "transactions": table})
+    whole = purchases_of(given, keys, given.customer_ids, WHEN.value // 1000)
+    first, rest, at_once = (
+        purchases_of_people([some], keys, WHEN.value // 1000)
+        for some in (lines[:-1], lines[-1:], lines)
+    )
+    assert first.spend.nnz
+    nothing = purchases_of_people([[]], keys, WHEN.value // 1000)
+    for found in (whole, add_purchases(first, rest), add_purchases(nothing, at_once)):
+        assert (found.spend.nnz, found.spent.nnz) == (0, 0)
 
 
 def of_merchants(transactions: pd.DataFrame) -> Dataset:

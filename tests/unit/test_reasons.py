@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from data.dataset import Dataset
@@ -41,6 +42,22 @@ def test_what_nobody_took_is_called_popular_nowhere(service: Service) -> None:
         for was, words in zip(taken.tolist(), said, strict=True):
             assert not words.startswith("Popular") or was
             assert not words.startswith("Offers like this") or not was
+
+
+def test_the_money_that_is_told_was_spent_on_what_is_named(small_dataset: Dataset) -> None:
+    items = small_dataset.items
+    pair = items.drop_duplicates("category").head(2)
+    offers = small_dataset.offers.assign(category=None, merchant=None)
+    both = offers["offer_id"].iloc[0]
+    links = pd.DataFrame({"offer_id": both, "item_id": pair["item_id"]})
+    service = Service(train(replace(small_dataset, offers=offers, offer_items=links)))
+    lines = [
+        {"amount": amount, "category": category}
+        for amount, category in zip((40.0, 7.0), pair["category"], strict=True)
+    ]
+    row = service.recommender.encoders.offer_rows[both]
+    said = reasons(service, Facts(purchases=lines), [row], Source.CONTENT)
+    assert said == [f"You spent 40.00 on {pair['category'].iloc[0]} (category)."]
 
 
 def test_nobody_is_listed_an_offer_because_they_said_no_to_it(service: Service) -> None:

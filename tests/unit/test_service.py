@@ -90,6 +90,17 @@ def test_wishes_are_kept(small_service: Service, query: Query, at: pd.Timestamp)
     assert len(lists_of(small_service, first, Wish(at=at, n=3))[0]) == 3
 
 
+@pytest.mark.parametrize("category", ["İçecek", "ΤΑΞΙΔΙΑ ΤΗΣ ΠΟΛΗΣ"])
+def test_a_category_of_any_alphabet_can_be_wished_for(
+    small_bundle: Bundle, at: pd.Timestamp, category: str
+) -> None:
+    row = int(np.flatnonzero(Candidates(small_bundle.offers).valid(at))[0])
+    offers = small_bundle.offers.copy()
+    offers["category"] = offers["category"].where(offers.index != row, category)
+    wished = Candidates(offers).of(Wish(at=at, category=category))
+    assert np.flatnonzero(wished).tolist() == [row]
+
+
 @pytest.mark.parametrize("policy", POLICIES)
 def test_every_policy_lists_every_candidate(
     small_service: Service, query: Query, at: pd.Timestamp, policy: str

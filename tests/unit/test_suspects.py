@@ -21,7 +21,7 @@ from recommender.past.thinning import without
 from recommender.recipe import Recipe
 from recommender.service import Service
 from recommender.serving.lists import Wish
-from recommender.serving.withholding import parse_rules
+from recommender.serving.withholding import parse_rules, withhold
 from segmentation.features import customer_features
 from segmentation.kinds import FRAUD, KINDS
 
@@ -80,6 +80,13 @@ def test_flagged_customers_are_not_shown_what_rules_withhold(small_bundle: Bundl
     suspect, other = service.recommend(query, wish)
     assert {offers["kind"].iloc[one.row] for one in suspect.offers} == {"gift"}
     assert {offers["kind"].iloc[one.row] for one in other.offers} == {"gift", "cashback"}
+
+
+@pytest.mark.parametrize("kind", ["İndirim", "ΕΚΠΤΩΣΕΙΣ"])
+def test_a_rule_withholds_a_kind_of_any_alphabet(kind: str) -> None:
+    offers = pd.DataFrame({"kind": pd.Series([kind, "gift", None], dtype="str")})
+    mask = withhold(parse_rules(f"{FRAUD}={kind}"), offers)
+    assert mask[KINDS.index(FRAUD)].tolist() == [True, False, False]
 
 
 def test_somebody_whose_records_were_corrected_stays_flagged(small_bundle: Bundle) -> None:

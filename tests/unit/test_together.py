@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from api.bodies import as_answered
+from api.values import as_answered
 from data.checks import Checked, check_rows
 from data.schema import TABLES
 from data.together import check_together
