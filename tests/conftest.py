@@ -15,7 +15,7 @@ from data.dataset import Dataset
 from data.ingest import read_folder, write_folder
 from data.synthetic import WorldParameters, generate
 from recommender.bundle import Bundle
-from recommender.past import validation
+from recommender.past import random_folds
 from recommender.service import Service
 from recommender.training import train
 from segmentation import choice
@@ -46,7 +46,7 @@ def sparing() -> Iterator[None]:
     """Spare the trees, ks, starts and parts that a file does not judge: most of a training."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(TREES, "improved", 30)
-        patch.setattr(validation, "PARTS", 2)
+        patch.setattr(random_folds, "PARTS", 2)
         for name, fewer in FEWER.items():
             patch.setattr(choice, name, fewer)
         yield

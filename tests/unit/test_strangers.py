@@ -21,8 +21,8 @@ from recommender.features.corners import corner_shares, stranger_of
 from recommender.features.habits import EVENTS
 from recommender.hybrid import Hybrid
 from recommender.learning.calibration import Trials, fit_calibration
-from recommender.past import validation
-from recommender.past.validation import PARTS
+from recommender.past import random_folds
+from recommender.past.random_folds import PARTS
 from recommender.service import Service
 from recommender.training import train
 
@@ -69,7 +69,7 @@ def shown_once(logged: bool = True) -> Bundle:
         "interactions": pd.concat([shown, taken]) if logged else taken,
     }
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(validation, "PARTS", PARTS)  # what strangers do is judged by all of them
+        patch.setattr(random_folds, "PARTS", PARTS)  # what strangers do is judged by all of them
         return train(Dataset.of(tables))
 
 
