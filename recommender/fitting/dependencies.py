@@ -14,8 +14,8 @@ from scipy.special import expit, logit
 from recommender.scoring.dependencies import LEVELS, Dependencies, inputs_of, levels_of
 
 MOST_OFFERS = 100
-MOST_CELLS = 50_000_000  # customers times inputs times offers; of more customers only some count
-PLENTY = 10  # customers who took several offers, for each input
+MOST_CELLS = 100_000_000  # customers times inputs times offers; of more customers only some count
+PLENTY = 10  # customers for each input
 PENALTY = 3.0  # inverse variance of what an input adds, believed before any data
 MOST_STEPS, PRECISE = 60, 1e-7
 SELDOM = 1e-4  # rate below which an offer's does not count
@@ -32,12 +32,14 @@ def fit_dependencies(taken: sp.csr_matrix, profile: sp.csr_matrix) -> Dependenci
     """
     offers = taken.shape[1]
     inputs = offers + LEVELS + profile.shape[1] + 1
+    most = MOST_CELLS // (inputs * offers)
     number = np.asarray((taken >= 1.0).sum(axis=1)).ravel()
     # Of who took a single offer nothing else tells that it was this one.
-    if offers > MOST_OFFERS or np.count_nonzero(number > 1) < PLENTY * inputs:
+    few = min(most, np.count_nonzero(number > 1)) < PLENTY * inputs
+    if few or offers > MOST_OFFERS:
         return Dependencies(sp.csr_matrix((offers, offers)), np.zeros((0, offers)))
     some = np.flatnonzero(number > 0)
-    some = some[:: -(-len(some) * inputs * offers // MOST_CELLS)]
+    some = some[:: -(-len(some) // most)]
     given = inputs_of(taken[some], profile[some])
     known = (given[:, :offers] >= 1.0).any(axis=0)
     told = _fit(given, offers)
