@@ -18,7 +18,7 @@ from recommender.bundle import Bundle
 from recommender.past import random_folds
 from recommender.service import Service
 from recommender.training import train
-from segmentation import choice
+from segmentation import choice, stability
 from segmentation.detector import TREES
 
 # How long an example takes says more about the machine than about the code.
@@ -28,6 +28,8 @@ settings.load_profile("patient")
 EARLIER = pd.Timestamp("2025-09-03", tz="UTC")
 # For tests that do not judge how the number of segments is chosen.
 FEWER = {"LARGEST_K": 4, "BOOTSTRAPS": 4, "HALVES": 2, "MOST_STARTS": 10}
+# The same of how well segments come back.
+RARER = {"LARGEST_K": 4, "BOOTSTRAPS": 10, "FOLDS": 3, "REFERENCES": 3}
 
 
 @pytest.hookimpl(wrapper=True)
@@ -49,6 +51,8 @@ def sparing() -> Iterator[None]:
         patch.setattr(random_folds, "PARTS", 2)
         for name, fewer in FEWER.items():
             patch.setattr(choice, name, fewer)
+        for name, rarer in RARER.items():
+            patch.setattr(stability, name, rarer)
         yield
 
 

@@ -16,7 +16,6 @@ import jsonschema
 import pandas as pd
 import pytest
 
-from data.__main__ import app as data_app
 from data.console import run
 from evaluation.__main__ import app
 from evaluation.metrics import NAMES
@@ -63,18 +62,21 @@ def strict_json(text: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("evaluation") / "world"
-    size = ("--customers", 150, "--offers", 40, "--days", 90, "--seed", 3)
-    done = run_here(data_app, "generate", folder, *size, cwd=folder.parent)
-    assert done.returncode == 0, done.stderr
-    return folder
+def world(small_folder: Path) -> Path:
+    return small_folder
 
 
-def report_of(world: Path, name: str, *words: str) -> tuple[Path, subprocess.CompletedProcess[str]]:
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where reports are written."""
+    return tmp_path_factory.mktemp("evaluation")
+
+
+def report_of(
+    world: Path, output: Path, *words: str
+) -> tuple[Path, subprocess.CompletedProcess[str]]:
     before = {path: path.stat().st_mtime_ns for path in world.rglob("*")}
-    output = world.parent / name
-    done = run_here(app, "report", "--data", world, "--output", output, *words, cwd=world.parent)
+    done = run_here(app, "report", "--data", world, "--output", output, *words, cwd=output.parent)
     assert done.returncode == 0, done.stderr
     # Nothing is written into the dataset.
     assert {path: path.stat().st_mtime_ns for path in world.rglob("*")} == before
@@ -82,13 +84,13 @@ def report_of(world: Path, name: str, *words: str) -> tuple[Path, subprocess.Com
 
 
 @pytest.fixture(scope="module")
-def quick(world: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    return report_of(world, "quick", "--quick")
+def quick(world: Path, place: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    return report_of(world, place / "quick", "--quick")
 
 
 @pytest.fixture(scope="module")
-def thorough(world: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    return report_of(world, "thorough")
+def thorough(world: Path, place: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    return report_of(world, place / "thorough")
 
 
 @pytest.fixture(scope="module", params=["quick", pytest.param("thorough", marks=pytest.mark.slow)])
@@ -236,13 +238,15 @@ def test_the_terminal_shows_the_policies(reported: tuple[Path, Any]) -> None:
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_figures_in_another_process(world: Path) -> None:
+def test_the_same_seed_gives_the_same_figures_in_another_process(
+    world: Path, tmp_path: Path
+) -> None:
     found = []
     for name in ("one", "other"):
-        words = ("report", "--data", world, "--output", world.parent / name, "--quick")
-        done = command("evaluation", *words, cwd=world.parent)
+        words = ("report", "--data", world, "--output", tmp_path / name, "--quick")
+        done = command("evaluation", *words, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-        found.append(strict_json((world.parent / name / "report.json").read_text()))
+        found.append(strict_json((tmp_path / name / "report.json").read_text()))
     report, again = found
     for part in ("ranking", "hybrid_against", "online", "segments", "anomalies", "protocol"):
         assert again[part] == report[part], part

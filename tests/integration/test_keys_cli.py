@@ -34,8 +34,10 @@ def keys_outside(home: Path, *arguments: str) -> subprocess.CompletedProcess[str
     )  # fmt: skip
 
 
-def test_a_key_is_shown_once_and_stored_as_a_digest(tmp_path: Path) -> None:
-    done = keys_outside(tmp_path, "add", "shop", "--scope", "write", "--json")
+@pytest.mark.parametrize("outside", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_key_is_shown_once_and_stored_as_a_digest(tmp_path: Path, outside: bool) -> None:
+    start = keys_outside if outside else keys
+    done = start(tmp_path, "add", "shop", "--scope", "write", "--json")
     assert done.returncode == 0, done.stderr
     key = json.loads(done.stdout)["key"]
     store = Store.open(f"sqlite:///{tmp_path / 'nbo.db'}")

@@ -245,7 +245,10 @@ def test_tables_of_text_are_read_as_those_with_types_are(
     """As a folder of CSV files comes: numbers of the owner's are texts, with a .0 after gaps."""
     folder = tmp_path / "folder"
     folder.mkdir()
+    some = set(dataset.customers["customer_id"][:60])
     for name, table in dataset.tables().items():
+        if "customer_id" in table:
+            table = table[table["customer_id"].isin(some)]
         table.dropna(axis="columns", how="all").to_csv(folder / f"{name}.csv", index=False)
     offers = pd.read_csv(folder / "offers.csv")
     offers["size"] = pd.Series([38.0, 40.0, np.nan] * (OFFERS // 3)).where(offers.index > 2, "L")

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ import pandas as pd
 import pytest
 
 from data.console import run
+from segmentation import choice
 from segmentation.__main__ import app
+from tests.conftest import sparing
 from tests.integration.conftest import run_here
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,11 +75,18 @@ def mall(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def mall_report(mall: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    output = mall.parent / "out"
-    # No folder is named: the mall table of the working directory is read.
-    done = run_here(app, "report", "--output", output, cwd=mall.parent)
+@pytest.fixture(scope="module", params=["spared", pytest.param("thorough", marks=pytest.mark.slow)])
+def mall_report(
+    mall: Path, request: pytest.FixtureRequest
+) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """Promise the same of both; the thorough one draws many times more samples."""
+    output = mall.parent / request.param
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+        if request.param == "spared":
+            stack.enter_context(sparing())
+            patch.setattr(choice, "LARGEST_K", 10)  # every number is told
+        # No folder is named: the mall table of the working directory is read.
+        done = run_here(app, "report", "--output", output, cwd=mall.parent)
     assert done.returncode == 0, done.stderr
     return output, done
 
@@ -241,7 +251,8 @@ def odd_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_anomalies_are_written_with_reasons(odd_world: Path, tmp_path: Path) -> None:
     output = tmp_path / "deep" / "anomalies.csv"
-    done = run_here(app, "anomalies", odd_world, "--output", output, cwd=tmp_path)
+    with sparing():  # how trees find what is odd is judged elsewhere
+        done = run_here(app, "anomalies", odd_world, "--output", output, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     found = pd.read_csv(output, keep_default_na=False)
     assert found.columns.tolist() == [

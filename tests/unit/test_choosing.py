@@ -94,7 +94,9 @@ def test_rough_scores_are_as_near_the_exact_ones_as_they_say(
         assert (gap <= rough.slip()).all()
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize(
+    "seed", [*range(20), *(pytest.param(n, marks=pytest.mark.slow) for n in range(20, 60))]
+)
 def test_the_short_way_leads_to_the_same_lists(small_bundle: Bundle, seed: int) -> None:
     random = np.random.default_rng(seed)
     query = drawn(small_bundle, random)

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.dataset import Dataset
-from data.synthetic import WorldParameters, generate
 from segmentation.explain import find_rules
 from segmentation.habits import HABITS, habit_features
 from segmentation.identity import keep_identity, measure_drift, stability_index
@@ -19,6 +18,7 @@ from segmentation.kmeans import Segmentation, segment_customers
 from segmentation.moves import smallest_moves
 from segmentation.outcome import later_redeemers, lift_table, segment_rates
 from segmentation.report import build_segment_report
+from tests.conftest import EARLIER, sparing
 
 TWO = {"annual_income": 1.0, "spending_score": 1.0}
 
@@ -171,14 +171,10 @@ def test_habits_are_counted_before_the_moment_only() -> None:
     assert nothing[list(HABITS)].isna().all(axis=None)
 
 
-def test_the_report_is_one_value_that_says_what_happened_afterwards(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("segmentation.stability.LARGEST_K", 4)
-    monkeypatch.setattr("segmentation.stability.BOOTSTRAPS", 20)
-    dataset = Dataset.of(generate(WorldParameters(customers=200, offers=30, days=90)))
-    at = dataset.moment_after() - pd.Timedelta(days=20)
-    report = build_segment_report(dataset, at, k=4, since=at - pd.Timedelta(days=30))
+def test_the_report_is_one_value_that_says_what_happened_afterwards(small_dataset: Dataset) -> None:
+    dataset, before = small_dataset, EARLIER - pd.Timedelta(days=30)
+    with sparing():
+        report = build_segment_report(dataset, EARLIER, k=4, since=before)
     assert report.drift is not None
     assert report.lift is not None
     assert report.lift["customers"].sum() == len(report.result.labels)

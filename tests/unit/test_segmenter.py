@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +13,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from segmentation import choice
 from segmentation.segmenter import CustomerSegmenter
-from tests.conftest import FEWER
+from tests.conftest import FEWER, sparing
 
 
 def expected_to_fail(_: CustomerSegmenter) -> dict[str, str]:
@@ -43,9 +45,11 @@ def blobs(sizes: tuple[int, ...] = (60, 40, 25), seed: int = 0) -> tuple[pd.Data
     return pd.DataFrame(x, columns=["income", "score"]), truth
 
 
-def test_the_number_of_segments_is_found_and_the_largest_is_number_zero() -> None:
+@pytest.mark.parametrize("fewer", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_the_number_of_segments_is_found_and_the_largest_is_number_zero(fewer: bool) -> None:
     x, truth = blobs()
-    found = CustomerSegmenter().fit(x)
+    with sparing() if fewer else nullcontext():
+        found = CustomerSegmenter().fit(x)
     assert found.n_segments_ == 3
     np.testing.assert_array_equal(found.labels_, truth)
     np.testing.assert_array_equal(found.predict(x), truth)

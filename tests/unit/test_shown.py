@@ -8,24 +8,24 @@ import numpy as np
 import pytest
 
 from data.dataset import Dataset
-from data.synthetic import PRESETS, generate
 from evaluation.depth.knowledge import find_failures, measure_knowledge
 from evaluation.depth.shown import COUNTED, AmongShown, most_redeemed, rank_shown
 from evaluation.harness import HEADLINE, rank_policy, run_trial
 from evaluation.reliability import Reliability, measure_reliability
 from evaluation.splitting import Protocol, Split, split_dataset
 from recommender.base import HYBRID, POLICIES
+from recommender.bundle import Bundle
 from recommender.service import Service
 from recommender.training import train
+from tests.conftest import EARLIER
 
 pytestmark = pytest.mark.usefixtures("spared")
 
 
 @pytest.fixture(scope="module")
-def made() -> tuple[Dataset, Split, Service]:
-    dataset = Dataset.of(generate(replace(PRESETS["small"], customers=300, offers=50, days=120)))
-    split = split_dataset(dataset, Protocol())
-    return dataset, split, Service(train(split.train, at=split.at))
+def made(small_dataset: Dataset, earlier_bundle: Bundle) -> tuple[Dataset, Split, Service]:
+    split = split_dataset(small_dataset, Protocol(at=EARLIER))
+    return small_dataset, split, Service(earlier_bundle)
 
 
 def test_every_policy_ranks_only_what_was_shown(made: tuple[Dataset, Split, Service]) -> None:

@@ -28,7 +28,7 @@ from recommender.training import train
 
 pytestmark = pytest.mark.usefixtures("spared")
 
-PEOPLE, RATES = 2000, np.array([0.5, 0.25, 0.12, 0.06, 0.04])
+PEOPLE, RATES = 1000, np.array([0.5, 0.25, 0.12, 0.06, 0.04])
 DAY = pd.Timestamp("2024-05-01", tz="UTC")
 
 

@@ -113,7 +113,7 @@ def changed(tables: dict[str, pd.DataFrame], change: Change) -> Dataset:
 
 
 # In which whole parts of a model are missing or have nothing to go by.
-QUICK = ("no transactions", "no interactions", "one customer")
+QUICK = ("no interactions", "one customer")
 
 
 @pytest.mark.parametrize(
@@ -227,8 +227,9 @@ def test_shuffled_redemptions_teach_nothing(small_dataset: Dataset) -> None:
     assert ours > real.ranking["all"]["random"]["ndcg@10"].value
 
 
-@pytest.mark.parametrize("policy", [HYBRID, Source.DEMOGRAPHIC])
-def test_what_most_people_have_stays_ahead_for_those_of_whom_fewer_have_it(policy: str) -> None:
+@pytest.fixture(scope="module")
+def towns() -> Service:
+    """A service where fewer of some people have what most have."""
     random = np.random.default_rng(0)
     n = 1500
     rural = random.random(n) < 0.25
@@ -253,16 +254,22 @@ def test_what_most_people_have_stays_ahead_for_those_of_whom_fewer_have_it(polic
             ),
         }
     )
-    service = Service(train(dataset))
+    return Service(train(dataset))
+
+
+@pytest.mark.parametrize("policy", [HYBRID, Source.DEMOGRAPHIC])
+def test_what_most_people_have_stays_ahead_for_those_of_whom_fewer_have_it(
+    towns: Service, policy: str
+) -> None:
     stranger = Dataset.of(
         {"customers": pd.DataFrame({"customer_id": ["new"], "region": ["rural"]})}
     )
-    wish = Wish(service.bundle.moment, n=2, policy=policy)
-    lists = recommend_batch(service, stranger, wish)
+    wish = Wish(towns.bundle.moment, n=2, policy=policy)
+    lists = recommend_batch(towns, stranger, wish)
     assert lists["offer_id"].tolist() == ["account", "loan"]
     # What fewer of them have than of others is not said to be popular with people like them.
-    _, query = query_customers(service.bundle, stranger, wish.at)
-    listed = service.recommend(query, replace(wish, policy=HYBRID))[0].offers
-    account, loan = Explainer(service.bundle.offers, service.recommender).reasons(query, listed)
+    _, query = query_customers(towns.bundle, stranger, wish.at)
+    listed = towns.recommend(query, replace(wish, policy=HYBRID))[0].offers
+    account, loan = Explainer(towns.bundle.offers, towns.recommender).reasons(query, listed)
     assert account == ["Popular with all customers."]
     assert "Popular with people like you: region rural." in loan

@@ -195,6 +195,7 @@ def test_customers_who_are_all_alike_leave_nothing_to_foresee() -> None:
     assert np.isfinite(content.score(query)).all()
 
 
+@pytest.mark.slow
 def test_without_types_it_goes_by_items() -> None:
     dataset = dataset_of(households())
     bare = replace(dataset, items=dataset.items.assign(category=None, kind=None))
