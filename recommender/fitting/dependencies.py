@@ -32,7 +32,7 @@ def fit_dependencies(taken: sp.csr_matrix, profile: sp.csr_matrix) -> Dependenci
     """
     offers = taken.shape[1]
     inputs = offers + LEVELS + profile.shape[1] + 1
-    most = MOST_CELLS // (inputs * offers)
+    most = MOST_CELLS // max(1, inputs * offers)
     number = np.asarray((taken >= 1.0).sum(axis=1)).ravel()
     # Of who took a single offer nothing else tells that it was this one.
     few = min(most, np.count_nonzero(number > 1)) < PLENTY * inputs
