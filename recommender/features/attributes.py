@@ -27,7 +27,7 @@ from recommender.features.statements import (
     own_columns,
 )
 
-TITLES = 500  # offers from which words recur for a reason
+TITLES = 3000  # offers from which words recur for a reason, not by chance
 COMMON = 0.2  # share of titles from which a word is in it for the language's sake
 KNOTS, APART = 9, 1e-9  # of a number, at quantiles, and what parts them
 MOST, SHARED = 1000, 2  # columns of categories and tags, and offers of each of the owner's
