@@ -18,7 +18,6 @@ import scipy.sparse as sp
 from scipy.special import gammaln, xlogy
 
 from recommender.features.attributes import Attributes
-from recommender.features.statements import WORD
 from recommender.fitting.overdispersed import SPREAD, fit_effects
 from recommender.popularity import LEAST_SPEND
 
@@ -128,10 +127,7 @@ def estimate_rates(chances: Chances) -> Rates:
     slope = 1.0 if chances.spend.any() and not total else 0.0
     has, columns = chances.attributes, chances.columns
     effect = np.zeros(has.shape[1])
-    # Words of titles say whom an offer is for; how many take it they tell too badly.
-    tells = columns.family != WORD
-    logged = chances.shown is not None
-    families = columns.family[~columns.is_number & tells].tolist() if logged else []
+    families = [] if chances.shown is None else columns.family[~columns.is_number].tolist()
     mean = float(np.log((total + 0.5) / (exposure + 1.0)))
     weight = np.maximum(exposed if exposure > 0 else np.ones_like(exposed), 1e-9)
 
@@ -148,15 +144,16 @@ def estimate_rates(chances: Chances) -> Rates:
             usual = exposed * expected()[0]
             effect[group] = _effects(has[:, group], events, usual, effect[group])
     if total:
-        rest = np.flatnonzero(tells & ~np.isin(columns.family, families))
+        rest = np.flatnonzero(~np.isin(columns.family, families))
         usual = exposed * expected()[0]
-        if not logged:
+        if chances.shown is None:
             usual = usual * ~chances.dated
         effect[rest] = fit_effects(
             has[:, rest], events, usual, _strength(events, usual), _spreads(has, columns)[rest]
         )
     rate, level = expected()
-    strength = _strength(events, exposed * rate) if total and logged else USUAL_STRENGTH
+    told = total > 0 and chances.shown is not None
+    strength = _strength(events, exposed * rate) if told else USUAL_STRENGTH
     placed = log_spend[chances.placed]
     return Rates(
         log_rate=np.log((events + strength) / (exposed + strength / rate)),
