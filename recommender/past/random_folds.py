@@ -17,12 +17,19 @@ FEWEST_HELD = 10  # offers held out for lists of them to say something
 PLENTY = 2000  # redemptions that tell a level within a few per cent
 
 
-def random_folds(dataset: Dataset, events: pd.DataFrame, at: pd.Timestamp, seed: int) -> list[Fold]:
+def random_folds(
+    dataset: Dataset, events: pd.DataFrame, at: pd.Timestamp, seed: int, *, alone: bool
+) -> list[Fold]:
     """Hold out some of what happened at random: for data whose times are all alike or too few.
 
     Of few redemptions where showing is logged one part after the other: the level of probabilities
     is no surer than the number of redemptions that tell it. Lists learn no more from it: they are
     of the same people.
+
+    Parameters
+    ----------
+    alone : bool
+        Whether no moment in time tells anything: those tell how new offers are listed as well.
     """
     pair = [CUSTOMER_ID, OFFER_ID]
     if len(events[pair].drop_duplicates()) < FEWEST_EVENTS:
@@ -39,7 +46,9 @@ def random_folds(dataset: Dataset, events: pd.DataFrame, at: pd.Timestamp, seed:
         found.append(Fold(past, at, taken, counts, logged, False))
         if not logged or sum(len(fold.taken) for fold in found) >= PLENTY:
             break
-    return found if found[-1].logged else [*found, *_offers_fold(dataset, events, at, seed)]
+    if alone and not found[-1].logged:
+        found += _offers_fold(dataset, events, at, seed)
+    return found
 
 
 def _offers_fold(dataset: Dataset, events: pd.DataFrame, at: pd.Timestamp, seed: int) -> list[Fold]:

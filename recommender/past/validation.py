@@ -60,7 +60,7 @@ def make_folds(dataset: Dataset, at: pd.Timestamp, seed: int = 0) -> list[Fold]:
         found += _half_fold(dataset, events, moments[-1], at, seed)
     # What was shown next would decide over pairs held out where showing is logged.
     if not any(fold.logged or _tells_of_histories(dataset, fold) for fold in found):
-        found += random_folds(dataset, events, at, seed)
+        found += random_folds(dataset, events, at, seed, alone=not found)
     return found
 
 
