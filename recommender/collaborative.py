@@ -102,9 +102,15 @@ class CollaborativeScorer:
         parts = tuple(
             (weight, self.part(name, query))
             for name, weight in weights
-            if weight and (name != "space" or self.space.rank)
+            if weight and name not in self._silent
         )
         return Mix(parts, says, bent=True)
+
+    @cached_property
+    def _silent(self) -> frozenset[str]:
+        """The features that these offers do without: to add up nothing takes as long."""
+        absent = {"space": not self.space.rank, "others": not self.others.tells}
+        return frozenset(name for name, gone in absent.items() if gone)
 
     def can_teach(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
         """Tell where lists teach what the features count: not of what attributes stand for."""
@@ -182,7 +188,8 @@ class CollaborativeScorer:
         told = self.weight + SLIGHT * np.array(list(PRIOR.values()))
         weight = dict(zip(PRIOR, told / self.scale, strict=True))
         near = weight["autoencoder"] * self.autoencoder.speak_for(taken, offers)
-        near = near + weight["others"] * self.others.speak_for(taken, offers)
+        if self.others.tells:
+            near = near + weight["others"] * self.others.speak_for(taken, offers)
         far = weight["space"] * self.space.speak_for(taken, offers)
         after = weight["next"] * self.following.speak_for(taken, offers)
         alike = self.attributes

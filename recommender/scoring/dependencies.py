@@ -33,6 +33,11 @@ class Dependencies:
     near: sp.csr_matrix
     rest: np.ndarray
 
+    @property
+    def tells(self) -> bool:
+        """Whether there was enough to learn it from."""
+        return len(self.rest) > 0
+
     def read(self, taken: sp.csr_matrix, profile: sp.csr_matrix) -> Product:
         """Prepare the log-odds of every offer.
 
@@ -42,7 +47,7 @@ class Dependencies:
             One for offers taken, less for those that were only clicked.
         profile : csr_matrix, shape (n, columns)
         """
-        if not len(self.rest):
+        if not self.tells:
             return Product(np.zeros((taken.shape[0], 0)), self._side)
         return Product(inputs_of(taken, profile), self._side)
 
@@ -52,7 +57,7 @@ class Dependencies:
 
     @cached_property
     def _side(self) -> Side:
-        if not len(self.rest):
+        if not self.tells:
             return Side(np.zeros((self.near.shape[1], 0)))
         return Side(np.vstack([self.near.toarray(), self.rest]).T)
 
