@@ -61,7 +61,7 @@ def verify_erasure(
 ) -> None:
     """Search the database, every stored model and whatever else is named for a person's id.
 
-    Ends with 5 where it stands anywhere.
+    Ends with 5 where it stands anywhere, and where a file could not be looked into.
 
     Example: `python -m recommender verify-erasure c0000042 --also /var/log/nbo`
     """
@@ -75,15 +75,22 @@ def verify_erasure(
         for name, count in store.find_everywhere(customer).items()
     ]
     store.close()
+    unread: list[str] = []
     for place in (model or settings.model_folder, *(also or ())):
         if place.exists():
-            places += find_in_files(place, customer)
+            places += find_in_files(place, customer, unread)
     if as_json:
-        say_json({"found": bool(places), "places": places})
+        say_json({"found": bool(places), "places": places, "unread": unread})
     if places:
         raise BundleError(
             f"The id stands in {counted(len(places), 'place')}: {'; '.join(places)}.",
             "Erase the person (again), and clear what is outside of the service yourself.",
+        )
+    if unread:
+        raise BundleError(
+            f"The id was found nowhere, but {counted(len(unread), 'file')} could not be looked "
+            f"into: {'; '.join(unread)}.",
+            "Unpack what is packed and name it by --also, or remove it.",
         )
     if not as_json:
         say("The id stands nowhere.")

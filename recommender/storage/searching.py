@@ -6,27 +6,30 @@ at. Elsewhere bytes are searched, in which a number that counts something looks 
 
 from __future__ import annotations
 
-import gzip
 import json
-import zipfile
-import zlib
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-import numpy as np
-
 from data.errors import BundleError
 from data.schema import CUSTOMER_ID
 from recommender.storage.model_folder import MANIFEST, VERSIONS, load
+from recommender.storage.unpacking import Contents
 from recommender.storage.versions import VERDICT
 
-BLOCK = 2**20
 JOINING = b"-_."  # what may go on after an id that is but the beginning of another
+AROUND = 2  # bytes on either side that tell
 
 
-def find_in_files(place: Path, customer_id: str) -> list[str]:
-    """List the files, of a folder or one alone, in which an id stands, however they are packed."""
+def find_in_files(place: Path, customer_id: str, unread: list[str] | None = None) -> list[str]:
+    """List the files, of a folder or one alone, in which an id stands, however they are packed.
+
+    Parameters
+    ----------
+    unread : list of str, optional
+        Takes up what could not be looked into, each with the reason.
+    """
+    unread = [] if unread is None else unread
     paths = sorted(place.rglob("*")) if place.is_dir() else [place]
     told: dict[Path, dict[str, bool]] = {}
     found = []
@@ -35,7 +38,7 @@ def find_in_files(place: Path, customer_id: str) -> list[str]:
         if home.parent.name == VERSIONS and home not in told:
             told[home] = _in_version(home, customer_id)
         here = told.get(home, {}).get(path.name)
-        if here or (here is None and _holds(path, customer_id)):
+        if here or (here is None and _holds(path, customer_id, unread)):
             found.append(str(path))
     return found
 
@@ -60,26 +63,18 @@ def _in_version(home: Path, customer_id: str) -> dict[str, bool]:
     return {MANIFEST: False, VERDICT: False} | files
 
 
-def _holds(path: Path, customer_id: str) -> bool:
-    name = path.name
-    if _in_bytes(path, customer_id):
-        return True
+def _holds(path: Path, customer_id: str, unread: list[str]) -> bool:
+    """Search one file; what could not be looked into counts only where the id was not found."""
+    contents = Contents()
     try:
-        if ".npz" in name:
-            return any(customer_id in strings for strings in _arrays(path))
-        if ".parquet" in name:
-            return any(customer_id in strings for strings in _columns(path))
-        if name.endswith(".gz"):
-            with gzip.open(path) as packed:
-                return _in_stream(iter(lambda: packed.read(BLOCK), b""), customer_id)
-    except (OSError, ValueError, zlib.error, zipfile.BadZipFile, EOFError):
-        return False  # damaged: its bytes were searched above
+        with path.open("rb") as file:
+            streams = contents.streams(file, str(path))
+            if any(_in_stream(blocks, customer_id) for blocks in streams):
+                return True
+    except OSError as error:
+        contents.unread.append(f"{path} ({error.strerror})")
+    unread += contents.unread
     return False
-
-
-def _in_bytes(path: Path, customer_id: str) -> bool:
-    with path.open("rb") as file:
-        return _in_stream(iter(lambda: file.read(BLOCK), b""), customer_id)
 
 
 def _in_stream(blocks: Iterator[bytes], customer_id: str) -> bool:
@@ -88,7 +83,7 @@ def _in_stream(blocks: Iterator[bytes], customer_id: str) -> bool:
     What stands at the end of a block is judged once the byte after it is known.
     """
     wanted = [customer_id.encode(), json.dumps(customer_id)[1:-1].encode()]
-    longest = max(map(len, wanted)) + 1
+    longest = max(map(len, wanted)) + 2 * AROUND
     window, begun = b"", False
     for block in chain(blocks, [b""]):
         window += block
@@ -100,38 +95,29 @@ def _in_stream(blocks: Iterator[bytes], customer_id: str) -> bool:
 
 
 def _stands_alone(window: bytes, wanted: bytes, begun: bool, more: bool) -> bool:
-    """Tell whether an id stands there by itself: c1 is not in c10.
+    """Tell whether an id stands there by itself: c1 is not in c10, nor in c1-a.
 
     Parameters
     ----------
     begun, more : bool
         Whether there are bytes before the window and after it.
     """
-    first, last = int(begun), len(window) - len(wanted) - more
+    first = AROUND if begun else 0
+    last = len(window) - len(wanted) - (AROUND if more else 0)
     place = window.find(wanted, first)
     while 0 <= place <= last:
         end = place + len(wanted)
-        around = window[max(0, place - 1) : place] + window[end : end + 1]
-        if not any(chr(one).isalnum() or one in JOINING for one in around):
+        before = window[max(0, place - AROUND) : place][::-1]
+        if not (_goes_on(before) or _goes_on(window[end : end + AROUND])):
             return True
         place = window.find(wanted, place + 1)
     return False
 
 
-def _arrays(path: Path) -> Iterator[set[str]]:
-    with np.load(path, allow_pickle=False) as archive:
-        for key in archive.files:
-            if archive[key].dtype.kind in "US":
-                yield set(archive[key].astype(str).ravel().tolist())
+def _goes_on(beside: bytes) -> bool:
+    """Tell whether the bytes beside an id, the nearest first, make it a part of a longer one.
 
-
-def _columns(path: Path) -> Iterator[set[str]]:
-    # Here alone: a service, which only erases, does without this library.
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path)
-    for name in table.column_names:
-        kind = table.schema.field(name).type
-        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-            yield set(table[name].to_pylist())
+    A full stop at the end of a sentence does not, nor does what no plain id is made of.
+    """
+    nearest, beyond = beside[:1], beside[1:]
+    return nearest.isalnum() or (nearest in JOINING and beyond.isalnum())

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 import os
 import shutil
 import time
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from data.errors import BundleError
@@ -19,7 +23,7 @@ from recommender.bundle import Bundle
 from recommender.release.verdict import Verdict, write_verdict
 from recommender.service import Service
 from recommender.serving.lists import Wish
-from recommender.storage import erasure, searching
+from recommender.storage import erasure, unpacking
 from recommender.storage.erasure import KEPT, REMOVED, erase_from_models, erased
 from recommender.storage.model_folder import BESIDE, FORMAT, MANIFEST, VERSIONS, load, save
 from recommender.storage.searching import find_in_files
@@ -214,7 +218,7 @@ def test_the_receipt_names_nobody(folder: Path, somebody: str, tmp_path: Path) -
 def test_an_id_is_found_alone_and_not_within_another(tmp_path: Path, name: str) -> None:
     (tmp_path / "other.log").write_text(f"{name}0 x{name} {name}-2 {name}_b")
     assert find_in_files(tmp_path, name) == []
-    (tmp_path / "one.log").write_text("x" * (searching.BLOCK - 1) + f" {name} and more")
+    (tmp_path / "one.log").write_text("x" * (unpacking.BLOCK - 1) + f" {name} and more")
     (tmp_path / "two.json").write_text(json.dumps({"id": name}))
     with gzip.open(tmp_path / "three.csv.gz", "wb") as file:
         file.write(f"id,age\n{name},7\n".encode())
@@ -222,11 +226,88 @@ def test_an_id_is_found_alone_and_not_within_another(tmp_path: Path, name: str) 
     assert len(find_in_files(tmp_path, name)) == 4
 
 
+@pytest.mark.parametrize(
+    "text", ["customer {}.", "{}\u2019s card", "({}-)", "_{}_\n", "\u201c{}\u201d", "{}\u2026"]
+)
+def test_marks_of_a_sentence_are_no_part_of_an_id(tmp_path: Path, text: str) -> None:
+    (tmp_path / "one.log").write_text(text.format("c0000042"), encoding="utf-8")
+    assert len(find_in_files(tmp_path, "c0000042")) == 1
+    assert find_in_files(tmp_path, "c000004") == []
+
+
+def zipped(place: Path, name: str, content: bytes) -> Path:
+    with zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("other.txt", "nothing")
+        archive.writestr(name, content)
+    return place
+
+
+def test_an_id_is_found_in_columns_of_every_kind_of_text(tmp_path: Path) -> None:
+    names = ["c0000042", "c0000043"]
+    other = pd.Series(["a", "b"])
+    tables = {
+        "categories": pd.DataFrame({"who": pd.Categorical(names)}),
+        "lists": pd.DataFrame({"who": [[], names]}),
+        "lists_of_parts": pd.DataFrame({"who": [[{"id": names[0]}], []]}),
+        "sentences": pd.DataFrame({"note": [f"Ask {name}, please." for name in names]}),
+        "bytes": pd.DataFrame({"who": [name.encode() for name in names]}),
+        "none": pd.DataFrame({"who": other, "n": [1, 2]}),
+    }
+    for name, table in tables.items():
+        table.to_parquet(tmp_path / f"{name}.parquet")
+    found = {Path(path).stem for path in find_in_files(tmp_path, "c0000042")}
+    assert found == set(tables) - {"none"}
+
+
+def test_customers_whose_ids_are_numbers_are_found_in_their_column_only(tmp_path: Path) -> None:
+    table = pd.DataFrame({"customer_id": [41, 42], "visits": [7, 7]})
+    table.to_parquet(tmp_path / "t.parquet")
+    assert len(find_in_files(tmp_path, "42")) == 1
+    assert find_in_files(tmp_path, "7") == []
+
+
+def test_an_id_is_found_in_archives_within_each_other(tmp_path: Path) -> None:
+    text = b"id,age\nc0000042,7\n" * 1000
+    zipped(tmp_path / "one.zip", "deep/c.csv", text)
+    inner = zipped(tmp_path / "inner.zip", "c.csv.gz", gzip.compress(text)).read_bytes()
+    zipped(tmp_path / "two.zip", "inner.zip", inner)
+    (tmp_path / "three.xz").write_bytes(lzma.compress(text))
+    (tmp_path / "four.bz2").write_bytes(bz2.compress(text))
+    unread: list[str] = []
+    assert len(find_in_files(tmp_path, "c0000042", unread)) == 5
+    assert find_in_files(tmp_path, "c0000099", unread) == []
+    assert unread == []
+
+
+def test_what_cannot_be_looked_into_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = b"id,age\nc0000042,7\n" * 1000
+    whole = gzip.compress(text)
+    (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(os.urandom(5000))[:-2000])
+    (tmp_path / "foreign.zst").write_bytes(b"\x28\xb5\x2f\xfd and more")
+    (tmp_path / "not.parquet").write_bytes(b"something else")
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 and no more")
+    deep = whole
+    for _ in range(unpacking.DEEPEST):
+        deep = gzip.compress(deep)
+    (tmp_path / "deep.gz").write_bytes(deep)
+    unread: list[str] = []
+    assert find_in_files(tmp_path, "c0000042", unread) == []
+    told = [Path(one.partition(" (")[0].partition(":")[0]).name for one in unread]
+    assert told == ["broken.parquet", "cut.csv.gz", "deep.gz", "foreign.zst", "not.parquet"]
+    monkeypatch.setattr(unpacking, "MOST", 100)
+    (tmp_path / "bomb.gz").write_bytes(gzip.compress(b"x" * 10_000))
+    unread.clear()
+    find_in_files(tmp_path / "bomb.gz", "c0000042", unread)
+    assert unread == [f"{tmp_path / 'bomb.gz'}: inside (too large once it is unpacked)"]
+
+
 @pytest.mark.parametrize("before", range(-3, 3))
 def test_an_id_over_the_edge_of_a_block_is_told_from_a_longer_one(
     tmp_path: Path, before: int
 ) -> None:
-    filler = " " * (searching.BLOCK + before)
-    for name, text in (("longer", "c10"), ("later", "zzc1"), ("own", "c1")):
+    filler = " " * (unpacking.BLOCK + before)
+    for name, text in (("longer", "c10"), ("later", "zzc1"), ("on", "c1-a"), ("own", "c1.")):
         (tmp_path / name).write_text(filler + text)
     assert find_in_files(tmp_path, "c1") == [str(tmp_path / "own")]
