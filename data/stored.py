@@ -57,19 +57,24 @@ def offers_where(connection: sa.Connection, condition: sa.ColumnElement[bool]) -
     ]
 
 
-def delete_customer(connection: sa.Connection, customer_id: str) -> dict[str, int]:
-    """Delete every row of a customer; how many, by table."""
-    gone = {
-        table.name: connection.execute(
-            sa.delete(table).where(table.c[CUSTOMER_ID] == customer_id)
-        ).rowcount
-        for table in t.PEOPLE
+def _where_people_stand(customer_id: str) -> dict[sa.Table, sa.ColumnElement[bool]]:
+    """Return by table the rows that are a customer's; an offer or an answer may read the same."""
+    return {
+        **{table: table.c[CUSTOMER_ID] == customer_id for table in (*t.PEOPLE, t.corrections)},
+        t.attributes: sa.and_(
+            t.attributes.c.of == CUSTOMERS.name, t.attributes.c.id == customer_id
+        ),
+        t.revisions: t.revisions.c.key == key_of(customer_id),
     }
-    own = sa.and_(t.attributes.c.of == CUSTOMERS.name, t.attributes.c.id == customer_id)
-    gone[t.attributes.name] = connection.execute(sa.delete(t.attributes).where(own)).rowcount
-    connection.execute(sa.delete(t.corrections).where(t.corrections.c[CUSTOMER_ID] == customer_id))
-    connection.execute(sa.delete(t.revisions).where(t.revisions.c.key == key_of(customer_id)))
-    return gone
+
+
+def delete_customer(connection: sa.Connection, customer_id: str) -> dict[str, int]:
+    """Delete every row of a customer; how many, by table of what was told of them."""
+    gone = {
+        table: connection.execute(sa.delete(table).where(mine)).rowcount
+        for table, mine in _where_people_stand(customer_id).items()
+    }
+    return {table.name: gone[table] for table in (*t.PEOPLE, t.attributes)}
 
 
 def forget_log(engine: sa.Engine) -> None:
@@ -85,15 +90,14 @@ def forget_log(engine: sa.Engine) -> None:
 
 
 def find_customer(connection: sa.Connection, customer_id: str) -> dict[str, int]:
-    """Count rows in which any text is a customer's id, by table."""
-    found = {}
-    for table in t.metadata.sorted_tables:
-        text = [column for column in table.columns if isinstance(column.type, sa.String)]
-        same = sa.or_(*(column.in_((customer_id, key_of(customer_id))) for column in text))
-        count = connection.execute(sa.select(sa.func.count()).where(same).select_from(table))
-        if number := count.scalar_one():
-            found[table.name] = number
-    return found
+    """Count the rows that are a customer's, by table; only tables that have some."""
+    found = {
+        table.name: connection.execute(
+            sa.select(sa.func.count()).select_from(table).where(mine)
+        ).scalar_one()
+        for table, mine in _where_people_stand(customer_id).items()
+    }
+    return {name: count for name, count in found.items() if count}
 
 
 def read_tables(connection: sa.Connection) -> dict[str, pd.DataFrame]:

@@ -171,6 +171,19 @@ def test_an_erased_customer_is_nowhere(store: Store) -> None:
     assert sum(store.erase_customer("a").values()) == 0
 
 
+def test_what_reads_like_an_id_is_nobody(store: Store) -> None:
+    store.put_offer("7", {"title": "7", "colour": "7"}, ["7"], NOW)
+    store.put_customer("8", {"city": "7", "plan": "7"}, {"7": "7"})
+    store.add_events([{**click("7", "8"), "offer_id": "7"}])
+    store.put_transactions([[{**purchase("7", "8"), "item_id": "7"}]])
+    store.put_customer("7", {"age": 30.0, "plan": "gold"}, {})
+    assert store.find_everywhere("7") == {"customers": 1, "attributes": 1, "revisions": 1}
+    store.erase_customer("7")
+    assert store.find_everywhere("7") == {}
+    assert store.offer("7") is not None
+    assert store.customer_state("8").answers == {"7": "7"}
+
+
 def test_nothing_of_the_erased_stays_in_the_file(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("erased")
     store = Store.open(f"sqlite:///{folder / 'nbo.db'}")
