@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pandas as pd
 import typer
@@ -21,8 +21,10 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from sqlalchemy import exc
+from sqlalchemy.exc import SQLAlchemyError
 
-from data.errors import OfferError, SettingsError, UsageError
+from data.errors import DataError, OfferError, SettingsError, UsageError
 
 EARLIEST, LATEST = 1900, 2200
 WIDTH = 100  # columns that every table fits
@@ -49,17 +51,35 @@ def run(app: typer.Typer) -> None:
     try:
         app()
     except OfferError as error:
-        err.print(f"[bold red]Error:[/] {_escaped(error.problem)}", soft_wrap=True)
-        if error.remedy:
-            err.print(f"[bold]Remedy:[/] {_escaped(error.remedy)}", soft_wrap=True)
-        sys.exit(error.exit_code)
+        _end(error)
+    except SQLAlchemyError as error:
+        _end(_of_database(error))
     except OSError as error:
         if error.filename is None:
             raise
-        place = _escaped(str(error.filename))
-        err.print(f"[bold red]Error:[/] {place}: {error.strerror}.", soft_wrap=True)
-        err.print("[bold]Remedy:[/] Check the path and its permissions.", soft_wrap=True)
-        sys.exit(SettingsError.exit_code)
+        told = f"{error.filename}: {error.strerror}."
+        _end(SettingsError(told, "Check the path and its permissions."))
+
+
+def _end(error: OfferError) -> NoReturn:
+    err.print(f"[bold red]Error:[/] {_escaped(error.problem)}", soft_wrap=True)
+    if error.remedy:
+        err.print(f"[bold]Remedy:[/] {_escaped(error.remedy)}", soft_wrap=True)
+    sys.exit(error.exit_code)
+
+
+def _of_database(error: SQLAlchemyError) -> OfferError:
+    """Tell the kind of an error alone: what the driver says may quote rows, or a password."""
+    kind = type(error).__name__
+    if isinstance(error, (exc.DataError, exc.IntegrityError)):
+        return DataError(
+            f"The database refuses a value ({kind}).", "Check the tables: python -m data validate."
+        )
+    return SettingsError(
+        f"The database does not do what it is asked ({kind}).",
+        "See that it answers, that nobody holds it locked and that its disk is not full; then do "
+        "this again.",
+    )
 
 
 def say(message: str) -> None:

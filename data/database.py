@@ -66,7 +66,9 @@ class Database:
                 if parsed.database in (None, "", ":memory:"):
                     raise SettingsError("A database in memory is seen by one thread only.", remedy)
                 Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
-            engine = sa.create_engine(parsed, **_OPTIONS[parsed.get_backend_name()])
+            # An error says what could not be done, never of whom.
+            options = _OPTIONS[parsed.get_backend_name()]
+            engine = sa.create_engine(parsed, hide_parameters=True, **options)
             if engine.dialect.name == "sqlite":
                 sa.event.listen(engine, "connect", _prepare_sqlite)
             t.metadata.create_all(engine)

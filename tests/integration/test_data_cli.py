@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import typer
+from sqlalchemy import exc
 
 from data.__main__ import app
+from data.store import Store
 from tests.integration.conftest import run_here
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -188,6 +193,34 @@ def test_load_with_an_unusable_home_is_a_settings_error(world: Path, tmp_path: P
     assert done.returncode == 3
     assert "database cannot be opened" in done.stderr
     assert "Remedy:" in done.stderr
+
+
+def test_what_a_database_refuses_names_nobody(tmp_path: Path) -> None:
+    """A table of another make stands for whatever a database may have against a statement."""
+    path = tmp_path / "odd.db"
+    with closing(sqlite3.connect(path)) as odd:
+        odd.execute("CREATE TABLE customers (customer_id TEXT PRIMARY KEY)")
+    store = Store.open(f"sqlite:///{path}")
+    with pytest.raises(exc.SQLAlchemyError) as caught:
+        store.put_customer("jane.doe@example.org", {"city": "Ulm"}, {})
+    store.close()
+    assert "jane" not in str(caught.value)
+    (tmp_path / "customers.csv").write_text("customer_id,city\njane.doe@example.org,Ulm\n")
+    done = run("load", tmp_path, "--database", f"sqlite:///{path}", cwd=tmp_path)
+    assert done.returncode == 3
+    assert "The database does not do what it is asked (OperationalError)." in done.stderr
+    assert "jane" not in done.stderr + done.stdout
+
+
+def test_a_value_that_a_database_refuses_is_bad_data(tmp_path: Path) -> None:
+    failing = typer.Typer()
+
+    @failing.command()
+    def fail() -> None:
+        raise exc.DataError("INSERT", None, ValueError("jane: too long"))
+
+    done = run_here(failing, cwd=tmp_path)
+    assert (done.returncode, "jane" in done.stderr) == (4, False)
 
 
 def test_import_mall_then_load_what_was_made(tmp_path: Path) -> None:
