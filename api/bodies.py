@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from api.moments import Moment, Past
 from api.values import Answers, CustomerId, Label, Number, Place, Question, ShortText, Text
+from data.schema import LARGEST_INCOME
 
 MOST_ROWS, MOST_LISTS = 1000, 256
 # One of many that are judged each by itself: one that is no object keeps no other out.
@@ -40,7 +41,7 @@ class Profile(Owned):
     gender: Label | None = None
     age: float | None = Field(default=None, ge=0, le=120, strict=True)
     annual_income: float | None = Field(
-        default=None, ge=0, le=1e9, strict=True, description="In thousands."
+        default=None, ge=0, le=LARGEST_INCOME, strict=True, description="In thousands."
     )
     spending_score: float | None = Field(default=None, ge=1, le=100, strict=True)
     city: Place | None = None

@@ -8,10 +8,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
 
-from data.schema import AHEAD
+from data.schema import AHEAD, EARLIEST, LATEST
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-EARLIEST, LATEST = 1900, 2200
 IN_THE_FUTURE = "lies in the future"
 
 

@@ -10,15 +10,25 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from data.schema import ABOUT_CATEGORY, ABOUT_OFFER, NO, YES, yes_or_no
+from data.schema import (
+    ABOUT_CATEGORY,
+    ABOUT_OFFER,
+    LARGEST,
+    LONGEST_ID,
+    LONGEST_LABEL,
+    LONGEST_TEXT,
+    NO,
+    YES,
+    yes_or_no,
+)
 
 # Neither "3" nor true is a number.
-Number = Annotated[float, Field(ge=-1e12, le=1e12, allow_inf_nan=False, strict=True)]
+Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False, strict=True)]
 Stripped = Annotated[str, StringConstraints(strip_whitespace=True)]
 # No control characters: some databases refuse them, and no id has any.
 ID_PATTERN = r"^[^\x00-\x1f]+$"
 CustomerId = Annotated[
-    Stripped, StringConstraints(min_length=1, max_length=128, pattern=ID_PATTERN)
+    Stripped, StringConstraints(min_length=1, max_length=LONGEST_ID, pattern=ID_PATTERN)
 ]
 ShortText = CustomerId
 
@@ -29,12 +39,12 @@ def or_none(text: str) -> str | None:
 
 
 # PostgreSQL keeps no NUL; whoever writes to SQLite is not to be told otherwise.
-_Free = Annotated[Stripped, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
+_Free = Annotated[Stripped, StringConstraints(max_length=LONGEST_TEXT, pattern=r"^[^\x00]*$")]
 _Empty = AfterValidator(or_none)
 # Each may turn out to be none.
 Text = Annotated[_Free, _Empty]
-Place = Annotated[_Free, StringConstraints(max_length=128), _Empty]
-Label = Annotated[_Free, StringConstraints(max_length=64), _Empty]
+Place = Annotated[_Free, StringConstraints(max_length=LONGEST_ID), _Empty]
+Label = Annotated[_Free, StringConstraints(max_length=LONGEST_LABEL), _Empty]
 # The length stands in the pattern, where the document of the API can say it of a name.
 Question = Annotated[Stripped, StringConstraints(pattern=r"^(offer|category):[^\x00-\x1f]{1,191}$")]
 Answered = Annotated[Stripped, StringConstraints(pattern=r"^[^\x00-\x1f]{1,200}$")]

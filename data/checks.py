@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Hashable
 from dataclasses import dataclass, field
-from datetime import date
 
 import numpy as np
 import pandas as pd
 
 from data.dataset import complete, is_of_spans
 from data.errors import DataError
-from data.schema import CUSTOMERS, EVENT_ID, MALL_COLUMNS, Column, Kind, Table
+from data.schema import CUSTOMERS, EVENT_ID, LONGEST_ID, MALL_COLUMNS, Table
+from data.typed import MISSING, Reason, is_of_dates, is_text, typed_column, unreadable
 
-MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
-TRUE, FALSE = ("true", "1", "yes", "y", "1.0"), ("false", "0", "no", "n", "0.0")
 OTHER_MARKS = {";": "semicolons", "\t": "tabs"}
 REJECT_COLUMNS = ("row", "column", "reason")
 
@@ -118,20 +115,26 @@ def check_rows(raw: pd.DataFrame, table: Table, file: str) -> Checked:
     for name in raw.columns[[isinstance(kind, pd.CategoricalDtype) for kind in raw.dtypes]]:
         # A column written as categories is text, or numbers, like any other.
         raw[name] = raw[name].astype("object").infer_objects()
-    reasons: list[tuple[np.ndarray, str, str]] = []
+    reasons: list[Reason] = []
     typed = raw.copy(deep=False)
     for column in table.columns:
         if column.name in raw.columns:
-            typed[column.name] = _typed(raw[column.name], column, file, reasons, notes)
+            typed[column.name] = typed_column(raw[column.name], column, file, reasons, notes)
     for name in raw.columns.difference(list(table.names)):
-        if (held := _unreadable(raw[name])) is not None:
+        if len(str(name)) > LONGEST_ID:
+            typed = typed.drop(columns=name)
+            notes.append(
+                f"{file}: the name of column {str(name)[:20]!r}… has more than {LONGEST_ID} "
+                "characters; it is left out."
+            )
+        elif (held := unreadable(raw[name])) is not None:
             typed = typed.drop(columns=name)
             notes.append(f"{file}: column {str(name)!r} holds {held} and is left out.")
         elif is_of_spans(raw[name]):
             notes.append(f"{file}: column {str(name)!r} holds spans of time and is read in days.")
-        elif _is_of_dates(raw[name]):
+        elif is_of_dates(raw[name]):
             typed[name] = pd.to_datetime(raw[name], utc=True, errors="coerce")
-        elif _is_text(raw[name]):
+        elif is_text(raw[name]):
             typed[name] = raw[name].mask(raw[name].isin(MISSING))
     good = np.ones(len(raw), dtype=bool)
     for bad, _, _ in reasons:
@@ -172,100 +175,3 @@ def reject(rows: pd.DataFrame, numbers: np.ndarray, column: str, reason: str) ->
             new += "_value"
         renamed[name] = new
     return pd.concat([why, rows.rename(columns=renamed).reset_index(drop=True)], axis=1)
-
-
-def _is_text(values: pd.Series) -> bool:
-    return bool(pd.api.types.is_string_dtype(values) or pd.api.types.is_object_dtype(values))
-
-
-def _is_of_dates(values: pd.Series) -> bool:
-    """Tell whether a column holds dates without a time, as Parquet keeps them."""
-    first = values.first_valid_index() if values.dtype == object else None
-    return first is not None and type(values.loc[first]) is date
-
-
-def _unreadable(values: pd.Series) -> str | None:
-    """Say what a column holds that no value of a table is: bytes, as of a photo, or lists."""
-    stated = values.dropna() if values.dtype == object else values.iloc[:0]
-    for value in stated.iloc[:100]:
-        if isinstance(value, bytes | bytearray):
-            return "binary data"
-        if not isinstance(value, Hashable):
-            return "several values in one"
-    return None
-
-
-def _typed(
-    raw: pd.Series,
-    column: Column,
-    file: str,
-    reasons: list[tuple[np.ndarray, str, str]],
-    notes: list[str],
-) -> pd.Series:
-    """Type one column; add what is wrong with it to `reasons`, remarks to `notes`."""
-    if column.kind in (Kind.ID, Kind.TEXT) and pd.api.types.is_float_dtype(raw):
-        whole = raw.dropna()
-        if ((whole == whole.round()) & (whole.abs() < 2**53)).all():
-            raw = raw.astype("Int64")  # 42.0 is how a reader writes 42 once a value is missing
-    values = raw
-    if _is_text(raw):
-        values = raw.astype("str").str.strip()
-        # Somebody may be called NA; an id that may be left out is written so by R and pandas.
-        absent = ("",) if column.kind is Kind.ID and column.required else MISSING
-        values = values.mask(values.isin(absent))
-        if values.equals(raw):
-            values = raw  # a second copy of millions of texts would stay in memory
-    there = np.asarray(values.notna())
-    typed: pd.Series
-    if column.required:
-        reasons.append((~there, column.name, "is missing"))
-    match column.kind:
-        case Kind.NUMBER:
-            typed = pd.to_numeric(values, errors="coerce").astype("float64")
-            typed = typed.mask(np.isinf(typed))
-            reasons.append((there & np.asarray(typed.isna()), column.name, "is not a number"))
-        case Kind.TIME:
-            typed, unzoned = _times(values)
-            reasons.append(
-                (
-                    there & np.asarray(typed.isna()),
-                    column.name,
-                    "is not an ISO time such as 2025-01-31",
-                )
-            )
-            if unzoned:
-                notes.append(f"{file}: times in {column.name!r} have no zone and are read as UTC.")
-        case Kind.FLAG:
-            text = values.astype("str").str.lower()
-            typed = pd.Series(pd.NA, index=raw.index, dtype="boolean")
-            typed = typed.mask(text.isin(TRUE), True).mask(text.isin(FALSE), False)
-            reasons.append((there & np.asarray(typed.isna()), column.name, "is not true or false"))
-        case _:
-            typed = values.astype("str")
-    if column.kind is Kind.NUMBER:
-        number = typed.to_numpy(dtype=np.float64)
-        if column.low is not None:
-            reasons.append((number < column.low, column.name, f"is below {column.low:g}"))
-        if column.high is not None:
-            reasons.append((number > column.high, column.name, f"is above {column.high:g}"))
-    if column.allowed:
-        odd = there & ~np.asarray(typed.isin(column.allowed))
-        if odd.any():
-            typed = typed.mask(odd, typed[odd].str.lower())
-            odd &= ~np.asarray(typed.isin(column.allowed))
-        reasons.append((odd, column.name, f"is none of {', '.join(column.allowed)}"))
-    return typed
-
-
-def _times(values: pd.Series) -> tuple[pd.Series, bool]:
-    """Read times as UTC; the flag says whether any of them named no zone."""
-    if pd.api.types.is_datetime64_any_dtype(values):
-        unzoned = getattr(values.dt, "tz", None) is None
-        return pd.to_datetime(values, utc=True).astype("datetime64[us, UTC]"), unzoned
-    if pd.api.types.is_numeric_dtype(values):
-        return pd.Series(pd.NaT, index=values.index, dtype="datetime64[us, UTC]"), False
-    # "now" is no record of anything, nor is a year before Christ.
-    dated = values.where(values.str.contains(r"^\d{4}", regex=True, na=False))
-    typed = pd.to_datetime(dated.str.upper(), utc=True, errors="coerce", format="ISO8601")
-    zoned = values.str.contains(r"(?:[Zz]|[T ].*[+-]\d\d(?::?\d\d)?)$", regex=True, na=True)
-    return typed.astype("datetime64[us, UTC]"), bool((~zoned.astype(bool) & typed.notna()).any())

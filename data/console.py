@@ -25,8 +25,8 @@ from sqlalchemy import exc
 from sqlalchemy.exc import SQLAlchemyError
 
 from data.errors import DataError, OfferError, SettingsError, UsageError
+from data.schema import EARLIEST, LATEST
 
-EARLIEST, LATEST = 1900, 2200
 WIDTH = 100  # columns that every table fits
 # Names of files and customers are text, never markup.
 out = Console(

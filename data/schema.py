@@ -23,13 +23,18 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, how it is read, and the closed range or set that its values keep to."""
+    """One column: its name, how it is read, and what its values keep to.
+
+    `low` and `high` are the closed range of numbers, or the first and the last year of times;
+    `longest` is a text's most characters, `allowed` the closed set.
+    """
 
     name: str
     kind: Kind
     required: bool = False
     low: float | None = None
     high: float | None = None
+    longest: int | None = None
     allowed: tuple[str, ...] = ()
 
 
@@ -58,6 +63,12 @@ EVENT_TYPES = (IMPRESSION, CLICK, REDEMPTION)
 BOUGHT = "purchase"
 # What happened further in the future than this is a mistake; clocks and zones may be off by less.
 AHEAD = timedelta(days=1)
+# What did not happen between these years is a mistake.
+EARLIEST, LATEST = 1900, 2200
+# What tables, bodies and the database take alike: characters of an id (or a name, a place, an
+# answer), of a label and of a text; money and quantities; thousands a year.
+LONGEST_ID, LONGEST_LABEL, LONGEST_TEXT = 128, 64, 200
+LARGEST, LARGEST_INCOME = 1e12, 1e9
 YES, NO = "yes", "no"
 # What a question is about; any other is one of the survey's own, with named answers.
 ABOUT_CATEGORY, ABOUT_OFFER = "category:", "offer:"
@@ -70,25 +81,34 @@ MAX_REDEMPTIONS = "max_redemptions"
 AGE, ANNUAL_INCOME, SPENDING_SCORE, GENDER = "age", "annual_income", "spending_score", "gender"
 
 
-def _id(name: str) -> Column:
-    return Column(name, Kind.ID, required=True)
+def _id(name: str, *, required: bool = True) -> Column:
+    return Column(name, Kind.ID, required, longest=LONGEST_ID)
 
 
-def _text(*names: str) -> tuple[Column, ...]:
-    return tuple(Column(name, Kind.TEXT) for name in names)
+def _text(*names: str, longest: int | None = None) -> tuple[Column, ...]:
+    return tuple(Column(name, Kind.TEXT, longest=longest) for name in names)
 
 
 def _number(name: str, low: float | None = None, high: float | None = None) -> Column:
     return Column(name, Kind.NUMBER, low=low, high=high)
 
 
+def _money(name: str, low: float = -LARGEST, *, required: bool = False) -> Column:
+    return Column(name, Kind.NUMBER, required, low=low, high=LARGEST)
+
+
+def _happened() -> Column:
+    return Column(OCCURRED_AT, Kind.TIME, required=True, low=EARLIEST, high=LATEST)
+
+
 CUSTOMERS = Table(
     "customers",
     (
         _id(CUSTOMER_ID),
-        *_text(GENDER, "city"),
+        *_text(GENDER, longest=LONGEST_LABEL),
+        *_text("city", longest=LONGEST_ID),
         _number(AGE, 0, 120),
-        _number(ANNUAL_INCOME, 0),
+        _number(ANNUAL_INCOME, 0, LARGEST_INCOME),
         _number(SPENDING_SCORE, 1, 100),
         Column("signup_at", Kind.TIME),
     ),
@@ -100,10 +120,11 @@ OFFERS = Table(
         _id(OFFER_ID),
         *_text("title", "category", "tags", "merchant", "kind"),
         _number("discount", 0, 1),
-        _number("reward"),
-        _number("cost"),
-        _number("margin"),
-        _number("min_spend", 0),
+        _money("reward"),
+        _money("cost"),
+        _money("margin"),
+        _money("min_spend", 0),
+        # However far away: there they stand for no beginning and no end.
         Column("valid_from", Kind.TIME),
         Column("valid_until", Kind.TIME),
         Column("repeatable", Kind.FLAG),
@@ -116,7 +137,7 @@ ITEMS = Table(
     (
         _id(ITEM_ID),
         *_text("category", "department", "brand", "merchant"),
-        _number("price", 0),
+        _money("price", 0),
     ),
     key=ITEM_ID,
 )
@@ -125,13 +146,14 @@ TRANSACTIONS = Table(
     "transactions",
     (
         _id(CUSTOMER_ID),
-        Column(OCCURRED_AT, Kind.TIME, required=True),
-        Column(AMOUNT, Kind.NUMBER, required=True),
-        Column(TRANSACTION_ID, Kind.ID),
-        Column(ITEM_ID, Kind.ID),
-        *_text("category", "merchant", "channel"),
-        _number("quantity"),
-        _number("discount"),
+        _happened(),
+        _money(AMOUNT, required=True),
+        _id(TRANSACTION_ID, required=False),
+        _id(ITEM_ID, required=False),
+        *_text("category", "merchant", longest=LONGEST_TEXT),
+        *_text("channel", longest=LONGEST_LABEL),
+        _money("quantity"),
+        _money("discount"),
     ),
 )
 INTERACTIONS = Table(
@@ -140,21 +162,21 @@ INTERACTIONS = Table(
         _id(CUSTOMER_ID),
         _id(OFFER_ID),
         Column(EVENT_TYPE, Kind.TEXT, required=True, allowed=EVENT_TYPES),
-        Column(OCCURRED_AT, Kind.TIME, required=True),
-        Column(EVENT_ID, Kind.ID),
+        _happened(),
+        _id(EVENT_ID, required=False),
         _number(POSITION, 1),
         _number("propensity", 0, 1),
-        Column("decision_id", Kind.ID),
-        *_text("policy"),
-        _number("value"),
+        _id("decision_id", required=False),
+        *_text("policy", longest=LONGEST_LABEL),
+        _money("value"),
     ),
 )
 SURVEY_ANSWERS = Table(
     "survey_answers",
     (
         _id(CUSTOMER_ID),
-        Column("question", Kind.TEXT, required=True),
-        Column("answer", Kind.TEXT, required=True),
+        Column("question", Kind.TEXT, required=True, longest=LONGEST_TEXT),
+        Column("answer", Kind.TEXT, required=True, longest=LONGEST_ID),
     ),
 )
 

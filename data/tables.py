@@ -19,28 +19,28 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-ID_LENGTH = 128
+from data.schema import LONGEST_ID, LONGEST_LABEL, LONGEST_TEXT
 
 metadata = MetaData()
 
 customers = Table(
     "customers",
     metadata,
-    Column("customer_id", String(ID_LENGTH), primary_key=True),
-    Column("gender", String(64)),
+    Column("customer_id", String(LONGEST_ID), primary_key=True),
+    Column("gender", String(LONGEST_LABEL)),
     Column("age", Float),
     Column("annual_income", Float),
     Column("spending_score", Float),
-    Column("city", String(128)),
+    Column("city", String(LONGEST_ID)),
     Column("signup_at", BigInteger),
 )
 
 survey_answers = Table(
     "survey_answers",
     metadata,
-    Column("customer_id", String(ID_LENGTH), primary_key=True),
-    Column("question", String(200), primary_key=True),
-    Column("answer", String(64), nullable=False),
+    Column("customer_id", String(LONGEST_ID), primary_key=True),
+    Column("question", String(LONGEST_TEXT), primary_key=True),
+    Column("answer", String(LONGEST_ID), nullable=False),
 )
 
 # `recorded_at` is when the fact reached us: a loaded row's is its occurrence, a posted row's now.
@@ -49,16 +49,16 @@ interactions = Table(
     "interactions",
     metadata,
     Column("row_id", Integer, primary_key=True, autoincrement=True),
-    Column("event_id", String(ID_LENGTH), unique=True),
-    Column("customer_id", String(ID_LENGTH), nullable=False),
-    Column("offer_id", String(ID_LENGTH), nullable=False),
+    Column("event_id", String(LONGEST_ID), unique=True),
+    Column("customer_id", String(LONGEST_ID), nullable=False),
+    Column("offer_id", String(LONGEST_ID), nullable=False),
     Column("event_type", String(16), nullable=False),
     Column("occurred_at", BigInteger, nullable=False),
     Column("recorded_at", BigInteger, nullable=False),
     Column("position", Float),
     Column("propensity", Float),
-    Column("decision_id", String(ID_LENGTH)),
-    Column("policy", String(64)),
+    Column("decision_id", String(LONGEST_ID)),
+    Column("policy", String(LONGEST_LABEL)),
     Column("value", Float),
     Index("interactions_of_customer", "customer_id", "recorded_at"),
 )
@@ -67,18 +67,18 @@ transactions = Table(
     "transactions",
     metadata,
     Column("row_id", Integer, primary_key=True, autoincrement=True),
-    Column("customer_id", String(ID_LENGTH), nullable=False),
-    Column("transaction_id", String(ID_LENGTH)),
+    Column("customer_id", String(LONGEST_ID), nullable=False),
+    Column("transaction_id", String(LONGEST_ID)),
     Column("line", Integer, nullable=False),
     Column("occurred_at", BigInteger, nullable=False),
     Column("recorded_at", BigInteger, nullable=False),
     Column("amount", Float, nullable=False),
-    Column("item_id", String(ID_LENGTH)),
-    Column("category", String(200)),
-    Column("merchant", String(200)),
+    Column("item_id", String(LONGEST_ID)),
+    Column("category", String(LONGEST_TEXT)),
+    Column("merchant", String(LONGEST_TEXT)),
     Column("quantity", Float),
     Column("discount", Float),
-    Column("channel", String(64)),
+    Column("channel", String(LONGEST_LABEL)),
     UniqueConstraint("customer_id", "transaction_id", "line"),
     Index("transactions_of_customer", "customer_id", "recorded_at"),
 )
@@ -88,7 +88,7 @@ transactions = Table(
 corrections = Table(
     "corrections",
     metadata,
-    Column("customer_id", String(ID_LENGTH), primary_key=True),
+    Column("customer_id", String(LONGEST_ID), primary_key=True),
     Column("recorded_at", BigInteger, primary_key=True),
     Column("corrected_at", BigInteger, nullable=False),
 )
@@ -98,8 +98,8 @@ attributes = Table(
     "attributes",
     metadata,
     Column("of", String(16), primary_key=True),
-    Column("id", String(ID_LENGTH), primary_key=True),
-    Column("name", String(ID_LENGTH), primary_key=True),
+    Column("id", String(LONGEST_ID), primary_key=True),
+    Column("name", String(LONGEST_ID), primary_key=True),
     Column("value", Text, nullable=False),
 )
 
@@ -107,7 +107,7 @@ attributes = Table(
 offers = Table(
     "offers",
     metadata,
-    Column("offer_id", String(ID_LENGTH), primary_key=True),
+    Column("offer_id", String(LONGEST_ID), primary_key=True),
     Column("title", Text),
     Column("category", Text),
     Column("tags", Text),
@@ -129,14 +129,14 @@ offers = Table(
 offer_items = Table(
     "offer_items",
     metadata,
-    Column("offer_id", String(ID_LENGTH), primary_key=True),
-    Column("item_id", String(ID_LENGTH), primary_key=True),
+    Column("offer_id", String(LONGEST_ID), primary_key=True),
+    Column("item_id", String(LONGEST_ID), primary_key=True),
 )
 
 items = Table(
     "items",
     metadata,
-    Column("item_id", String(ID_LENGTH), primary_key=True),
+    Column("item_id", String(LONGEST_ID), primary_key=True),
     Column("category", Text),
     Column("department", Text),
     Column("brand", Text),
@@ -149,7 +149,7 @@ items = Table(
 revisions = Table(
     "revisions",
     metadata,
-    Column("key", String(ID_LENGTH + 2), primary_key=True),
+    Column("key", String(LONGEST_ID + 2), primary_key=True),
     Column("revision", BigInteger, nullable=False),
 )
 
@@ -157,7 +157,7 @@ revisions = Table(
 api_keys = Table(
     "api_keys",
     metadata,
-    Column("name", String(ID_LENGTH), primary_key=True),
+    Column("name", String(LONGEST_ID), primary_key=True),
     Column("digest", String(64), nullable=False, unique=True),
     Column("scopes", String(64), nullable=False),
     Column("expires_at", BigInteger),

@@ -20,7 +20,7 @@ from api.people import facts_of, states_at
 from api.replies import SegmentName
 from api.routes.anomalies import Anomaly, anomaly_of
 from api.values import ID_PATTERN, Answers, CustomerId
-from data.schema import EVENT_TYPES
+from data.schema import EVENT_TYPES, LONGEST_ID
 from data.states import CustomerState
 from recommender.serving.visitors import Visitor, features_now
 from segmentation.features import FEATURES
@@ -28,7 +28,9 @@ from segmentation.moves import why_placed
 
 router = APIRouter(tags=["customers"], prefix="/customers")
 
-Named = Annotated[CustomerId, Path(max_length=128, pattern=ID_PATTERN, examples=["c0000042"])]
+Named = Annotated[
+    CustomerId, Path(max_length=LONGEST_ID, pattern=ID_PATTERN, examples=["c0000042"])
+]
 
 
 class Placed(SegmentName):

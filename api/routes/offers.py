@@ -28,14 +28,14 @@ from api.moments import End, Moment, microseconds, moment_of
 from api.owned import check_offer
 from api.values import ID_PATTERN, CustomerId, Number, ShortText, Stripped, Text
 from data.rows import Row
-from data.schema import OFFER_ID, OFFERS
+from data.schema import LARGEST, LONGEST_ID, OFFER_ID, OFFERS
 from recommender.bundle import Bundle
 
 router = APIRouter(tags=["offers"], prefix="/offers", route_class=Exact)
 
 MOST, MOST_ITEMS, MOST_TAGS = 200, 1000, 50
 ENDLESS = (math.inf, -math.inf)  # no JSON writes these
-Named = Annotated[CustomerId, Path(max_length=128, pattern=ID_PATTERN, examples=["o0001"])]
+Named = Annotated[CustomerId, Path(max_length=LONGEST_ID, pattern=ID_PATTERN, examples=["o0001"])]
 Tag = Annotated[Stripped, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00|]+$")]
 
 
@@ -71,7 +71,7 @@ class OfferFacts(Owned):
     reward: Number | None = None
     cost: Number | None = None
     margin: Number | None = None
-    min_spend: float | None = Field(default=None, ge=0, le=1e12, strict=True)
+    min_spend: float | None = Field(default=None, ge=0, le=LARGEST, strict=True)
     valid_from: Moment | None = None
     valid_until: End | None = None
     repeatable: Annotated[bool, Field(strict=True)] | None = Field(
@@ -131,7 +131,9 @@ class Offers(BaseModel):
 def offers(
     home: HouseDependency,
     limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
-    after: Annotated[str | None, Query(max_length=128, description="`next` of a page.")] = None,
+    after: Annotated[
+        str | None, Query(max_length=LONGEST_ID, description="`next` of a page.")
+    ] = None,
 ) -> Offers:
     """List the offers that the model knows, those put since it was made among them."""
     model = home.current(home.store.revisions("")[1])

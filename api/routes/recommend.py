@@ -22,10 +22,10 @@ from api.people import Asked, Wished
 from api.replies import DegradedList, ListResults, OfferList
 from api.telemetry import count_list
 from api.values import ID_PATTERN, CustomerId, Stripped
+from data.schema import LONGEST_ID
 from data.states import CustomerState
 from recommender.bundle import Bundle
 
-MOST_ID = 128
 MOST_LEFT_OUT, LONGEST = 5, 1000  # so that any of them fit the 64 KiB of a request's head
 ID = re.compile(ID_PATTERN)
 USUAL = Asked()
@@ -48,7 +48,7 @@ class Direct(Exact):
         async def handle(request: Request) -> Response:
             scope = request.scope
             customer_id: str = scope["path_params"]["customer_id"]
-            odd = len(customer_id) > MOST_ID or customer_id != customer_id.strip()
+            odd = len(customer_id) > LONGEST_ID or customer_id != customer_id.strip()
             if scope["query_string"] or odd or not ID.match(customer_id):
                 return await usual(request)
             request_id = scope["state"]["request_id"]
@@ -64,10 +64,10 @@ router = APIRouter(tags=["recommend"], route_class=Direct)
 async def recommend(
     request: Request,
     home: HouseDependency,
-    customer_id: Annotated[CustomerId, Path(max_length=MOST_ID, pattern=ID_PATTERN)],
+    customer_id: Annotated[CustomerId, Path(max_length=LONGEST_ID, pattern=ID_PATTERN)],
     n: Annotated[int, Query(ge=1, le=100, description="Length of the list.")] = 10,
     category: Annotated[
-        Stripped | None, Query(max_length=128, description="Only this one; empty for any.")
+        Stripped | None, Query(max_length=LONGEST_ID, description="Only this one; empty for any.")
     ] = None,
     exclude: Annotated[
         list[LeftOut] | None,

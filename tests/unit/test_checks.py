@@ -8,6 +8,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +26,7 @@ from data.schema import (
     Kind,
     Table,
 )
+from data.tables import FACTS
 
 MOMENT = "2025-03-01T10:00:00Z"
 IDS = st.sampled_from(["a", "b", "c", " a ", "", "NA", "42", "42.0"])
@@ -492,3 +494,67 @@ def test_a_column_of_dates_alone_holds_times() -> None:
     typed = check_rows(table, CUSTOMERS, "customers").frame["since"]
     assert pd.api.types.is_datetime64_any_dtype(typed)
     assert typed.isna().tolist() == [False, True, False]
+
+
+def test_a_text_longer_than_a_database_keeps_is_set_aside() -> None:
+    """The same everywhere: whoever writes to SQLite is told what PostgreSQL would say."""
+    ids, answers = (
+        ["a" * 128, "b" * 129, "c", "d", "e"],
+        ["x" * 128, "x", "x" * 129, "é" * 128, "\0"],
+    )
+    checked = check(
+        TABLES["survey_answers"], customer_id=ids, question=["hobby"] * 5, answer=answers
+    )
+    assert reasons(checked) == [
+        (2, "customer_id", "has more than 128 characters"),
+        (3, "answer", "has more than 128 characters"),
+        (5, "answer", "holds a NUL, which no database keeps"),
+    ]
+
+
+def test_every_text_that_the_checks_let_pass_has_a_place_in_the_database() -> None:
+    for name, stored in FACTS.items():
+        for column in TABLES[name].columns:
+            place = stored.c[column.name].type
+            if isinstance(place, sa.String) and place.length is not None and not column.allowed:
+                assert column.longest == place.length, (name, column.name)
+
+
+def test_a_column_with_an_endless_name_is_left_out() -> None:
+    checked = check(CUSTOMERS, customer_id=["a"], **{"n" * 129: [1], "m" * 128: [2]})
+    assert [name for name in checked.frame.columns if name[0] in "mn"] == ["m" * 128]
+    assert "has more than 128 characters; it is left out" in checked.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("time", "usable"),
+    [
+        ("0001-01-01T00:00:00Z", False),
+        ("1900-01-01T00:00:00+14:00", False),
+        ("1900-01-01", True),
+        ("2200-12-31T23:59:59Z", True),
+        ("9999-12-31", False),
+    ],
+)
+def test_what_happened_at_no_time_of_ours_is_set_aside(time: str, usable: bool) -> None:
+    checked = check(TRANSACTIONS, customer_id=["a"], amount=[1.0], occurred_at=[time])
+    why = (1, "occurred_at", "is not between the years 1900 and 2200")
+    assert reasons(checked) == ([] if usable else [why])
+    assert len(checked.frame) == usable
+
+
+def test_an_offer_may_begin_and_end_however_far_away() -> None:
+    checked = check(
+        OFFERS, offer_id=["a"], valid_from=["0001-01-01"], valid_until=["9999-12-31T23:59:59Z"]
+    )
+    assert checked.frame["valid_until"].dt.year.tolist() == [9999]
+    assert checked.rejected.empty
+
+
+def test_numbers_with_which_nothing_can_be_reckoned_are_set_aside() -> None:
+    rich = check(CUSTOMERS, customer_id=["a", "b"], annual_income=[1e9, 1e308])
+    assert reasons(rich) == [(2, "annual_income", "is above 1e+09")]
+    dear = check(
+        TRANSACTIONS, customer_id=["a"] * 3, occurred_at=[MOMENT] * 3, amount=[-1e12, 1e308, -1e13]
+    )
+    assert reasons(dear) == [(2, "amount", "is above 1e+12"), (3, "amount", "is below -1e+12")]
