@@ -1,4 +1,4 @@
-"""Commands and steps of a release: keep a new model or make it current, publish, roll back."""
+"""Commands of `python -m recommender` that change which model is current: publish, roll back."""
 
 from __future__ import annotations
 
@@ -7,110 +7,25 @@ from typing import Annotated, Any
 
 import typer
 
-from data.console import out, say, say_json, steps
-from data.dataset import Dataset
+from data.console import out, say_json, steps
 from data.errors import BundleError, FormatError, UsageError
 from data.ingest import MAX_BAD
 from data.settings import read_settings
-from recommender.bundle import Bundle
 from recommender.commands.options import MaxBad, Model, read_source
 from recommender.release.gate import STEPS, judge_release
+from recommender.release.releasing import current_bundle, overtaken, refusal
 from recommender.release.verdict import Verdict, read_verdict, write_verdict
-from recommender.storage.model_folder import LISTING, VERSIONS, load, save, store, version_of
+from recommender.storage.model_folder import LISTING, VERSIONS, load
 from recommender.storage.one_writer import one_writer
 from recommender.storage.versions import (
     candidate_version,
     current_version,
     history,
-    keep_back,
     make_current,
     step_back,
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-
-
-def current_bundle(model: Path) -> Bundle | None:
-    """Return the current model, if there is one that can be read; say so where it cannot."""
-    if not current_version(model):
-        return None
-    try:
-        return load(model)
-    except BundleError as error:
-        say(f"Note: the current model cannot be read, nothing is held against it: {error.problem}")
-        return None
-
-
-def release(
-    bundle: Bundle,
-    dataset: Dataset,
-    current: Bundle | None,
-    model: Path,
-    *,
-    gate: bool,
-    stated: bool,
-    before: str = "",
-) -> tuple[Bundle, Verdict | None]:
-    """Store a new model and make it the current one, unless the gate refuses it.
-
-    Parameters
-    ----------
-    bundle : Bundle
-        The new model.
-    dataset : Dataset
-        What it was trained from.
-    current : Bundle, optional
-        The model it would replace; with none there is nothing to compare with, and no gate.
-    gate : bool
-        Whether the gate is asked.
-    stated : bool
-        Whether somebody chose the moment of the new model.
-    before : str
-        The version that was current before the training, where it cannot be read.
-
-    Returns
-    -------
-    bundle : Bundle
-        With its version.
-    verdict : Verdict or None
-        None where the gate was not asked.
-
-    Raises
-    ------
-    BundleError
-        The gate refuses, or another model became the current one meanwhile; the new one is kept
-        as the candidate and the current one stays.
-    """
-    if not gate:
-        return save(bundle, model), None
-    if current is None:
-        left = "the current one cannot be read" if before else "there is none"
-        say(f"Note: no current model to compare with ({left}), so the gate was not asked.")
-        bundle = store(bundle, model)
-        with one_writer(model):  # another training may have ended first, with newer facts
-            if current_version(model) not in (before, bundle.version):
-                keep_back(model, bundle.version)
-                raise _overtaken(bundle.version, before, model)
-            make_current(model, bundle.version)
-        return bundle, None
-    if version_of(bundle) == current.version:
-        say("Note: the new model is the same as the current one, so the gate was not asked.")
-        return save(bundle, model), None
-    bundle = store(bundle, model)
-    with steps(STEPS) as step:
-        verdict = judge_release(
-            dataset, bundle, current, thorough=False, stated=stated, on_step=step
-        )
-    write_verdict(verdict, model)
-    if verdict.reasons:
-        keep_back(model, bundle.version)
-        raise _refusal(verdict, model, current.version)
-    with one_writer(model):
-        if current_version(model) != current.version:
-            keep_back(model, bundle.version)
-            raise _overtaken(bundle.version, current.version, model)
-        make_current(model, bundle.version)
-    return bundle, verdict
 
 
 def publish(
@@ -172,7 +87,7 @@ def publish(
     if not refused:
         with one_writer(target):
             if not force and current_version(target) != before:
-                raise _overtaken(wanted, before, target)
+                raise overtaken(wanted, before, target)
             make_current(target, wanted)
     told = {
         "published": not refused,
@@ -182,7 +97,7 @@ def publish(
     }
     _tell(told, verdict, as_json)
     if verdict is not None and refused:
-        raise _refusal(verdict, target, before)
+        raise refusal(verdict, target, before)
     if not as_json:
         out.print(f"{wanted} is the current model of {target}; before it {before or 'none'}.")
 
@@ -217,23 +132,6 @@ def _gone_back(target: Path) -> tuple[str, list[str]]:
         ) from error
     step_back(target)
     return left, past
-
-
-def _refusal(verdict: Verdict, model: Path, current: str) -> BundleError:
-    return BundleError(
-        f"The gate refuses {verdict.version}. {' '.join(f'{why}.' for why in verdict.reasons)} "
-        f"It is kept; {current or 'none'} stays current.",
-        f"To publish it all the same: python -m recommender publish {verdict.version} "
-        f"--model {model} --force",
-    )
-
-
-def _overtaken(version: str, against: str, model: Path) -> BundleError:
-    return BundleError(
-        f"{version} was held against {against or 'none'}, and another model became the current one "
-        f"meanwhile ({current_version(model) or 'none'}). {version} is kept.",
-        f"Measure it anew: python -m recommender publish {version} --model {model} --data DIR",
-    )
 
 
 def _tell(told: dict[str, Any], verdict: Verdict | None, as_json: bool) -> None:

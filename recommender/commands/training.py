@@ -18,9 +18,9 @@ from data.ingest import MAX_BAD
 from data.settings import Settings, read_settings
 from data.words import counted
 from recommender.commands.options import At, DataOption, MaxBad, Model, is_database, read_source
-from recommender.commands.releasing import current_bundle, release
 from recommender.commands.rounds import Rounds, ended_by_sigterm, parse_span
 from recommender.recipe import Recipe
+from recommender.release.releasing import current_bundle, release
 from recommender.storage.versions import current_version
 from recommender.training import STEPS
 from recommender.training import train as train_bundle

@@ -18,7 +18,8 @@ from data.ingest import write_folder
 from data.store import Store
 from recommender.__main__ import app
 from recommender.bundle import Bundle
-from recommender.commands import releasing
+from recommender.commands import releasing as commands
+from recommender.release import releasing
 from recommender.release.gate_checks import WORSE
 from recommender.release.verdict import Check, Verdict, write_verdict
 from recommender.storage.model_folder import VERSIONS, load, save, store
@@ -451,7 +452,8 @@ def test_a_verdict_does_not_count_where_another_model_became_current_meanwhile(
         make_current(copy, third)  # while the gate measures, which takes long
         return Verdict(bundle.version, current.version, ())
 
-    monkeypatch.setattr(releasing, "judge_release", judged)
+    for room in (commands, releasing):
+        monkeypatch.setattr(room, "judge_release", judged)
     done = command("publish", second, "--model", copy, "--data", small_folder)
     assert (done.returncode, f"held against {first}" in done.stderr) == (5, True)
     assert current_version(copy) == third

@@ -28,12 +28,14 @@ from recommender.release.gate_checks import (
     check_worse,
 )
 from recommender.release.held_out import deal_out, hold_out, scores
+from recommender.release.releasing import release
 from recommender.release.verdict import Check, Verdict, read_verdict, write_verdict
 from recommender.storage.model_folder import VERSIONS, load, save, store
 from recommender.storage.versions import (
     CURRENT,
     HISTORY,
     VERDICT,
+    candidate_version,
     current_version,
     history,
     make_current,
@@ -303,3 +305,19 @@ def test_a_verdict_survives_the_disk_and_a_damaged_one_is_refused(
         path.write_text(text)
         with pytest.raises(BundleError, match="damaged"):
             read_verdict(model, versions[0])
+
+
+def test_the_same_model_once_more_does_not_put_out_a_newer_one(
+    small_dataset: Dataset, small_bundle: Bundle, tmp_path: Path
+) -> None:
+    began_from = save(small_bundle, tmp_path)
+    newer = save(replace(small_bundle, seed=77), tmp_path)  # while the same is trained again
+    with pytest.raises(BundleError, match=f"another model.*{newer.version}"):
+        release(small_bundle, small_dataset, began_from, tmp_path, gate=True, stated=False)
+    assert current_version(tmp_path) == newer.version
+    assert candidate_version(tmp_path) == began_from.version
+    again, verdict = release(
+        small_bundle, small_dataset, load(tmp_path), tmp_path, gate=False, stated=False
+    )
+    assert (again.version, verdict) == (began_from.version, None)
+    assert current_version(tmp_path) == began_from.version
