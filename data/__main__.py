@@ -193,7 +193,9 @@ def load(
         bool, typer.Option(help="Refuse a database that holds other facts than this dataset.")
     ] = False,
 ) -> None:
-    """Load a dataset folder into the service's database; what is there already stays once.
+    """Load a dataset folder into the service's database; what is there already stays as it is.
+
+    So does a transaction of which the database has lines: to correct one, post it again.
 
     Example: `python -m data load out/world --database sqlite:///var/nbo.db`
     """

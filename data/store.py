@@ -1,14 +1,12 @@
 """The facts the service knows, in a database.
 
-With `data.database`, `data.reading`, `data.registers` and `data.stored` the only one that
-speaks SQL.
+With `data.database`, `data.loading`, `data.reading`, `data.registers` and `data.stored` the only
+one that speaks SQL.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -16,92 +14,16 @@ import sqlalchemy as sa
 
 from data import stored
 from data import tables as t
-from data.dataset import Dataset
+from data.corrections import say_the_same
+from data.loading import OF_TRANSACTION, Loader, Written
 from data.reading import EVERYBODY, MANY, PROFILE
 from data.registers import KeyRegister, OfferRegister
-from data.rows import (
-    Row,
-    attribute_rows,
-    chunks,
-    customer_rows,
-    interaction_rows,
-    offer_rows,
-    transaction_rows,
-)
+from data.rows import Row
 from data.states import CustomerState, state_of, states_of
 
-_OF_TRANSACTION = ("customer_id", "transaction_id")  # what names one
-_SAID = ("amount", "item_id", "category", "merchant", "quantity", "discount", "channel")
 
-
-@dataclass(frozen=True)
-class Written:
-    """How many rows of a batch were new and how many were there already.
-
-    `taken` are places of rows whose id belongs to a row that says something else.
-    """
-
-    accepted: int
-    duplicates: int
-    taken: tuple[int, ...] = ()
-
-
-class Store(OfferRegister, KeyRegister):
+class Store(Loader, OfferRegister, KeyRegister):
     """The store behind a small interface; one object serves all threads of a process."""
-
-    def counts(self) -> dict[str, int]:
-        """Count the rows of every table of facts."""
-        with self._engine.connect() as connection:
-            return {
-                name: connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
-                for name, table in t.FACTS.items()
-            }
-
-    def is_empty(self) -> bool:
-        """Tell whether the database holds no fact about anybody."""
-        with self._engine.connect() as connection:
-            return not any(
-                connection.execute(sa.select(table).limit(1)).first() for table in t.PEOPLE
-            )
-
-    def has_loaded(self, dataset: Dataset) -> bool:
-        """Tell whether this very dataset was loaded before."""
-        with self._engine.connect() as connection:
-            row = sa.select(t.loads).where(t.loads.c.fingerprint == dataset.fingerprint)
-            return connection.execute(row).first() is not None
-
-    def load(
-        self, dataset: Dataset, on_step: Callable[[str], None] = lambda _: None
-    ) -> dict[str, Written]:
-        """Load a dataset whole or not at all; rows that are there already are left as they are.
-
-        Returns
-        -------
-        dict of str to Written
-            By table.
-        """
-        before = self.counts()
-        with self._engine.begin() as connection:
-            on_step("customers")
-            self._load(connection, t.customers, customer_rows(dataset))
-            self._load(connection, t.attributes, attribute_rows(dataset))
-            self._load(connection, t.offers, offer_rows(dataset))
-            self._load(connection, t.offer_items, dataset.offer_items)
-            self._load(connection, t.items, dataset.items)
-            on_step("survey answers")
-            self._load(connection, t.survey_answers, dataset.survey_answers)
-            on_step("transactions")
-            self._load(connection, t.transactions, transaction_rows(dataset))
-            on_step("interactions")
-            self._load(connection, t.interactions, interaction_rows(dataset))
-            mark = self._insert(t.loads).values(fingerprint=dataset.fingerprint)
-            connection.execute(mark.on_conflict_do_nothing())
-            self._raise(connection, EVERYBODY)
-        given = dataset.tables()
-        return {
-            name: Written(count - before[name], len(given.get(name, ())) - count + before[name])
-            for name, count in self.counts().items()
-        }
 
     def customer_state(self, customer_id: str, since: int | None = None) -> CustomerState:
         """Read what is known about one customer.
@@ -215,11 +137,11 @@ class Store(OfferRegister, KeyRegister):
             self._raise_all(connection, (lines[0]["customer_id"] for lines in given))
             for lines in given:
                 mine = sa.and_(
-                    *(t.transactions.c[name] == lines[0][name] for name in _OF_TRANSACTION)
+                    *(t.transactions.c[name] == lines[0][name] for name in OF_TRANSACTION)
                 )
                 known = sa.select(t.transactions).where(mine).order_by(t.transactions.c.line)
                 there = [dict(row) for row in connection.execute(known).mappings()]
-                if there and _say_the_same(there, lines):
+                if there and say_the_same(there, lines):
                     duplicates += len(lines)
                     continue
                 accepted += len(lines)
@@ -269,12 +191,6 @@ class Store(OfferRegister, KeyRegister):
             statement.on_conflict_do_update(index_elements=list(mine), set_=corrected)
         )
 
-    def _load(self, connection: sa.Connection, table: sa.Table, frame: pd.DataFrame) -> None:
-        names = [column.name for column in table.columns if column.name in frame.columns]
-        statement = self._insert(table).on_conflict_do_nothing()
-        for rows in chunks(frame[names]):
-            connection.execute(statement, rows)
-
 
 def _is_known(connection: sa.Connection, customer_id: str) -> bool:
     """Tell whether anything is on record of a customer."""
@@ -284,30 +200,3 @@ def _is_known(connection: sa.Connection, customer_id: str) -> bool:
         ).first()
         for table in t.PEOPLE
     )
-
-
-def _say_the_same(there: Sequence[Row], lines: Sequence[Row]) -> bool:
-    """Tell whether a transaction's lines say, in whatever order, what is on record of it."""
-    if Counter(map(_said, there)) != Counter(map(_said, lines)):
-        return False
-    # A moment that was told needs its like, told or not; what is left on both sides is untold.
-    return _told(there) <= _dated(lines) and _told(lines) <= _dated(there)
-
-
-def _said(row: Row) -> tuple[Any, ...]:
-    return tuple(row.get(name) for name in _SAID)
-
-
-def _dated(rows: Iterable[Row]) -> Counter[tuple[Any, ...]]:
-    """Count what rows say and when it happened."""
-    return Counter((*_said(row), row["occurred_at"]) for row in rows)
-
-
-def _told(rows: Iterable[Row]) -> Counter[tuple[Any, ...]]:
-    """Count rows as `_dated` does: those of which somebody said when it happened."""
-    return _dated(row for row in rows if not _is_untold(row))
-
-
-def _is_untold(row: Row) -> bool:
-    """Tell whether nobody said when it happened: then it did when it was recorded."""
-    return bool(row["occurred_at"] == row["recorded_at"])

@@ -13,7 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from data.dataset import Dataset
 from data.errors import SettingsError
-from data.store import Store, Written
+from data.loading import Written
+from data.store import Store
 
 EARLY, LATE = 1_000_000, 2_000_000  # microseconds since 1970
 
@@ -441,3 +442,26 @@ def test_a_database_where_none_can_be_is_a_settings_error(tmp_path: Path) -> Non
 
 def test_the_name_of_a_store_is_its_url(url: str, store: Store) -> None:
     assert store.name == url
+
+
+def test_a_transaction_that_is_there_is_left_as_it_is_as_a_whole(store: Store) -> None:
+    def bought(lines: str) -> Dataset:
+        rows = [
+            {
+                "customer_id": "a",
+                "transaction_id": name[0],
+                "item_id": name[1],
+                "amount": float(place),
+                "occurred_at": pd.Timestamp("2025-01-01", tz="UTC"),
+            }
+            for place, name in enumerate(lines.split())
+        ]
+        return Dataset.of({"transactions": pd.DataFrame(rows)})
+
+    assert store.load(bought("1x 1y"))["transactions"] == Written(2, 0)
+    # An export of later, in which a line of 1 was put in before the others; 2 is new.
+    assert store.load(bought("1z 1x 1y 2x 2y 2z"))["transactions"] == Written(3, 3)
+    told = {
+        (row["transaction_id"], row["item_id"]) for row in store.customer_state("a").transactions
+    }
+    assert told == {("1", "x"), ("1", "y"), ("2", "x"), ("2", "y"), ("2", "z")}
