@@ -30,11 +30,10 @@ from recommender.features.purchases import (
 )
 from recommender.features.sparse import entries, rows_of
 from recommender.survey import Survey
-from segmentation.features import DAY, DAYS_PER_MONTH, FEATURES
+from segmentation.features import FEATURES
 from segmentation.kinds import KINDS
 from segmentation.segments import SegmentModel
 
-MONTH = DAY * DAYS_PER_MONTH  # microseconds
 DONE = ("history", "redeemed", "bought")  # of a query: what was done with offers
 
 
@@ -223,47 +222,6 @@ class Encoders:
         if not (silent.any() and before.nnz):
             return placed
         return sp.csr_matrix(placed + sp.diags_array(silent.astype(np.float64)) @ before)
-
-
-def features_of(
-    facts: Facts,
-    at: pd.Timestamp,
-    known: np.ndarray | None = None,
-    first_bought: float = np.nan,
-) -> np.ndarray:
-    """Bring the six features of one person up to date, as `customer_features` defines them.
-
-    Parameters
-    ----------
-    facts : Facts
-        Profile, and the purchases since those that `known` holds.
-    at : Timestamp
-        The moment the features are for.
-    known : ndarray of float, shape (6,), optional
-        The features a bundle holds.
-    first_bought : float
-        When something was bought first, microseconds since 1970; NaN where a bundle holds nothing.
-    """
-    features = np.full(len(FEATURES), np.nan) if known is None else known.copy()
-    for place, name in enumerate(FEATURES[:3]):
-        if facts.profile.get(name) is not None:
-            features[place] = float(facts.profile[name])
-    baskets: dict[str, float] = {}
-    moments: list[int] = []
-    for n, line in enumerate(facts.purchases):
-        if float(line["amount"]) >= 0:  # a refund is no transaction
-            basket = line.get("transaction_id") or f"line {n}"
-            baskets[basket] = baskets.get(basket, 0.0) + float(line["amount"])
-            moments += [line["occurred_at"]] if line.get("occurred_at") is not None else []
-    if not baskets:
-        return features
-    count, average = np.nan_to_num(features[3:5], nan=0.0)
-    now = at.value // 1000
-    months = (now - np.fmin(first_bought, min(moments, default=now))) / MONTH
-    features[3] = count + len(baskets)
-    features[4] = (count * average + sum(baskets.values())) / features[3]
-    features[5] = features[3] / max(1.0, months)
-    return features
 
 
 def _fields(purchases: Purchases) -> dict[str, sp.csr_matrix]:

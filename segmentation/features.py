@@ -2,12 +2,16 @@
 
 Definitions follow the dataset contract: rows that share (customer_id, transaction_id) are one
 transaction, a negative amount is a refund (it counts in spend, not as a transaction), and
-transaction frequency is transactions per month since the first one, at least one month.
+transaction frequency is transactions per month since the first one, at least one month. A
+transaction happens at its first line that is no refund; of whom nothing but refunds is known there
+are none. They hold for a whole dataset and for one person at the door alike.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,6 +37,8 @@ FEATURES = (AGE, ANNUAL_INCOME, SPENDING_SCORE, TRANSACTIONS, AVERAGE_VALUE, FRE
 LOGGED = frozenset({TRANSACTIONS, AVERAGE_VALUE, FREQUENCY})
 DAYS_PER_MONTH = 365.25 / 12
 DAY = 86_400_000_000  # microseconds
+MONTH = DAY * DAYS_PER_MONTH
+Numbers = np.ndarray | float  # of many customers, or of one
 
 
 @dataclass(frozen=True)
@@ -74,8 +80,9 @@ def customer_features(dataset: Dataset, at: pd.Timestamp) -> CustomerFeatures:
     count, months = activity.pop("transactions"), activity["tenure_days"] / DAYS_PER_MONTH
     values = customers[[AGE, ANNUAL_INCOME, SPENDING_SCORE]].reindex(ids)
     values[TRANSACTIONS] = count
-    values[AVERAGE_VALUE] = activity.pop("gross") / count.where(count > 0)
-    values[FREQUENCY] = count / months.clip(lower=1.0)
+    values[AVERAGE_VALUE], values[FREQUENCY] = _rates(
+        *(part.to_numpy(dtype=np.float64) for part in (count, activity.pop("gross"), months))
+    )
     notes = []
     refunds = int((dataset.transactions[AMOUNT] < 0).sum())
     if refunds:
@@ -93,6 +100,59 @@ def customer_features(dataset: Dataset, at: pd.Timestamp) -> CustomerFeatures:
     return CustomerFeatures(values[list(FEATURES)].astype("float64"), activity, tuple(notes))
 
 
+def features_of_one(
+    profile: Mapping[str, Any],
+    purchases: Sequence[Mapping[str, Any]],
+    at: pd.Timestamp,
+    known: np.ndarray | None = None,
+    first_bought: float = np.nan,
+) -> np.ndarray:
+    """Bring the six features of one person up to date, as `customer_features` defines them.
+
+    Parameters
+    ----------
+    profile : mapping
+        What is known of them by column.
+    purchases : sequence of mappings
+        Lines since those that `known` holds, with amount, and transaction_id and occurred_at
+        (microseconds since 1970) where stated.
+    at : Timestamp
+        The moment the features are for.
+    known : ndarray of float, shape (6,), optional
+        The features as they were.
+    first_bought : float
+        When something was bought first, microseconds since 1970; NaN where `known` holds nothing.
+    """
+    features = np.full(len(FEATURES), np.nan) if known is None else known.copy()
+    for place, name in enumerate(FEATURES[:3]):
+        if profile.get(name) is not None:
+            features[place] = float(profile[name])
+    if not purchases:
+        return features
+    baskets: dict[str, float] = {}
+    moments: list[int] = []
+    for n, line in enumerate(purchases):
+        if float(line["amount"]) >= 0:  # a refund is no transaction
+            basket = line.get("transaction_id") or f"line {n}"
+            baskets[basket] = baskets.get(basket, 0.0) + float(line["amount"])
+            moments += [line["occurred_at"]] if line.get("occurred_at") is not None else []
+    count, average = np.nan_to_num(features[3:5], nan=0.0)
+    if not baskets:
+        features[3] = count
+        return features
+    now = at.value // 1000
+    months = (now - np.fmin(first_bought, min(moments, default=now))) / MONTH
+    features[3] = count + len(baskets)
+    features[4:] = _rates(features[3], count * average + sum(baskets.values()), months)
+    return features
+
+
+def _rates(count: Numbers, gross: Numbers, months: Numbers) -> tuple[Numbers, Numbers]:
+    """Return the average value and the transactions a month, missing where nothing was bought."""
+    some = np.where(count > 0, count, np.nan)
+    return gross / some, some / np.maximum(1.0, months)
+
+
 def _activity(transactions: pd.DataFrame, at: pd.Timestamp) -> pd.DataFrame:
     """Aggregate lines to transactions and transactions to customers."""
     columns = ["transactions", "gross", "spend", "refunds", "recency_days", "tenure_days"]
@@ -108,7 +168,8 @@ def _activity(transactions: pd.DataFrame, at: pd.Timestamp) -> pd.DataFrame:
             "gross": amount.clip(lower=0).to_numpy(),
             "amount": amount.to_numpy(),
             "bought": (amount >= 0).to_numpy(),
-            "at": microseconds(transactions[OCCURRED_AT]).to_numpy(dtype=np.int64),
+            # Of refunds it is missing, and exact in a float for thousands of years.
+            "at": microseconds(transactions[OCCURRED_AT]).where(amount >= 0).to_numpy(np.float64),
         }
     )
     whole = (

@@ -11,9 +11,9 @@ import pandas as pd
 from data.schema import SPENDING_SCORE
 from recommender.base import Query
 from recommender.bundle import Bundle
-from recommender.facts import Encoders, Facts, features_of
+from recommender.facts import Encoders, Facts
 from recommender.features.sparse import picked
-from segmentation.features import FEATURES
+from segmentation.features import FEATURES, features_of_one
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,16 @@ def queries(
 def features_now(bundle: Bundle, visitor: Visitor, at: pd.Timestamp) -> np.ndarray:
     """Return a person's six features: a bundle's, and what came after them."""
     row, people = _row(bundle, visitor), bundle.customers
+    profile, purchases = visitor.facts.profile, visitor.facts.purchases
     if row < 0:
-        return features_of(visitor.facts, at)
+        return features_of_one(profile, purchases, at)
     if not visitor.whole:
-        return features_of(visitor.facts, at, people.features[row], people.first_bought[row])
+        known, first = people.features[row], people.first_bought[row]
+        return features_of_one(profile, purchases, at, known, first)
     derived = np.full(len(FEATURES), np.nan)
     score = FEATURES.index(SPENDING_SCORE)
     derived[score] = people.features[row, score]
-    return features_of(visitor.facts, at, derived)
+    return features_of_one(profile, purchases, at, derived)
 
 
 def _row(bundle: Bundle, visitor: Visitor) -> int:

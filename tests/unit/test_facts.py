@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from data.dataset import Dataset
 from data.idmap import IdMap
 from recommender.base import Query
 from recommender.batch import query_customers
 from recommender.bundle import Bundle
-from recommender.facts import Facts, features_of
+from recommender.facts import Facts
 from recommender.features import history
 from recommender.features.history import fading
 from recommender.service import Service
 from recommender.serving.lists import Wish
 from recommender.serving.visitors import Visitor, queries
-from segmentation.features import DAYS_PER_MONTH, customer_features
+from segmentation.features import (
+    DAY,
+    DAYS_PER_MONTH,
+    CustomerFeatures,
+    customer_features,
+    features_of_one,
+)
 
 
 def assert_same(ours: Query, theirs: Query) -> None:
@@ -174,24 +183,59 @@ def test_what_a_profile_does_not_state_is_kept(
     assert kept
 
 
-def test_features_of_one_are_the_features_of_a_table() -> None:
+Line = tuple[str | None, int, int]  # transaction, days ago, amount
+LINES = st.lists(
+    st.tuples(st.sampled_from(["t1", "t2", "t3", None]), st.integers(0, 300), st.integers(-20, 20)),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(st.lists(st.tuples(LINES, LINES), min_size=10, max_size=10))
+@settings(max_examples=2, deadline=None)
+def test_features_of_one_are_the_features_of_a_table_refunds_and_all(
+    people: list[tuple[list[Line], list[Line]]],
+) -> None:
+    """Told at once, or some after a model was made; nobody gives a transaction in two parts."""
     at = pd.Timestamp("2025-06-01", tz="UTC")
-    lines = pd.DataFrame(
-        {
-            "customer_id": "a",
-            "transaction_id": ["t1", "t1", "t2", "t3"],
-            "occurred_at": pd.to_datetime(
-                ["2025-01-01", "2025-01-01", "2025-03-01", "2025-03-02"], utc=True
-            ),
-            "amount": [10.0, 5.0, 20.0, -20.0],
-        }
-    )
-    table = customer_features(Dataset.of({"transactions": lines}), at).values.loc["a"]
-    rows = [
-        {**row, "occurred_at": row["occurred_at"].value // 1000} for row in lines.to_dict("records")
-    ]
-    ours = features_of(Facts(purchases=rows), at)
-    np.testing.assert_allclose(ours[3:], table.to_numpy()[3:])
+
+    def told(lines: list[Line], part: str) -> list[dict[str, Any]]:
+        return [
+            {
+                "transaction_id": name and f"{name} {part}",
+                "occurred_at": (at - pd.Timedelta(days=days + 1)).value // 1000,
+                "amount": float(amount),
+            }
+            for name, days, amount in lines
+        ]
+
+    def table(told_of: list[list[dict[str, Any]]]) -> CustomerFeatures:
+        frame = pd.concat(
+            pd.DataFrame(rows).assign(customer_id=str(place)) for place, rows in enumerate(told_of)
+        )
+        frame["occurred_at"] = pd.to_datetime(frame["occurred_at"], unit="us", utc=True)
+        return customer_features(Dataset.of({"transactions": frame}), at)
+
+    before = [told(first, "first") for first, _ in people]
+    after = [told(then, "then") for _, then in people]
+    known = table(before)
+    wanted = table([first + then for first, then in zip(before, after, strict=True)]).values
+    for place, (first, then) in enumerate(zip(before, after, strict=True)):
+        mine = wanted.loc[str(place)].to_numpy()[3:]
+        np.testing.assert_allclose(features_of_one({}, first + then, at)[3:], mine)
+        if any(line["amount"] >= 0 for line in then):
+            features = known.values.loc[str(place)].to_numpy()
+            bought = at.value // 1000 - DAY * known.activity["tenure_days"].loc[str(place)]
+            np.testing.assert_allclose(features_of_one({}, then, at, features, bought)[3:], mine)
+
+
+def test_of_whom_nothing_but_refunds_is_known_no_transaction_is() -> None:
+    at = pd.Timestamp("2025-06-01", tz="UTC")
+    line = {"amount": -10.0, "occurred_at": at.value // 1000 - DAY}
+    assert features_of_one({}, [line], at)[3] == 0
+    assert np.isnan(features_of_one({}, [], at)[3])
+    known = np.array([np.nan, np.nan, np.nan, 2.0, 10.0, 2.0])
+    np.testing.assert_array_equal(features_of_one({}, [line], at, known), known)
 
 
 def test_a_month_that_is_not_over_is_not_counted_twice() -> None:
@@ -200,7 +244,7 @@ def test_a_month_that_is_not_over_is_not_counted_twice() -> None:
     line = {"amount": 10.0, "occurred_at": later.value // 1000}
     months = (later - first) / pd.Timedelta(days=DAYS_PER_MONTH)
     assert months < 1
-    found = features_of(Facts(purchases=[line]), later, known, first.value // 1000)
+    found = features_of_one({}, [line], later, known, first.value // 1000)
     assert found[3:].tolist() == [3.0, 10.0, 3.0]
 
 
