@@ -11,7 +11,7 @@ import pandas as pd
 from data.dataset import complete, is_of_spans
 from data.errors import DataError
 from data.schema import CUSTOMERS, EVENT_ID, LONGEST_ID, MALL_COLUMNS, Table
-from data.typed import MISSING, Reason, is_of_dates, is_text, typed_column, unreadable
+from data.typed import MISSING, Reason, is_of_dates, is_text, plain, typed_column, unreadable
 
 OTHER_MARKS = {";": "semicolons", "\t": "tabs"}
 REJECT_COLUMNS = ("row", "column", "reason")
@@ -113,8 +113,7 @@ def check_rows(raw: pd.DataFrame, table: Table, file: str) -> Checked:
     raw = raw.reset_index(drop=True)
     notes = check_columns([str(name) for name in raw.columns], table, file)
     for name in raw.columns[[isinstance(kind, pd.CategoricalDtype) for kind in raw.dtypes]]:
-        # A column written as categories is text, or numbers, like any other.
-        raw[name] = raw[name].astype("object").infer_objects()
+        raw[name] = plain(raw[name])
     reasons: list[Reason] = []
     typed = raw.copy(deep=False)
     for column in table.columns:

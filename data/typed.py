@@ -20,6 +20,13 @@ def is_text(values: pd.Series) -> bool:
     return bool(pd.api.types.is_string_dtype(values) or pd.api.types.is_object_dtype(values))
 
 
+def plain(values: pd.Series) -> pd.Series:
+    """Read a column written as categories as the text, or the numbers, that it holds."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return values.astype("object").infer_objects()
+    return values
+
+
 def is_of_dates(values: pd.Series) -> bool:
     """Tell whether a column holds dates without a time, as Parquet keeps them."""
     first = values.first_valid_index() if values.dtype == object else None

@@ -12,7 +12,8 @@ import typer
 from data.console import say, say_json
 from data.errors import DataError, UsageError
 from data.files import read_raw
-from data.schema import CLICK, CUSTOMER_ID, EVENT_TYPE, OFFER_ID, REDEMPTION
+from data.schema import CLICK, CUSTOMER_ID, EVENT_TYPE, OFFER_ID, REDEMPTION, Column, Kind
+from data.typed import as_text, plain
 from data.words import counted, form
 from evaluation.metrics import count_odd_ranks, find_hits, per_customer
 
@@ -62,14 +63,15 @@ def _cut_offs(text: str) -> list[int]:
 
 
 def _pairs(path: Path) -> pd.DataFrame:
-    """Read a table that has at least customer_id and offer_id."""
+    """Read a table that has at least customer_id and offer_id, ids as in a dataset's."""
     table = read_raw(path).frame
     for name in (CUSTOMER_ID, OFFER_ID):
         if name not in table.columns:
             raise DataError(f"{path.name}: the column {name!r} is missing.", "Add it.")
-        missing = table[name].isna() | (table[name].astype("str") == "")
-        _refuse(missing.to_numpy(dtype=bool), f"no {name}", path)
-    return table.astype({CUSTOMER_ID: "str", OFFER_ID: "str"})
+        ids = as_text(plain(table[name]), Column(name, Kind.ID, required=True))
+        _refuse(ids.isna().to_numpy(dtype=bool), f"no {name}", path)
+        table[name] = ids.astype("str")
+    return table
 
 
 def _relevant(path: Path) -> pd.DataFrame:

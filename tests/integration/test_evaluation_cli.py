@@ -369,6 +369,18 @@ def test_parquet_lists_are_read_and_numeric_ids_are_text(
     assert found["mrr@5"] == 0.5
 
 
+@pytest.mark.parametrize("dtype", ["float64", "category", "str"])
+def test_ids_are_read_as_those_of_a_dataset_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], dtype: str
+) -> None:
+    lists, truth = tmp_path / "lists.csv", tmp_path / "truth.parquet"
+    lists.write_text("customer_id,offer_id,rank\n 7 ,5,1\n8,5,1\n", encoding="utf-8")
+    ids = pd.Series([7, 8]).astype(dtype)
+    pd.DataFrame({"customer_id": ids, "offer_id": [5.0, 6.0]}).to_parquet(truth)
+    found = measured(monkeypatch, capsys, "metrics", "--recommendations", lists, "--truth", truth)
+    assert found["hit_rate@5"] == 0.5
+
+
 def test_ranks_written_as_text_count_as_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
