@@ -127,6 +127,25 @@ def test_a_parameter_that_no_route_knows_is_named(
     assert answer.json()["errors"] == [{"at": "query.at", "problem": problem}]
 
 
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("/recommend/a?n=1&n=2", "n"),
+        ("/recommend/a?n=1&exclude=x&exclude=y&explain=true&explain=true", "explain"),
+        ("/onboarding/survey?skip=x&skip=y&customer_id=a&customer_id=b", "customer_id"),
+        ("/offers?limit=1&limit=2", "limit"),
+        ("/segments/0?points=1&points=2", "points"),
+    ],
+)
+def test_a_parameter_that_comes_twice_is_refused_unless_it_is_a_list(
+    client: TestClient, query: str, named: str
+) -> None:
+    answer = client.get(query)
+    assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_FAILED")
+    told = [{"at": f"query.{named}", "problem": "may be given once only"}]
+    assert answer.json()["errors"] == told
+
+
 def test_a_long_name_is_not_told_at_its_full_length(client: TestClient) -> None:
     long = "x" * 6000
     read = client.get(f"/recommend/a?{long}=1")
