@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
@@ -25,9 +25,10 @@ def as_written(value: Any) -> Any:
 
 def as_utc(moment: datetime) -> datetime:
     """Read a moment as UTC, where it names no zone as well; refuse what is not of our time."""
-    if not EARLIEST <= moment.year <= LATEST:
+    utc = _in_utc(moment)
+    if not EARLIEST <= utc.year <= LATEST:  # there, or the answer could not be put again
         raise ValueError(f"is not between the years {EARLIEST} and {LATEST}")
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return utc
 
 
 def as_past(moment: datetime) -> datetime:
@@ -44,8 +45,15 @@ def is_ahead(moment: datetime) -> bool:
 
 def as_end(moment: datetime) -> datetime:
     """Read a moment as UTC; one far away stands for no end, as the year 9999 often does."""
-    # There a zone hardly matters, and may lead beyond the calendar.
-    return moment.replace(tzinfo=UTC) if moment.year > LATEST else as_utc(moment)
+    utc = _in_utc(moment)
+    return utc if utc.year > LATEST else as_utc(utc)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """Turn a moment to UTC, but for the ends of the calendar: beyond these a zone may lead."""
+    if moment.tzinfo is None or moment.year in (MINYEAR, MAXYEAR):
+        return moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC)
 
 
 def microseconds(moment: datetime) -> int:

@@ -163,4 +163,5 @@ def write_json(value: Mapping[str, Any], path: Path) -> None:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("[", r"\[")
+    # The name of a file may hold bytes that are no text.
+    return text.encode(errors="backslashreplace").decode().replace("[", r"\[")

@@ -12,7 +12,7 @@ from data.errors import BundleError, UsageError
 from data.settings import read_settings
 from data.store import Store
 from data.words import counted
-from recommender.commands.options import Model
+from recommender.commands.options import Model, customer_of
 from recommender.storage.erasure import erased
 from recommender.storage.searching import find_in_files
 
@@ -30,7 +30,7 @@ def erase(
 
     Example: `python -m recommender erase c0000042 --model var/model`
     """
-    settings = read_settings()
+    customer, settings = customer_of(customer), read_settings()
     store = Store.open(database or settings.database_url)
     receipt = erased(store, model or settings.model_folder, customer)
     store.close()
@@ -65,7 +65,7 @@ def verify_erasure(
 
     Example: `python -m recommender verify-erasure c0000042 --also /var/log/nbo`
     """
-    settings = read_settings()
+    customer, settings = customer_of(customer), read_settings()
     for path in also or ():
         if not path.exists():
             raise UsageError(f"{path} is not there.", "Correct --also.")

@@ -17,7 +17,7 @@ from data.schema import CUSTOMER_ID, CUSTOMERS, OFFER_ID
 from data.settings import read_settings
 from recommender.batch import query_customers
 from recommender.commands.given import moment_of, say_left_aside, tables
-from recommender.commands.options import At, MaxBad, Model, Withhold, rules_of
+from recommender.commands.options import At, MaxBad, Model, Withhold, customer_of, rules_of
 from recommender.service import Service
 from recommender.serving.lists import Listed, Wish
 from recommender.storage.model_folder import load
@@ -45,8 +45,7 @@ def explain(
 
     Example: `python -m recommender explain c0000042 --model out/model`
     """
-    if not customer.strip():
-        raise UsageError("The id of the customer is empty.", "Name one, known or not.")
+    customer = customer_of(customer)
     settings = read_settings()
     bundle = load(model or settings.model_folder)
     service = Service(bundle, rules_of(withhold, settings))

@@ -9,6 +9,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
+from data.errors import UsageError
 from data.ingest import Intake, read_folder
 from data.recorded import read_database
 from data.settings import Settings
@@ -47,6 +48,27 @@ class Read:
     intake: Intake
     at: pd.Timestamp | None
     began: pd.Timestamp
+
+
+def customer_of(text: str) -> str:
+    """Read the id of a customer, around which white space is no part of it.
+
+    Raises
+    ------
+    UsageError
+        Nobody can be called that.
+    """
+    customer = text.strip()
+    if not customer:
+        raise UsageError("The id of the customer is empty.", "Name one, known or not.")
+    try:
+        customer.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"The id of the customer is not UTF-8: {customer!r}.",
+            "Write it as it stands in the tables, all of whose ids are.",
+        ) from error
+    return customer
 
 
 def rules_of(withhold: str | None, settings: Settings) -> Rules:

@@ -329,6 +329,20 @@ def test_a_date_is_judged_beside_the_one_that_the_model_alone_keeps(
     home.store.close()
 
 
+def test_a_moment_is_of_our_time_as_seen_in_utc(client: TestClient) -> None:
+    early = client.put("/offers/edge", json={"valid_from": "1900-01-01T00:00:00+14:00"})
+    assert (early.status_code, early.json()["code"]) == (422, "VALIDATION_FAILED")
+    edges = {
+        "valid_from": "1899-12-31T23:00:00-14:00",
+        "valid_until": "2200-12-31T23:59:59-14:00",
+    }
+    made = client.put("/offers/edge", json=edges)
+    told = {name: made.json()[name] for name in edges}
+    assert (made.status_code, told["valid_from"]) == (201, "1900-01-01T13:00:00Z")
+    again = client.put("/offers/edge", json=told)
+    assert (again.status_code, {name: again.json()[name] for name in edges}) == (200, told)
+
+
 @pytest.mark.parametrize("end", ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59-05:00"])
 def test_an_offer_without_an_end_may_say_so_by_the_year_9999(
     client: TestClient, known: str, end: str

@@ -189,6 +189,10 @@ def test_bad_input_ends_with_its_code_and_a_remedy(
         (3, "proc/x.csv cannot be written", [*lists, "/proc/x.csv", "--n", 1]),
         (3, "folder.csv is a folder", [*lists, folder]),
         (2, "customer is empty", ["explain", " ", "--model", model]),
+        (2, "is not UTF-8", ["explain", "\udcff\udcfe", "--model", model]),
+        (2, "is not UTF-8", ["erase", "\udcff", "--model", model]),
+        (2, "is not UTF-8", ["verify-erasure", "\udcff", "--model", model]),
+        (2, "\\udcff is not there", ["verify-erasure", "a", "--also", "\udcff"]),
         (2, "does not know the offer", ["explain", "nobody", "nothing", "--model", model]),
         (2, "policy", ["recommend", "--model", model, "--output", out, "--policy", "magic"]),
     ]
