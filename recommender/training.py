@@ -110,7 +110,7 @@ def train(
         k = None if segments is None else segments.n_segments
         profile = build_demographics(profiles_of(dataset), at.value // 1000)
         setting = Setting(k, seed, _suspects(anomalies, recipe), profile)
-        recipe = choose_penalty(folds, recipe, seed)
+        recipe = choose_penalty(folds, recipe, seed, setting.suspects)
         if tries:
             tuned = tune(folds, setting, tries=tries, recipe=recipe, on_step=on_step)
             recipe = tuned.recipe

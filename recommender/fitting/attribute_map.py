@@ -1,4 +1,10 @@
-"""Fitting what attributes say of offers that nobody took: a ridge over those that were taken."""
+"""Fitting what attributes say of offers that nobody took: a ridge over those that were taken.
+
+Of few attributes each is an axis of its own. Of many only some directions are kept: those in which
+the ridge of all of them leads (a reduced-rank regression; Mukherjee & Zhu 2011). A ridge within
+directions that hold the ridge's own solution has the same solution, so no more is lost than what
+lies beyond them; the directions in which offers vary most lose what rare attributes tell.
+"""
 
 from __future__ import annotations
 
@@ -6,55 +12,74 @@ from dataclasses import replace
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.linear_model import Ridge
+from sklearn.utils.extmath import randomized_svd
 
 from recommender.scoring.attribute_map import AttributeMap
 
-PENALTIES = np.geomspace(3.0, 30_000.0, 9)  # offers by which attributes are held to tell nothing
+PENALTIES = np.geomspace(0.3, 30_000.0, 11)  # offers by which attributes are held to tell nothing
+MOST_AXES, MOST_CELLS = 256, 4_000_000  # axes, and axes times offers
+LARGEST = 128  # directions of what each autoencoder says
+LEFT_OUT = 0.2  # of the offers, where they are too many to leave out one by one
+EXACT = 1e-2  # relative, of the solution where attributes are many; .0001 ranks the same
 
 
 def fit_attribute_map(
-    points: np.ndarray,
+    attributes: sp.csr_matrix,
     trained: np.ndarray,
     factors: np.ndarray,
     space: np.ndarray,
     autoencoder: sp.csr_matrix,
     following: sp.csr_matrix,
+    seed: int = 0,
 ) -> AttributeMap:
     """Learn from the offers that were taken where attributes lead.
 
     Parameters
     ----------
-    points : ndarray of float, shape (offers, axes)
-        Where offers stand among attributes; zero for one that states none.
+    attributes : csr_matrix, shape (offers, columns)
     trained : ndarray of bool, shape (offers,)
         Which were taken.
     factors, space : ndarray of float, shape (offers, f) and (offers, rank)
         Their sides of a product.
     autoencoder, following : csr_matrix, shape (offers, offers)
         From what was taken to each of them.
+    seed : int
+        Of directions and of offers left out, where attributes are many.
     """
-    stated = points.any(axis=1)
-    taken, others = np.flatnonzero(trained & stated), np.flatnonzero(~trained & stated)
-    axes = points.shape[1] if len(taken) else 0
-    mean = points[taken].mean(axis=0) if axes else np.zeros(0)
-    rank = axes and 1 + axes
-    told = AttributeMap(
-        points=np.zeros((len(points), rank)),
-        mean=mean,
+    stated = np.diff(attributes.indptr) > 0
+    taken = np.flatnonzero(trained & stated)
+    own = attributes[taken]
+    told = np.flatnonzero(np.bincount(own.indices, minlength=attributes.shape[1]))
+    if len(told) <= _most(attributes):
+        axes = np.zeros((attributes.shape[1], len(told)))
+        axes[told, np.arange(len(told))] = 1.0
+        penalty = choose_penalty(own[:, told].toarray(), factors[taken]) if len(told) else 0.0
+    else:
+        said = [_largest(one[:, taken], seed) for one in (autoencoder, following)]
+        target = [factors[taken], space[taken], *said]
+        penalty = _choose_by_part(own, factors[taken], seed)
+        axes = _leading(own, target, penalty, _most(attributes), seed)
+    rank = axes.shape[1] and 1 + axes.shape[1]
+    found = AttributeMap(
+        points=np.zeros((len(stated), rank)),
+        axes=axes,
+        mean=np.asarray(own.mean(axis=0) @ axes).ravel() if rank else np.zeros(0),
         factors=np.zeros((factors.shape[1], rank)),
         space=np.zeros((space.shape[1], rank)),
-        autoencoder=np.zeros((len(points), rank), dtype=np.float32),
-        next=np.zeros((len(points), rank), dtype=np.float32),
+        autoencoder=np.zeros((len(stated), rank), dtype=np.float32),
+        next=np.zeros((len(stated), rank), dtype=np.float32),
     )
     if not rank:
-        return told
-    place = told.place(points[taken])
+        return found
+    place = found.place(own)
     # The mean is what all of them say, whatever the penalty.
-    penalty = np.diag(np.r_[0.0, np.full(axes, choose_penalty(points[taken], factors[taken]))])
-    weight = np.linalg.solve(place.T @ place + penalty, place.T).T
-    told.points[others] = told.place(points[others])
+    held = np.diag(np.r_[0.0, np.full(rank - 1, penalty)])
+    weight = np.linalg.solve(place.T @ place + held, place.T).T
+    others = np.flatnonzero(~trained & stated)
+    found.points[others] = found.place(attributes[others])
     return replace(
-        told,
+        found,
         factors=factors[taken].T @ weight,
         space=space[taken].T.astype(np.float64) @ weight,
         autoencoder=np.asarray(autoencoder[:, taken] @ weight, dtype=np.float32),
@@ -81,3 +106,46 @@ def choose_penalty(points: np.ndarray, target: np.ndarray) -> float:
         left_out = (away - told @ pull) / (1.0 - np.minimum(own, 0.99))[:, None]
         errors.append(float((left_out**2).sum()))
     return float(PENALTIES[int(np.argmin(errors))])
+
+
+def _choose_by_part(own: sp.csr_matrix, target: np.ndarray, seed: int) -> float:
+    """Find the penalty by which a part of the offers is told best from the others."""
+    left_out = np.random.default_rng(seed).random(len(target)) < LEFT_OUT
+    best, least = float(PENALTIES[-1]), np.inf
+    for penalty in PENALTIES[::-1].tolist():  # the smaller, the longer it takes
+        ridge = _ridge(own[~left_out], target[~left_out], penalty)
+        error = float(((ridge.predict(own[left_out]) - target[left_out]) ** 2).sum())
+        if error > least:
+            break
+        best, least = penalty, error
+    return best
+
+
+def _leading(
+    own: sp.csr_matrix, target: list[np.ndarray], penalty: float, most: int, seed: int
+) -> np.ndarray:
+    """Find the directions of attributes in which a ridge leads: shape (columns, most)."""
+    away = [one - one.mean(axis=0) for one in target if one.size]
+    whole = np.hstack([one / max(float(np.linalg.norm(one)), 1e-12) for one in away])
+    side, spread, _ = randomized_svd(whole, min(most, *whole.shape), random_state=seed)
+    ridge = _ridge(own, side * spread, penalty)
+    along = ridge.predict(own) - ridge.intercept_
+    _, _, turn = np.linalg.svd(along - along.mean(axis=0), full_matrices=False)
+    return np.linalg.qr(ridge.coef_.T @ turn.T)[0]
+
+
+def _ridge(own: sp.csr_matrix, target: np.ndarray, penalty: float) -> Ridge:
+    return Ridge(alpha=penalty, solver="sparse_cg", tol=EXACT).fit(own, target)
+
+
+def _largest(said: sp.csr_matrix, seed: int) -> np.ndarray:
+    """Sum up what is said of each offer: shape (offers, LARGEST)."""
+    if not said.nnz:
+        return np.zeros((said.shape[1], 0))
+    rank = min(LARGEST, *said.shape)
+    _, spread, side = randomized_svd(said, rank, n_iter=3, random_state=seed)
+    return np.asarray(side.T * spread)
+
+
+def _most(attributes: sp.csr_matrix) -> int:
+    return int(min(MOST_AXES, max(1, MOST_CELLS // max(1, attributes.shape[0]))))

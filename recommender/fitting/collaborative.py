@@ -31,7 +31,11 @@ SCALE_SAMPLE = 300  # customers
 
 
 def fit_collaborative(
-    query: Query, repeatable: np.ndarray, points: np.ndarray, recipe: Recipe, seed: int = 0
+    query: Query,
+    repeatable: np.ndarray,
+    attributes: sp.csr_matrix,
+    recipe: Recipe,
+    seed: int = 0,
 ) -> CollaborativeScorer:
     """Fit everything that learns from what all customers took.
 
@@ -41,9 +45,8 @@ def fit_collaborative(
         Everybody's.
     repeatable : ndarray of bool, shape (offers,)
         Offers that can be taken again.
-    points : ndarray of float, shape (offers, axes)
-        Where offers stand among attributes, by which those that nobody took are told; zero for one
-        that states none.
+    attributes : csr_matrix, shape (offers, columns)
+        By which offers that nobody took are told.
     recipe : Recipe
     seed : int
         Seed of singular spaces and of samples.
@@ -70,7 +73,7 @@ def fit_collaborative(
         space=space,
         following=following,
         attributes=fit_attribute_map(
-            points, trained, factors, space.right, autoencoder.near, following.near
+            attributes, trained, factors, space.right, autoencoder.near, following.near, seed
         ),
         others=fit_dependencies(taken, query.demographic),
         habit=repeatable * np.log(np.maximum(times, 1.0) / np.maximum(takers, 1.0)),

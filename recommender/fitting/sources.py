@@ -162,10 +162,9 @@ def fit_sources(
     segment, profile = (tastes.spread_kin(ridge) for ridge in ridges)
     # What is bought may be bought again, whatever may be redeemed again.
     repeatable = dataset.repeatable | encoders.by_purchases
-    points = content.likeness.points(content.attributes)
     # Of offers that items tell of, purchases tell more.
-    points = points[:, :0] if shelf.itself else points
-    collaborative = fit_collaborative(learnt, repeatable, points, recipe, seed)
+    telling = content.attributes[:, :0] if shelf.itself else content.attributes
+    collaborative = fit_collaborative(learnt, repeatable, telling, recipe, seed)
     readiness = find_readiness(dataset, keys)
     popularity = PopularityScorer(
         rates.log_rate,

@@ -22,6 +22,7 @@ from recommender.fitting.collaborative import NEAR
 from recommender.learning.yardstick import ndcg
 from recommender.past.fold import Fold
 from recommender.past.layout import CHUNK_CELLS
+from recommender.past.thinning import without
 from recommender.recipe import DEFAULT, Recipe
 
 WAYS = ((0.5, 0.2, 0.05), (2.0,))  # times the usual penalty, one after the other while better
@@ -30,7 +31,9 @@ PEOPLE = 8000  # whose lists judge
 SURE = 2.0  # standard errors by which another has to be better
 
 
-def choose_penalty(folds: Sequence[Fold], recipe: Recipe, seed: int) -> Recipe:
+def choose_penalty(
+    folds: Sequence[Fold], recipe: Recipe, seed: int, suspects: frozenset[str] = frozenset()
+) -> Recipe:
     """Choose the autoencoder's penalty, unless a recipe states another than the usual one.
 
     Parameters
@@ -41,12 +44,14 @@ def choose_penalty(folds: Sequence[Fold], recipe: Recipe, seed: int) -> Recipe:
     recipe : Recipe
     seed : int
         Who is judged.
+    suspects : frozenset of str
+        Customers that are not learnt from.
     """
     folds = [one for one in folds if not (one.logged or one.among)]
     told = [one for one in folds if len(one.past.offer_ids) <= MOST_OFFERS]
     if recipe.penalty != DEFAULT.penalty or not told:
         return recipe
-    lists = [_Lists.of(fold, seed) for fold in told]
+    lists = [_Lists.of(fold, suspects, seed) for fold in told]
 
     def judged(times: float) -> np.ndarray:
         return np.concatenate([one.judge(times * recipe.penalty) for one in lists])
@@ -88,20 +93,22 @@ class _Lists:
     gone: sp.csr_matrix
 
     @classmethod
-    def of(cls, fold: Fold, seed: int) -> _Lists:
+    def of(cls, fold: Fold, suspects: frozenset[str], seed: int) -> _Lists:
         """Lay out the lists of those who have a history, of so many at most."""
-        past, ids, offers = fold.past, fold.past.customer_ids, fold.past.offer_ids
+        past = without(fold.past, suspects)
+        ids, offers, taken = past.customer_ids, past.offer_ids, fold.taken
+        taken = taken[~taken[CUSTOMER_ID].isin(suspects)]
         history, redeemed, bought = history_of(past, ids, offers, fold.at.value // 1000)
-        known = fold.taken[ids.known(fold.taken[CUSTOMER_ID]) & offers.known(fold.taken[OFFER_ID])]
+        known = taken[ids.known(taken[CUSTOMER_ID]) & offers.known(taken[OFFER_ID])]
         owner, offer = ids.rows(known[CUSTOMER_ID]), offers.rows(known[OFFER_ID])
-        taken = sp.csr_matrix((np.ones(len(owner)), (owner, offer)), shape=history.shape)
+        marks = sp.csr_matrix((np.ones(len(owner)), (owner, offer)), shape=history.shape)
         judged = np.intersect1d(owner, np.flatnonzero(np.diff(history.indptr)))
         judged = np.sort(np.random.default_rng(seed).permutation(judged)[:PEOPLE])
         times = count_once(with_clicks(redeemed, history), past.repeatable)
         times.data = np.log1p(times.data)
         gone = sp.csr_matrix((redeemed - bought) @ sp.diags_array((~past.repeatable).astype(float)))
         had = with_clicks(redeemed.astype(bool).astype(np.float64), history)
-        return cls(had, times[judged], taken[judged], gone[judged])
+        return cls(had, times[judged], marks[judged], gone[judged])
 
     def judge(self, penalty: float) -> np.ndarray:
         """Judge the autoencoder's own lists: NDCG@10 per customer, shape (n,)."""

@@ -20,6 +20,7 @@ from recommender.learning.calibration import Calibration, fit_calibration
 from recommender.learning.inner import learn_features
 from recommender.learning.lessons import OF_LISTS, lists_of, trials_of, tried_of
 from recommender.learning.listwise import fit_listwise
+from recommender.learning.newness import let_popularity_tell, repeats_of, tell_of_new
 from recommender.learning.pointwise import Tried
 from recommender.learning.polish import SURE_OF_MANY, lean, polish, settle
 from recommender.learning.pooling import Sums, pool
@@ -29,7 +30,7 @@ from recommender.past.judging import Judged
 from recommender.past.layout import Layout, evenly
 from recommender.past.variants import Variant, make_variants
 from recommender.recipe import DEFAULT, Recipe
-from recommender.scoring.terms import OF_NEW, OF_NEWNESS, PRIOR, limits, units
+from recommender.scoring.terms import OF_NEWNESS, PRIOR, limits, units
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def learn(
     lists = lists_of(past, judged, seed)
     prior = recommender.hybrid
     # A lift is held to its share of a log-odds, whatever the spread of the offers' rates.
-    repeats = _repeats(judged)
+    repeats = repeats_of(judged)
     held = repeats / units(float(prior.scale[-1])) ** 2
     strength = recipe.strength * held[:, None]
     most = limits(float(prior.scale[-1]), fitted.newcomers_follow)
@@ -108,6 +109,8 @@ def learn(
 
     scale = settle(sums_of, (np.ones(len(weight)),), improve)
     weight = np.minimum(weight * scale[:, None], most)
+    if judged and not tell_of_new(judged):
+        weight = let_popularity_tell(weight, prior.weight)
     found = _calibration(tried, judged, weight, recommender)
     start = prior.start
     if found.calibrated:
@@ -140,26 +143,6 @@ def _calibration(
         ]
     start = model.hybrid.start
     return fit_calibration(as_it_was, masked, len(start.corner), len(start.profile))
-
-
-def _repeats(judged: list[Judged]) -> np.ndarray:
-    """Say how many taken offers tell as much of each term as one does: shape (terms,).
-
-    What is expected of a new offer is the same for every customer, and offers differ for reasons of
-    their own: twenty who take one of them do not make that twenty times as sure of the others. It
-    is as many as a taken offer has takers, on average (Moulton 1986). Where showing is logged new
-    offers are told apart by how others of their merchant did, and the lists are to say what that is
-    worth.
-    """
-    taken = offers = 0.0
-    for part in judged:
-        if part.showings is None:
-            new = 1.0 - part.fitted.recommender.hybrid.known
-            count = np.bincount(part.whole.columns[part.whole.taken], minlength=len(new))
-            taken += float(new @ count**2)
-            offers += float(new @ count)
-    ratio = taken / offers if offers else 1.0
-    return np.array([ratio if term in OF_NEW else 1.0 for term in PRIOR])
 
 
 def _sums(

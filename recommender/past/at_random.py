@@ -87,8 +87,9 @@ def draw_offers(dataset: Dataset, seed: int) -> frozenset[str]:
     new = 1.0 - known.mean() if len(ids) else 0.0
     if dated or new < LEAST_NEW:
         return frozenset()
-    drawn = np.random.default_rng(seed).random(len(ids)) < min(HELD_OUT, new)
-    return frozenset(ids[known & drawn].tolist())
+    # Of those known alone: somebody may have held out others by the same numbers.
+    drawn = np.random.default_rng(seed).random(np.count_nonzero(known)) < min(HELD_OUT, new)
+    return frozenset(ids[known][drawn].tolist())
 
 
 def bought_with(dataset: Dataset, drawn: np.ndarray) -> np.ndarray:

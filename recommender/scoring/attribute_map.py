@@ -25,6 +25,8 @@ class AttributeMap:
     ----------
     points : ndarray of float, shape (offers, r)
         Where the offers stand that are told so; zero for all others. r is zero where none is.
+    axes : ndarray of float, shape (columns, r - 1)
+        From attributes to where an offer stands.
     mean : ndarray of float, shape (r - 1,)
         Where those stand, on average, that the maps were learnt from.
     factors : ndarray of float, shape (f, r)
@@ -34,6 +36,7 @@ class AttributeMap:
     """
 
     points: np.ndarray
+    axes: np.ndarray
     mean: np.ndarray
     factors: np.ndarray
     space: np.ndarray
@@ -50,10 +53,10 @@ class AttributeMap:
         """Tell of which offers it speaks: shape (offers,)."""
         return np.asarray(self.points.any(axis=1))
 
-    def place(self, points: np.ndarray) -> np.ndarray:
-        """Put offers, by where they stand among attributes, where the maps lead."""
-        stated = points.any(axis=1, keepdims=True)
-        return np.hstack([stated, (points - self.mean) * stated])
+    def place(self, attributes: sp.csr_matrix) -> np.ndarray:
+        """Put offers, by their attributes, where the maps lead: shape (offers, r)."""
+        stated = (attributes @ self.axes.any(axis=1) > 0)[:, None]
+        return np.hstack([stated, (attributes @ self.axes - self.mean) * stated])
 
     def extend(self, name: str, part: Part, people: np.ndarray | sp.csr_matrix) -> Part:
         """Add to a feature what it says of these offers.

@@ -139,7 +139,7 @@ def _collaborative(
     if told.rank:
         rows = wider.at
         changed = rows[~trained[rows]]
-        points[changed] = told.place(content.likeness.points(content.attributes[changed]))
+        points[changed] = told.place(content.attributes[changed])
     repeatable = places.spread(scorer.repeatable).copy()
     stated = wider.changed["repeatable"].fillna(False).to_numpy(dtype=bool)
     repeatable[wider.at] = stated | wider.by_purchases

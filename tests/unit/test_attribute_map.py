@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from sklearn.linear_model import Ridge, RidgeCV
 
 from data.dataset import Dataset
@@ -15,8 +16,9 @@ from data.schema import OFFERS
 from recommender.base import Query, Source
 from recommender.bundle import Bundle
 from recommender.collaborative import MAPS, CollaborativeScorer
+from recommender.fitting import attribute_map
 from recommender.fitting import collaborative as fitting
-from recommender.fitting.attribute_map import PENALTIES, choose_penalty
+from recommender.fitting.attribute_map import PENALTIES, choose_penalty, fit_attribute_map
 from recommender.model import Recommender
 from recommender.service import Service
 from recommender.serving.arrivals import with_arrivals
@@ -67,13 +69,12 @@ def fitted(
 ) -> tuple[CollaborativeScorer, Query, np.ndarray]:
     """The scorer of a catalogue that counts as small, or as large."""
     model, query = parts(bundle)
-    content = model.content
-    points = content.likeness.points(content.attributes)
+    attributes = model.content.attributes
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fitting, "MOST_DENSE", request.param)
         repeatable = model.collaborative.repeatable
-        scorer = fitting.fit_collaborative(query, repeatable, points, bundle.recipe)
-    return scorer, query, points
+        scorer = fitting.fit_collaborative(query, repeatable, attributes, bundle.recipe)
+    return scorer, query, attributes.toarray()
 
 
 @pytest.mark.parametrize("name", MAPS)
@@ -98,6 +99,32 @@ def test_the_penalty_is_the_one_that_leaves_out_best(noise: float) -> None:
     target = points @ random.standard_normal((6, 4)) + noise * random.standard_normal((80, 4))
     expected = RidgeCV(alphas=PENALTIES).fit(points, target).alpha_
     assert choose_penalty(points, target) == pytest.approx(expected)
+
+
+def test_of_many_attributes_no_more_is_lost_than_lies_beyond_the_directions_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(attribute_map, "MOST_AXES", 8)
+    monkeypatch.setattr(attribute_map, "EXACT", 1e-8)
+    random = np.random.default_rng(0)
+    offers, columns = 300, 60
+    attributes = sp.random_array((offers, columns), density=0.1, rng=random, format="csr")
+    factors = attributes @ random.standard_normal((columns, 5))
+    factors += 0.1 * random.standard_normal(factors.shape)
+    trained, nothing = np.arange(offers) < 250, sp.csr_matrix((offers, offers))
+    found = fit_attribute_map(
+        sp.csr_matrix(attributes), trained, factors, np.zeros((offers, 0)), nothing, nothing
+    )
+    assert found.rank == 6
+    told = found.points[~trained] @ found.factors.T
+    ridges = [
+        Ridge(alpha=penalty).fit(attributes[:250].toarray(), factors[:250]) for penalty in PENALTIES
+    ]
+    expected = [ridge.predict(attributes[250:].toarray()) for ridge in ridges]
+    away = [float(np.abs(told - one).max()) for one in expected]
+    assert min(away) < 1e-6
+    errors = [float(((one - factors[250:]) ** 2).sum()) for one in expected]
+    assert errors[int(np.argmin(away))] < 1.1 * min(errors)
 
 
 @pytest.mark.slow

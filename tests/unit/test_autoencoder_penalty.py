@@ -67,6 +67,14 @@ def test_where_showing_is_logged_lists_of_everything_say_nothing(small_dataset: 
     assert choose_penalty(logged, DEFAULT, 0) == DEFAULT
 
 
+def test_who_is_not_learnt_from_has_no_say() -> None:
+    dataset = shop(4000, 40)
+    at = AT + pd.Timedelta(days=1)
+    pairs = frozenset(f"c{n}" for n in range(200, 4000))
+    few = choose_penalty(look_back(dataset, at), DEFAULT, 0, suspects=pairs)
+    assert few == DEFAULT, "two hundred others are too few to be surely better"
+
+
 @pytest.mark.parametrize(
     ("gain", "better"), [([0.1, 0.1], True), ([0.3, -0.2], False), ([], False)]
 )
