@@ -7,13 +7,10 @@ keeps to it.
 
 from __future__ import annotations
 
-import itertools
 import logging
 import threading
 import time
-from bisect import bisect_right
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -21,10 +18,10 @@ import pandas as pd
 from api.afar import Afar
 from api.breaker import Breaker
 from api.erasures import Erasures
+from api.served import Model, serve, since_of
 from api.settling import settle
 from api.shelf import Shelf
 from data.errors import BundleError, BusyError
-from data.schema import OFFER_ID
 from data.store import Store
 from recommender.bundle import Bundle
 from recommender.service import Service
@@ -41,52 +38,6 @@ LONGEST_WAIT = 60.0  # seconds between looks that fail
 # Seconds that an erasure waits for another writer: less than a request may take, so that whoever
 # asks is told why. It waits in threads that only erasures use; no other request does.
 WRITER_WAIT = 20.0
-_numbers = itertools.count(1)
-HOUR = 3_600_000_000_000  # nanoseconds: lists are made afresh at least that often
-
-
-@dataclass(frozen=True)
-class Model:
-    """A bundle as it is served.
-
-    Attributes
-    ----------
-    trained : Bundle
-        As it was published.
-    bundle : Bundle
-        With the offers that came after it.
-    service : Service or None
-        None where it recommends nothing.
-    everybody : int
-        The revision of what concerns everybody (offers, loads, erasures) that it has seen.
-    number : int
-        No two models of a process have the same.
-    """
-
-    trained: Bundle
-    bundle: Bundle
-    service: Service | None
-    everybody: int
-    number: int = field(default_factory=lambda: next(_numbers))
-
-    @cached_property
-    def offer_ids(self) -> frozenset[str]:
-        """The offers there are."""
-        return frozenset(self.bundle.offers[OFFER_ID])
-
-    @cached_property
-    def since(self) -> int:
-        """Microseconds from which on recorded facts are new to the model."""
-        return since_of(self.trained)
-
-    def epoch(self, at: pd.Timestamp) -> tuple[int, int]:
-        """Return the stretch of time, an hour at most, within which the same offers are valid."""
-        return bisect_right(self._turns, at.value // 1000), at.value // HOUR
-
-    @cached_property
-    def _turns(self) -> list[int]:
-        """Microseconds at which some offer begins or ends."""
-        return [] if self.service is None else self.service.candidates.turns
 
 
 class Behind(Exception):
@@ -300,22 +251,6 @@ class House:
         self._model = Model(trained, bundle, serve(bundle, self._rules), everybody)
         self.shelf.clear()
         return self._model
-
-
-def since_of(bundle: Bundle) -> int:
-    """Return the microseconds from which on recorded facts are new to a bundle.
-
-    It may have been trained for a later moment than it was made at. Then what was recorded while
-    it was trained, once its source had been read, is new to it as well.
-    """
-    read = bundle.read_at or bundle.created_at
-    known = pd.Timestamp(read) if read else bundle.moment
-    return int(min(bundle.moment, known).value // 1000)
-
-
-def serve(bundle: Bundle, rules: Rules | None) -> Service | None:
-    """Return the verb of serving of a bundle; None where it recommends nothing."""
-    return None if bundle.recommender is None else Service(bundle, rules)
 
 
 def _stamp(folder: Path) -> tuple[str, int, int]:

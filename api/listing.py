@@ -21,9 +21,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.breaker import Resting
 from api.errors import ApiError
-from api.house import Behind, House, Model
+from api.house import Behind, House
 from api.lists import Made, make_lists
 from api.people import Wished, people_of, read_states
+from api.served import Model
 from api.shelf import Ready, Stamp
 from data.states import CustomerState
 from recommender.service import Service

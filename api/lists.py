@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from api.house import Model
 from api.people import Asked, People
+from api.served import Model
 from recommender.base import Query
 from recommender.bundle import Bundle
 from recommender.service import Service

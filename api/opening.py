@@ -16,7 +16,8 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.guard import Limits
-from api.house import House, serve
+from api.house import House
+from api.served import serve
 from api.settling import settle
 from data.settings import Settings, read_settings
 from data.store import Store

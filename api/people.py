@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from api.house import House, Model
+from api.house import House
+from api.served import Model
 from data.rows import Row
 from data.schema import OFFER_ID
 from data.states import CustomerState

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 
-from api.house import House, Model
+from api.house import House
 from api.listing import answer
 from api.people import Asked, Wished
+from api.served import Model
 
 REST = 0.05  # seconds without a request after which the service counts as idle
 BREATH = 0.002  # seconds between two lists, in which requests come through

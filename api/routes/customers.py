@@ -13,12 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.bodies import Profile, Strict
 from api.dependencies import HouseDependency
 from api.errors import ApiError
-from api.house import House, Model
+from api.house import House
 from api.moments import moment_of
 from api.owned import answers_of, profile_of
 from api.people import facts_of, states_at
 from api.replies import SegmentName
 from api.routes.anomalies import Anomaly, anomaly_of
+from api.served import Model
 from api.values import ID_PATTERN, Answers, CustomerId
 from data.schema import EVENT_TYPES, LONGEST_ID
 from data.states import CustomerState

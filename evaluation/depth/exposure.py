@@ -20,6 +20,7 @@ from data.schema import CUSTOMER_ID, OFFER_ID
 from evaluation.depth.correction import holm
 from evaluation.depth.groups import UNKNOWN, age_bands, genders, profiles
 from evaluation.harness import Trial
+from evaluation.significance import Z
 from evaluation.splitting import Split
 from recommender.base import HYBRID
 
@@ -28,7 +29,6 @@ FOUR_FIFTHS = 0.8
 FEWEST_PEOPLE = 20  # of a group
 FEWEST_EXPECTED = 5.0  # customers of the smallest group that would get the offer if all were alike
 LEVEL = 0.05
-Z95 = 1.959964
 
 
 @dataclass(frozen=True)
@@ -213,8 +213,8 @@ def _unequal(
         low_rate=float(rate[low]),
         high_rate=float(rate[high]),
         ratio=ratio,
-        ratio_low=min(ratio, float(np.exp(centre - Z95 * error))),
-        ratio_high=max(ratio, float(np.exp(centre + Z95 * error))),
+        ratio_low=min(ratio, float(np.exp(centre - Z * error))),
+        ratio_high=max(ratio, float(np.exp(centre + Z * error))),
         p_holm=p_holm,
         sure=p_holm < LEVEL,
     )

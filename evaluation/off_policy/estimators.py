@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.weights import PolicyEstimate, clustered_error, weights_of, with_interval
+from evaluation.off_policy.weights import PolicyEstimate, clustered_error, weights_of, with_interval
 
 # What a weight is cut to, from hardly any weighting to none cut: each step about doubles it.
 CLIPS = (2.0, 5.0, 10.0, 20.0, 50.0, 100.0, np.inf)

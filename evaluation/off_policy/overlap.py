@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.words import counted
-from evaluation.weights import clustered_error, effective_size, weights_of
+from evaluation.off_policy.weights import clustered_error, effective_size, weights_of
 
 ESTIMABLE, NOT_ESTIMABLE = "estimable", "not estimable"
 # The error of a standard error from n rows is about 1 / sqrt(2 n): 7 % at a hundred.

@@ -3,7 +3,7 @@
 The lists are those of one moment, the cut: a model that knows only what was before it ranks, and
 what was shown from then on is weighed by how much likelier the policy was to show it. The chance of
 a place alone is weighed, not that of the whole list (the item-position model of Li et al., 2018,
-see `evaluation.policy`).
+see `evaluation.off_policy.position`).
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from evaluation.off_policy.estimators import (
 )
 from evaluation.off_policy.logged import Log, Shown, past_rates, read_log
 from evaluation.off_policy.overlap import Overlap, judge_overlap
-from evaluation.policy import position_model
+from evaluation.off_policy.position import position_model
+from evaluation.off_policy.weights import PolicyEstimate
 from evaluation.significance import Estimate, estimate_ratio
 from evaluation.splitting import Protocol, split_dataset
-from evaluation.weights import PolicyEstimate
 from recommender.base import POLICIES
 from recommender.bundle import Bundle
 from recommender.training import train

@@ -20,8 +20,8 @@ from data.words import counted
 from evaluation.off_policy.overlap import ESTIMABLE, NOT_ESTIMABLE
 from evaluation.off_policy.replay import HEADLINE, Judged, Replay, check_policies
 from evaluation.off_policy.replay import replay as replay_policies
+from evaluation.off_policy.weights import PolicyEstimate
 from evaluation.significance import Estimate
-from evaluation.weights import PolicyEstimate
 from recommender.base import POLICIES
 from recommender.commands.options import At, DataOption, MaxBad, read_source
 from recommender.storage.model_folder import load

@@ -26,8 +26,8 @@ from evaluation.benchmark import Row
 from evaluation.depth.uplift import measure_uplift
 from evaluation.off_policy.estimators import doubly_robust, self_normalised
 from evaluation.off_policy.overlap import judge_overlap
+from evaluation.off_policy.position import position_model
 from evaluation.online import measure_online
-from evaluation.policy import position_model
 from evaluation.significance import Estimate, estimate_means
 from evaluation.suites.worlds import Expected, Population, Sample, best_policy, quality_policy
 from recommender.learning.yardstick import compare, ndcg

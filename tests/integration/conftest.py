@@ -16,7 +16,8 @@ import typer
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from api.house import House, serve
+from api.house import House
+from api.served import serve
 from data.console import run
 from data.dataset import Dataset
 from data.store import Store

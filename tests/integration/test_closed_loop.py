@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from api.house import since_of
+from api.served import since_of
 from data.console import run, say
 from data.dataset import Dataset
 from data.ingest import write_folder

@@ -12,7 +12,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from api.house import House, serve
+from api.house import House
+from api.served import serve
 from data.dataset import Dataset
 from data.store import Store
 from recommender.bundle import Bundle

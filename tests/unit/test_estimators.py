@@ -22,7 +22,7 @@ from evaluation.off_policy.estimators import (
     self_normalised,
 )
 from evaluation.off_policy.overlap import judge_overlap, unsupported_share
-from evaluation.weights import PolicyEstimate, effective_size
+from evaluation.off_policy.weights import PolicyEstimate, effective_size
 
 FOLDER = Path(os.environ.get("NBO_TEST_DATA", "")) / "obd"
 needs_bandit = pytest.mark.skipif(

@@ -18,9 +18,9 @@ from data.synthetic.truth import TrueWorld
 from evaluation.off_policy.chances import Decider
 from evaluation.off_policy.logged import Shown, past_rates, read_log
 from evaluation.off_policy.replay import HEADLINE, Replay, replay
+from evaluation.off_policy.weights import PolicyEstimate
 from evaluation.online import NOT_MEASURED
 from evaluation.significance import Estimate
-from evaluation.weights import PolicyEstimate
 from recommender.batch import recommend_batch
 from recommender.bundle import Bundle
 from recommender.service import Service

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-NORMAL_95 = 1.959964
+from evaluation.significance import Z
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def with_interval(
     "On the removal of skewness by transformation") is longer towards the tail, by what the
     skewness asks for.
     """
-    low, high = (value - error * _unskewed(end, skewness) for end in (NORMAL_95, -NORMAL_95))
+    low, high = (value - error * _unskewed(end, skewness) for end in (Z, -Z))
     return PolicyEstimate(
         value=value,
         standard_error=error,

@@ -9,7 +9,7 @@ import pytest
 
 from data.synthetic.slates import position_chances
 from data.synthetic.truth import Contexts
-from evaluation.policy import position_model
+from evaluation.off_policy.position import position_model
 from evaluation.suites import policy
 from evaluation.suites.policy import Try, summarise
 from evaluation.suites.worlds import Population, best_policy, quality_policy

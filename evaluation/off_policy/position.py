@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from evaluation.weights import PolicyEstimate, weights_of, with_interval
+from evaluation.off_policy.weights import PolicyEstimate, weights_of, with_interval
 
 
 def position_model(
