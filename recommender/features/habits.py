@@ -63,15 +63,20 @@ def usual_rates(responses: sp.csr_matrix) -> np.ndarray:
     return np.array(answers) / shown if shown else np.zeros(len(ANSWERS))
 
 
-def log_habits(responses: sp.csr_matrix, usual: np.ndarray) -> np.ndarray:
-    """Return the log of how much more often than usual each answer was given: (n, answers)."""
-    counts = responses.toarray()
-    expected = counts[:, :1] * usual
-    return np.asarray(np.log((counts[:, 1:] + STRENGTH) / (expected + STRENGTH)))
+def log_habits(answered: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Return the log of how much more often than expected each customer answered: shape (n,).
+
+    Parameters
+    ----------
+    answered, expected : ndarray of float, shape (n,)
+    """
+    return np.asarray(np.log((answered + STRENGTH) / (expected + STRENGTH)))
 
 
 def odds_of_habits(responses: sp.csr_matrix, usual: np.ndarray) -> np.ndarray:
-    """Return the same in log-odds, for probabilities: rates of half and more cannot rise by much.
+    """Return how much more often than usual each answer was given, in log-odds: for probabilities.
+
+    Rates of half and more cannot rise by much.
 
     Parameters
     ----------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
@@ -10,9 +12,9 @@ from data.dataset import Dataset, microseconds
 from data.idmap import IdMap
 from data.schema import BOUGHT, CLICK, CUSTOMER_ID, IMPRESSION, OCCURRED_AT, OFFER_ID, REDEMPTION
 from recommender.features.attributes import Attributes
-from recommender.features.habits import log_habits, responses_of, usual_rates
 from recommender.features.keys import KeySpace
 from recommender.features.spending import Spending
+from recommender.fitting.answering import fit_habits
 from recommender.fitting.delays import fit_delays
 from recommender.fitting.examination import looked_at
 from recommender.fitting.rates import Chances
@@ -47,23 +49,27 @@ def collect_chances(
     offers = dataset.offer_ids
     shape = (len(ids), len(offers))
 
-    def count(frame: pd.DataFrame, weight: np.ndarray) -> sp.csr_matrix:
+    def count(frame: pd.DataFrame, weight: np.ndarray | None = None) -> sp.csr_matrix:
         rows, columns = ids.rows(frame[CUSTOMER_ID]), offers.rows(frame[OFFER_ID])
+        weight = np.ones(len(frame)) if weight is None else weight
         return sp.csr_matrix((weight, (rows, columns)), shape=shape)
 
     kind = dataset.positive_type() or CLICK
     taken = dataset.takings(kind)
-    events = count(taken, np.ones(len(taken)))
+    events = count(taken)
     impressions = open_showings(dataset, dataset.events(IMPRESSION))
     chance = looked_at(impressions, dataset.events(CLICK))
+    seen = count(impressions, chance)
     shown = count(impressions, chance * fit_delays(dataset, at).passed(impressions, at))
     pairs = events.astype(bool)
     table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
     told = events.nnz > 0 and kind != BOUGHT  # what is bought anyway is no answer to a showing
+    # Clicks come at once, redemptions as their time passes.
+    answers = (seen, dataset.events(CLICK)), (shown, dataset.takings(REDEMPTION))
     logged = told and pairs.multiply(shown.astype(bool)).nnz >= SHOWN_FIRST * pairs.nnz
     return Chances(
         events=events,
-        shown=_by_habit(shown, dataset, ids) if logged else None,
+        shown=_by_habit(shown, [(one, count(done)) for one, done in answers]) if logged else None,
         present=_present(dataset, ids, at),
         live=_live(dataset, taken, at),
         dated=table[["valid_from", "valid_until"]].notna().any(axis=1).to_numpy(),
@@ -132,14 +138,21 @@ def met_by_anybody(dataset: Dataset) -> np.ndarray:
     return met
 
 
-def _by_habit(shown: sp.csr_matrix, dataset: Dataset, ids: IdMap) -> sp.csr_matrix:
+def _by_habit(
+    shown: sp.csr_matrix, answers: Iterable[tuple[sp.csr_matrix, sp.csr_matrix]]
+) -> sp.csr_matrix:
     """Count showings to those who answer much for more, to others for less; their sum stays.
 
     An offer that was shown to people who hardly answer anything is not worse for it. Habits of all
     answers are multiplied: that ranks better than their mean.
+
+    Parameters
+    ----------
+    shown : csr_matrix, shape (customers, offers)
+    answers : iterable of (showings, answers)
+        Of the same shape: what `fit_habits` takes, for each kind of answer.
     """
-    responses = responses_of(dataset, ids)
-    habit = np.exp(log_habits(responses, usual_rates(responses)).sum(axis=1))
+    habit = np.exp(sum(fit_habits(*one) for one in answers))
     of_each = np.asarray(shown.sum(axis=1)).ravel()
     habit *= of_each.sum() / max(float(of_each @ habit), 1e-9)
     return sp.csr_matrix(sp.diags_array(habit) @ shown)

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pandas as pd
 
 from data.dataset import Dataset
-from data.schema import CUSTOMER_ID, EVENT_TYPE, OFFER_ID
+from data.schema import CUSTOMER_ID, EVENT_TYPE, OFFER_ID, REDEMPTION
 from recommender.past.at_random import bought_with, draw_at_random, draw_offers
 from recommender.past.fold import Fold, count_showings, nothing_shown
 from recommender.past.moments import FEWEST_EVENTS
+from recommender.past.outcomes import is_logged
 
 PARTS = 5  # that are held out at random, one after the other, at most
 FEWEST_HELD = 10  # offers held out for lists of them to say something
@@ -46,13 +47,16 @@ def random_folds(
         found.append(Fold(past, at, taken, counts, logged, False))
         if not logged or sum(len(fold.taken) for fold in found) >= PLENTY:
             break
-    if alone and not found[-1].logged:
+    if alone:
         found += _offers_fold(dataset, events, at, seed)
     return found
 
 
 def _offers_fold(dataset: Dataset, events: pd.DataFrame, at: pd.Timestamp, seed: int) -> list[Fold]:
-    """Hold out all that happened to some offers, where others are new now."""
+    """Hold out all that happened to some offers, where others are new now.
+
+    Where showing is logged, what came of their showings tells how likely new offers are taken.
+    """
     held, log = draw_offers(dataset, seed), dataset.interactions
     taken = events.loc[events[OFFER_ID].isin(held), [CUSTOMER_ID, OFFER_ID]].drop_duplicates()
     if len(held) < FEWEST_HELD or len(taken) < FEWEST_EVENTS:
@@ -60,4 +64,7 @@ def _offers_fold(dataset: Dataset, events: pd.DataFrame, at: pd.Timestamp, seed:
     gone = log[OFFER_ID].isin(held).to_numpy()
     lines = dataset.transactions[~bought_with(dataset, gone)]
     past = replace(dataset, interactions=log[~gone], transactions=lines)
-    return [Fold(past, at, taken, nothing_shown(), by_time=False, among=held)]
+    counts = count_showings(dataset, log[gone], at, by_time=False)
+    logged = events[EVENT_TYPE].iloc[0] == REDEMPTION and is_logged(taken, counts)
+    shown = counts if logged else nothing_shown()
+    return [Fold(past, at, taken, shown, logged, by_time=False, among=held)]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from data.dataset import Dataset
-from data.schema import CLICK, REDEMPTION
+from data.schema import CLICK, IMPRESSION, OFFER_ID, REDEMPTION
 from recommender.past.at_random import draw_at_random
 from recommender.past.judging import Setting, judge
 from recommender.past.validation import make_folds
@@ -102,3 +102,28 @@ def test_no_offer_is_held_out_where_none_is_new_or_dates_tell_what_was() -> None
         folds = make_folds(dataset, NOON + HOUR)
         assert folds
         assert not any(fold.among for fold in folds)
+
+
+def test_where_showing_is_logged_offers_are_held_out_with_their_showings() -> None:
+    plain = catalogue()
+    taken = plain.interactions
+    others = np.random.default_rng(1).permutation(taken[OFFER_ID])  # of which most were in vain
+    log = pd.concat(
+        [
+            taken.assign(event_type=IMPRESSION),
+            taken.assign(event_type=IMPRESSION, offer_id=others),
+            taken,
+        ]
+    )
+    first, *_, fold = make_folds(
+        Dataset.of({"offers": plain.offers, "interactions": log}), NOON + HOUR
+    )
+    assert first.logged
+    assert not first.among
+    assert fold.logged
+    assert len(fold.among) >= 10
+    gone = log[log[OFFER_ID].isin(fold.among)]
+    assert len(fold.past.interactions) == len(log) - len(gone)
+    assert fold.shown["n"].sum() == (gone["event_type"] == IMPRESSION).sum()
+    assert fold.shown["taken"].sum() == len(fold.taken) == (gone["event_type"] == REDEMPTION).sum()
+    assert set(fold.shown[OFFER_ID]) == fold.among

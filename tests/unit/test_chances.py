@@ -11,6 +11,7 @@ from data.dataset import Dataset
 from recommender.features.attributes import Attributes
 from recommender.features.keys import build_keys
 from recommender.features.spending import Spending
+from recommender.fitting.answering import fit_habits
 from recommender.fitting.chances import collect_chances
 from recommender.fitting.excess import Excess
 from recommender.fitting.rates import Chances, estimate_rates
@@ -122,3 +123,39 @@ def test_an_offer_is_not_worse_for_being_shown_to_people_who_never_answer() -> N
     assert chances.shown.sum() == pytest.approx(300)
     rate = np.exp(estimate_rates(chances).log_rate)
     assert rate[1] / rate[0] > 0.8  # half of its showings were in vain: .5 without habits
+
+
+def test_an_offer_is_not_worse_for_being_shown_beside_others_that_everybody_takes() -> None:
+    log: Log = []
+    for person in range(30):
+        # People are alike: the first 15 were shown what is taken 8 times of 10, others 2 of 10.
+        offer, often = ("o", 8) if person < 15 else ("other", 2)
+        for day in range(10):
+            log.append((f"c{person:02d}", offer, "impression", 4 * day))
+            if day < often:
+                log.append((f"c{person:02d}", offer, "redemption", 4 * day + 1))
+    rate = np.exp(estimate_rates(chances_of(log, repeatable=True)).log_rate)
+    np.testing.assert_allclose(rate, [0.8, 0.2], rtol=0.15)  # .53 and .41 by what is usual
+
+
+def test_habits_and_rates_are_told_apart_where_groups_are_shown_other_offers() -> None:
+    random = np.random.default_rng(0)
+    rate = np.repeat([0.4, 0.1], 10)
+    eager = random.random(400) < 0.5  # as many of each group
+    habit = np.where(eager, 1.5, 0.5)
+    seen = np.where(np.arange(400)[:, None] % 2 == np.arange(20) // 10, 0.8, 0.1)
+    shown = 10.0 * (random.random((400, 20)) < seen)
+    answered = shown * habit[:, None] * rate
+    found = np.exp(fit_habits(sp.csr_matrix(shown), sp.csr_matrix(answered)))
+    np.testing.assert_allclose(answered.sum(axis=0) / (found @ shown), rate, rtol=0.1)
+    assert found[eager].mean() / found[~eager].mean() == pytest.approx(3.0, rel=0.15)
+    plain = (answered.sum(axis=1) + 1) / (shown.sum(axis=1) * answered.sum() / shown.sum() + 1)
+    alike = answered.sum(axis=0) / (plain @ shown)
+    assert alike[0] / alike[-1] < 3.0  # four times as often, truly
+
+
+def test_who_was_shown_nothing_and_what_nobody_answers_have_the_usual_habit() -> None:
+    shown, none = sp.csr_matrix([[4.0, 4.0], [0.0, 0.0]]), sp.csr_matrix((2, 2))
+    assert fit_habits(shown, none).tolist() == [0.0, 0.0]
+    assert fit_habits(none, shown).tolist() == [0.0, 0.0]
+    assert fit_habits(shown, shown)[0] == pytest.approx(0.0, abs=1e-12)
