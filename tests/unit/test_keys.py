@@ -10,7 +10,7 @@ import pytest
 
 from data.dataset import Dataset
 from recommender.content import PRIOR, ContentScorer
-from recommender.facts import Encoders, Facts, features_of
+from recommender.facts import Encoders, Facts
 from recommender.features.attributes import build_attributes
 from recommender.features.keys import build_keys
 from recommender.features.likeness import fit_likeness
@@ -24,6 +24,7 @@ from recommender.features.purchases import (
 from recommender.features.spending import Spending
 from recommender.fitting.foreseeing import fit_would
 from recommender.survey import Survey
+from segmentation.features import features_of_one
 
 WHEN = pd.Timestamp("2025-01-01", tz="UTC")
 
@@ -140,7 +141,7 @@ def test_one_person_at_the_door_gets_what_the_table_gives() -> None:
         ]
     )  # fmt: skip
     query = encoders.query_people(
-        [facts], features_of(facts, WHEN)[None], encoders.nothing_known, set()
+        [facts], features_of_one({}, facts.purchases, WHEN)[None], encoders.nothing_known, set()
     )
     np.testing.assert_array_equal(query.purchases.toarray(), [[3.0, 5.0, 0.0]])
 
