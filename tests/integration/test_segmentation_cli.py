@@ -81,9 +81,10 @@ def mall_report(
 ) -> tuple[Path, subprocess.CompletedProcess[str]]:
     """Promise the same of both; the thorough one draws many times more samples."""
     output = mall.parent / request.param
-    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+    with ExitStack() as stack:
         if request.param == "spared":
             stack.enter_context(sparing())
+            patch = stack.enter_context(pytest.MonkeyPatch.context())
             patch.setattr(choice, "LARGEST_K", 10)  # every number is told
         # No folder is named: the mall table of the working directory is read.
         done = run_here(app, "report", "--output", output, cwd=mall.parent)
