@@ -97,7 +97,9 @@ class ContentScorer:
             for name, weight in weights
             if weight and self._may_say(name, query)
         )
-        return Mix(parts, says)
+        # Of very many tags rare ones that are shared say far more than all others, and would hold
+        # down the weight of all content.
+        return Mix(parts, says, bent=self.many is not None)
 
     def _may_say(self, name: str, query: Query) -> bool:
         """Tell whether a feature can be other than zero."""
