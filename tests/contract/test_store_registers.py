@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pandas as pd
@@ -237,18 +238,17 @@ def test_keys_are_kept_by_name(store: Store) -> None:
 @pytest.mark.slow
 @pytest.mark.database
 def test_a_server_that_restarts_is_found_again(postgres: Postgres) -> None:
-    store = Store.open(postgres.new_database())
-    store.add_events([click("e1", "a")])
-    before = store.revisions("a")
-    postgres.stop()
-    with pytest.raises(SQLAlchemyError):
-        store.revisions("a")
-    with pytest.raises(SQLAlchemyError):
-        store.add_events([click("e2", "a")])
-    postgres.start()
-    assert store.revisions("a") == before
-    assert store.add_events([click("e2", "a")]).accepted == 1
-    store.close()
+    with closing(Store.open(postgres.new_database())) as store:
+        store.add_events([click("e1", "a")])
+        before = store.revisions("a")
+        postgres.stop()
+        with pytest.raises(SQLAlchemyError):
+            store.revisions("a")
+        with pytest.raises(SQLAlchemyError):
+            store.add_events([click("e2", "a")])
+        postgres.start()
+        assert store.revisions("a") == before
+        assert store.add_events([click("e2", "a")]).accepted == 1
 
 
 def test_a_file_that_cannot_be_written_is_said_so_and_stays_whole(

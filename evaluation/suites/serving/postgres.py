@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -21,6 +22,7 @@ except ImportError:
 
 DEBIAN = Path("/usr/lib/postgresql")
 PATIENCE = 30.0
+PORTS = range(20_000, 32_000)  # below those of connections of no stated port
 
 
 def why_not() -> str:
@@ -41,9 +43,7 @@ class Postgres:
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="nbo-postgres-"))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = int(probe.getsockname()[1])
+        self._port = _free_port()
         if os.getuid() == 0:  # the server refuses to run as root
             shutil.chown(self._folder, "postgres")
         self._run(find("initdb"), "-D", self._data, "-U", "nbo", "--auth=trust", "--no-sync")
@@ -129,3 +129,15 @@ class Postgres:
             stderr=subprocess.DEVNULL,
             cwd=self._folder,
         )
+
+
+def _free_port() -> int:
+    """Find a port that nobody listens at, none that the system gives to others while it is down."""
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
