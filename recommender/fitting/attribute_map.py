@@ -1,9 +1,10 @@
 """Fitting what attributes say of offers that nobody took: a ridge over those that were taken.
 
-Of few attributes each is an axis of its own. Of many only some directions are kept: those in which
-the ridge of all of them leads (a reduced-rank regression; Mukherjee & Zhu 2011). A ridge within
-directions that hold the ridge's own solution has the same solution, so no more is lost than what
-lies beyond them; the directions in which offers vary most lose what rare attributes tell.
+Of few attributes each is a direction of its own, and few offers span few. Else only some directions
+are kept: those in which the ridge of all attributes leads (a reduced-rank regression; Mukherjee &
+Zhu 2011). A ridge within directions that hold the ridge's own solution has the same solution, so no
+more is lost than what lies beyond them; the directions in which offers vary most lose what rare
+attributes tell.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ PENALTIES = np.geomspace(0.3, 30_000.0, 11)  # offers by which attributes are he
 MOST_AXES, MOST_CELLS = 256, 4_000_000  # axes, and axes times offers
 LARGEST = 128  # directions of what each autoencoder says
 LEFT_OUT = 0.2  # of the offers, where they are too many to leave out one by one
+LEAST = 1e-9  # of the largest spread, for offers to span a direction
 EXACT = 1e-2  # relative, of the solution where attributes are many; .0001 ranks the same
 
 
@@ -51,20 +53,22 @@ def fit_attribute_map(
     taken = np.flatnonzero(trained & stated)
     own = attributes[taken]
     told = np.flatnonzero(np.bincount(own.indices, minlength=attributes.shape[1]))
-    if len(told) <= _most(attributes):
-        axes = np.zeros((attributes.shape[1], len(told)))
-        axes[told, np.arange(len(told))] = 1.0
-        penalty = choose_penalty(own[:, told].toarray(), factors[taken]) if len(told) else 0.0
+    own, most = own[:, told], _most(attributes)
+    if min(own.shape) <= most:
+        directions = _all_directions(own)
+        penalty = choose_penalty(own @ directions, factors[taken]) if len(told) else 0.0
     else:
         said = [_largest(one[:, taken], seed) for one in (autoencoder, following)]
         target = [factors[taken], space[taken], *said]
         penalty = _choose_by_part(own, factors[taken], seed)
-        axes = _leading(own, target, penalty, _most(attributes), seed)
+        directions = _leading(own, target, penalty, most, seed)
+    axes = np.zeros((attributes.shape[1], directions.shape[1]))
+    axes[told] = directions
     rank = axes.shape[1] and 1 + axes.shape[1]
     found = AttributeMap(
         points=np.zeros((len(stated), rank)),
         axes=axes,
-        mean=np.asarray(own.mean(axis=0) @ axes).ravel() if rank else np.zeros(0),
+        mean=np.asarray(own.mean(axis=0) @ directions).ravel() if rank else np.zeros(0),
         factors=np.zeros((factors.shape[1], rank)),
         space=np.zeros((space.shape[1], rank)),
         autoencoder=np.zeros((len(stated), rank), dtype=np.float32),
@@ -72,7 +76,7 @@ def fit_attribute_map(
     )
     if not rank:
         return found
-    place = found.place(own)
+    place = found.place(attributes[taken])
     # The mean is what all of them say, whatever the penalty.
     held = np.diag(np.r_[0.0, np.full(rank - 1, penalty)])
     weight = np.linalg.solve(place.T @ place + held, place.T).T
@@ -106,6 +110,17 @@ def choose_penalty(points: np.ndarray, target: np.ndarray) -> float:
         left_out = (away - told @ pull) / (1.0 - np.minimum(own, 0.99))[:, None]
         errors.append(float((left_out**2).sum()))
     return float(PENALTIES[int(np.argmin(errors))])
+
+
+def _all_directions(own: sp.csr_matrix) -> np.ndarray:
+    """Return each attribute as a direction, or where offers are fewer those that these span."""
+    offers, columns = own.shape
+    if columns <= offers:
+        return np.eye(columns)
+    if not offers:
+        return np.zeros((columns, 0))
+    _, spread, turn = np.linalg.svd(own.toarray(), full_matrices=False)
+    return np.ascontiguousarray(turn[spread > LEAST * spread[0]].T)
 
 
 def _choose_by_part(own: sp.csr_matrix, target: np.ndarray, seed: int) -> float:

@@ -127,6 +127,31 @@ def test_of_many_attributes_no_more_is_lost_than_lies_beyond_the_directions_kept
     assert errors[int(np.argmin(away))] < 1.1 * min(errors)
 
 
+@pytest.mark.parametrize("taken", [0, 1, 2, 30])
+def test_fewer_offers_than_attributes_lose_nothing(taken: int) -> None:
+    random = np.random.default_rng(0)
+    attributes = sp.csr_matrix((random.random((taken + 3, 400)) < 0.2).astype(float))
+    factors, nothing = random.standard_normal((taken + 3, 2)), sp.csr_matrix((taken + 3,) * 2)
+    trained = np.arange(taken + 3) < taken
+    found = fit_attribute_map(
+        attributes, trained, factors, np.zeros((taken + 3, 0)), nothing, nothing
+    )
+    told = found.points[~trained] @ found.factors.T
+    if not taken:
+        assert not told.any()
+        return
+    dense = attributes.toarray()
+    away = [
+        float(
+            np.abs(
+                Ridge(alpha=one).fit(dense[:taken], factors[:taken]).predict(dense[taken:]) - told
+            ).max()
+        )
+        for one in PENALTIES
+    ]
+    assert min(away) < 1e-6
+
+
 @pytest.mark.slow
 def test_of_an_offer_that_states_nothing_nothing_is_said() -> None:
     bare = tables()
