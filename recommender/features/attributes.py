@@ -83,7 +83,8 @@ class Attributes:
         rows : ndarray of int, shape (rows,)
             Their rows there.
         """
-        offers, told = known_of(offers, self.family[self.is_number].tolist(), keys, rows)
+        numbers, titles = self.family[self.is_number].tolist(), bool((self.family == WORD).any())
+        offers, told = known_of(offers, numbers, keys, rows, titles)
         shape = (len(offers), len(self.names))
         # Categories come first.
         place = pd.Index(self.names[~self.is_number]).get_indexer(pd.Index(told["name"]))
@@ -118,12 +119,13 @@ def build_attributes(
     be.
     """
     numbers = list(dict.fromkeys([*number_columns(offers), COUNT]))
-    offers, known = known_of(offers, numbers, keys, rows)
+    titles = len(offers) >= TITLES
+    offers, known = known_of(offers, numbers, keys, rows, titles)
     count, family = known["name"].value_counts(), known.groupby("name")["family"].first()
     owned = family.reindex(count.index).isin([TYPE, WORD, *own_columns(offers)])
     count = count[~owned | (count >= SHARED)]  # a text of one offer alone tells of no other
-    most_with = COMMON * len(offers) if len(offers) >= TITLES else 0
-    count = count[(family.reindex(count.index) != WORD) | (count <= most_with)]
+    common = family.reindex(count.index).eq(WORD) & (count > COMMON * len(offers))
+    count = count[~common]
     names = sorted(count.sort_index().sort_values(ascending=False, kind="stable").index[:most])
     families = family.reindex(names).tolist()
     knots, usual = [np.nan] * len(names), [np.nan] * len(names)

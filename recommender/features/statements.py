@@ -74,8 +74,14 @@ def known_of(
     numbers: Collection[str],
     keys: KeySpace | None,
     rows: np.ndarray | None,
+    titles: bool,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Add to offers how many items they have; list what they state, else what their items are.
+
+    Parameters
+    ----------
+    titles : bool
+        Whether the words of titles are listed too.
 
     Returns
     -------
@@ -89,7 +95,9 @@ def known_of(
         return offers, stated
     behind = keys.offer_keys[rows]
     count = np.diff(behind[:, keys.rows_of(ITEM)].indptr).astype(np.float64)
-    known = [stated, _words(offers, stated, count == 0)]
+    known = [stated]
+    if titles:
+        known.append(_words(offers, stated, count == 0))
     for level in (CATEGORY, MERCHANT, TYPE):
         here = keys.rows_of(level)
         share = behind[:, here].tocoo()

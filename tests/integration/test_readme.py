@@ -37,6 +37,7 @@ COMMANDS = {
 
 
 @pytest.mark.usefixtures("spared")
+@pytest.mark.slow
 def test_the_ten_lines_run(capsys: pytest.CaptureFixture[str]) -> None:
     for code, lines in zip(
         re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL), (3, None, 1), strict=True

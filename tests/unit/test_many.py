@@ -23,6 +23,7 @@ from recommender.service import Service
 from recommender.serving.arrivals import with_arrivals
 from recommender.storage.model_folder import load, save
 from recommender.training import train
+from tests.conftest import sparing
 
 GROUPS, EACH, PEOPLE, TAGS = 40, 9, 240, 8
 START = pd.Timestamp("2025-01-01", tz="UTC")
@@ -52,7 +53,8 @@ def tables() -> dict[str, pd.DataFrame]:
 
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
-    return train(Dataset.of(tables()))
+    with sparing():
+        return train(Dataset.of(tables()))
 
 
 def test_where_attributes_are_few_there_is_nothing_more_of_them(small_bundle: Bundle) -> None:

@@ -110,6 +110,7 @@ def test_an_estimate_that_was_refused_counts_in_no_coverage() -> None:
     assert rows["95% intervals that cover: an interval"].value == 1.0
 
 
+@pytest.mark.slow
 def test_one_seed_of_the_study_knows_its_truth(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policy, "CUSTOMERS", 300)
     found = policy.try_seed(3)

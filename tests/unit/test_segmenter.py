@@ -107,6 +107,7 @@ def test_it_works_in_a_pipeline_and_returns_frames_when_asked() -> None:
     np.testing.assert_array_equal(distances.to_numpy().argmin(axis=1), truth)
 
 
+@pytest.mark.slow
 def test_small_segments_are_found_by_density() -> None:
     random = np.random.default_rng(3)
     sizes = (1000, 600, 300, 80, 20)

@@ -14,6 +14,7 @@ from evaluation.significance import compare_paired, estimate_means, estimate_rat
 from recommender.learning.yardstick import compare
 
 
+@pytest.mark.slow
 def test_the_interval_of_a_mean_covers_about_as_often_as_it_says() -> None:
     random = np.random.default_rng(0)
     covered = 0
@@ -215,6 +216,7 @@ def test_what_does_not_vary_has_no_effect_size() -> None:
         assert math.isnan(few.detectable)
 
 
+@pytest.mark.slow
 def test_the_detectable_effect_is_found_four_times_in_five() -> None:
     random = np.random.default_rng(4)
     n, spread, tries = 40, 0.3, 300

@@ -71,6 +71,7 @@ def test_planted_probing_is_found_with_few_false_ones(odd_world: dict[str, pd.Da
     assert (found["reasons"] != "").all()
 
 
+@pytest.mark.slow
 def test_planted_customers_are_found_by_kind(odd_world: dict[str, pd.DataFrame]) -> None:
     dataset = Dataset.of(odd_world)
     at = dataset.moment_after()

@@ -71,6 +71,7 @@ def test_an_even_part_of_what_a_machine_did_is_kept(each: int) -> None:
     assert "1 customer shown" in told_of(whole, thinned)
 
 
+@pytest.mark.slow
 def test_its_habits_are_not_everybodys() -> None:
     flat = np.full(len(OFFERS), 0.02)
     whole = dataset_of(many(), log_of(["machine"], 30_000, flat, 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 from scipy.special import expit
 
 from data.dataset import Dataset
@@ -74,6 +75,7 @@ def test_what_nobody_took_has_no_trend() -> None:
     assert (trend({"a": []}) == 0).all()
 
 
+@pytest.mark.slow
 def test_where_showing_is_logged_strangers_get_what_is_liked_of_late() -> None:
     random = np.random.default_rng(0)
     n, offers = 12_000, [f"o{one}" for one in range(8)]
