@@ -4,7 +4,7 @@ Two judges speak about every customer: the sign that lies farthest beyond what i
 an isolation forest over all signs (Liu, Ting & Zhou 2008; see `detector`). Customers who are
 far out anyway are left out of the calibration, so that a p-value is the share of *ordinary*
 customers at least as odd (conformal; Bates et al. 2023) and the alarm rate is what it says. Who is
-leaving is told by the own rhythm instead (see `rhythm`): a forest does not see it.
+leaving is told by the own rhythm instead (see `leaving`): a forest does not see it.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from segmentation.features import (
     CustomerFeatures,
 )
 from segmentation.kinds import AT_RISK, FRAUD, UNUSUAL, VIP
+from segmentation.leaving import find_leaving
 from segmentation.profiles import LABELS
-from segmentation.rhythm import LEAST_BASKETS, fit_rhythm, leaving, rhythm_features
 from segmentation.signs import (
     BUSIEST_HOUR,
     OFF,
@@ -36,6 +36,7 @@ from segmentation.signs import (
     customer_signs,
     transaction_signs,
 )
+from segmentation.visits import LEAST_BASKETS
 
 ALARM_RATE = 0.02
 FEWEST = 20  # customers below which nothing can be called unusual
@@ -135,7 +136,7 @@ def find_anomalies(
             f"{WORDS[names[row]]} {values[place, row]:.4g} (typical {typical[row]:.4g})"
             for row in leading
         )
-    away = _leaving(features, dataset, at, alarm_rate).reindex(table.index)
+    away = find_leaving(features, dataset, at, alarm_rate).reindex(table.index)
     alarm = away["alarm"].fillna(False).to_numpy(dtype=bool)
     # Fraud and VIPs are more pressing than silence; silence says more than "unusual".
     for place in np.flatnonzero(alarm & np.isin(kinds, ("", UNUSUAL))):
@@ -256,33 +257,3 @@ def _kind(leading: Mapping[str, float]) -> str:
     if any(name in VALUE and beyond > 0 for name, beyond in leading.items()):
         return VIP
     return FRAUD if any(name in WEAK for name in leading) else UNUSUAL
-
-
-def _leaving(
-    features: CustomerFeatures,
-    dataset: Dataset | None,
-    at: pd.Timestamp | None,
-    alarm_rate: float,
-) -> pd.DataFrame:
-    """Find who is leaving: alarm and reason by customer id."""
-    if dataset is None or at is None or dataset.transactions.empty:
-        return _broken_pace(features, alarm_rate)
-    model = fit_rhythm(dataset.transactions, at)
-    rhythm = rhythm_features(dataset.transactions, at)
-    return leaving(rhythm, model, alarm_rate).set_index("customer_id")
-
-
-def _broken_pace(features: CustomerFeatures, alarm_rate: float) -> pd.DataFrame:
-    """Find silences that a customer's own mean pace makes improbable (a Poisson stream)."""
-    activity = features.activity
-    days = activity["active_days"]
-    gap = (activity["tenure_days"] - activity["recency_days"]) / (days - 1).where(days > 1)
-    silence = np.exp(-activity["recency_days"] / gap)
-    regular = (days >= LEAST_BASKETS) & (gap > 0)
-    limit = min(alarm_rate, float(silence[regular].quantile(alarm_rate)) if regular.any() else 0)
-    alarm = regular & (silence <= limit) & (silence < alarm_rate)
-    reason = [
-        f"no transaction for {days:.0f} days, usually one every {every:.1f}"
-        for days, every in zip(activity["recency_days"], gap, strict=True)
-    ]
-    return pd.DataFrame({"alarm": alarm, "reason": reason}, index=activity.index)
