@@ -23,7 +23,8 @@ from evaluation.checks.refusal import refuse
 from evaluation.earlier import read_report
 from evaluation.off_policy.replaying import replay
 from evaluation.render import print_report, write_report
-from evaluation.report import STEPS, build_report, since
+from evaluation.report import since
+from evaluation.reporting import STEPS, build_report
 from evaluation.scoring import metrics
 from evaluation.splitting import PROTOCOLS, Protocol
 from evaluation.suites import SUITES

@@ -11,7 +11,7 @@ import pytest
 from data.dataset import Dataset
 from data.errors import DataError
 from evaluation.checks.leakage import check_pairs, check_rows
-from evaluation.report import told_cut
+from evaluation.reporting import told_cut
 from evaluation.splitting import Protocol, Split, split_dataset
 
 BEGIN = pd.Timestamp("2025-01-01", tz="UTC")
