@@ -22,8 +22,9 @@ from evaluation.findings import anomaly_findings, segment_findings, segment_summ
 from evaluation.harness import Trial, run_trial
 from evaluation.identity import identify, split_identity
 from evaluation.online import measure_online
+from evaluation.protocol import Protocol
 from evaluation.report import Report
-from evaluation.splitting import Protocol, Split, split_dataset, with_purchases
+from evaluation.splitting import Split, split_dataset, with_purchases
 from recommender.base import POLICIES
 from recommender.bundle import Bundle
 from recommender.release.verdict import Check

@@ -21,8 +21,9 @@ from data.words import counted
 from evaluation.off_policy.chances import Decider
 from evaluation.off_policy.judging import UNSEEN, Judged, judge
 from evaluation.off_policy.logged import Log, Shown, past_rates, read_log
+from evaluation.protocol import Protocol
 from evaluation.significance import Estimate, estimate_ratio
-from evaluation.splitting import Protocol, split_dataset
+from evaluation.splitting import split_dataset
 from recommender.base import POLICIES
 from recommender.bundle import Bundle
 from recommender.training import train

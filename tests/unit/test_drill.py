@@ -12,8 +12,9 @@ from data.dataset import Dataset
 from data.errors import UsageError
 from evaluation.checks.drill import DRILLS, SAMPLED
 from evaluation.harness import Trial
+from evaluation.protocol import Protocol
 from evaluation.reporting import build_report
-from evaluation.splitting import Protocol, Split
+from evaluation.splitting import Split
 from recommender.bundle import Bundle
 
 sample = DRILLS["sampled"]
