@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from data.synthetic.slates import position_chances
+from data.synthetic.plackett_luce import position_chances
 from data.synthetic.truth import Contexts
 from evaluation.off_policy.position import position_model
 from evaluation.suites import policy
