@@ -100,7 +100,7 @@ def replay(
     policies : tuple of str
         Of `recommender.base.POLICIES`. ``random`` draws evenly, with its exact chances.
     at : Timestamp, optional
-        The cut; the bundle's moment, or else the one `evaluation.splitting` chooses.
+        The cut; the bundle's moment, or else the one `evaluation.protocol` chooses.
     bundle : Bundle, optional
         Ranks; by default one is trained on what was before the cut.
     explore : float
