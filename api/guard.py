@@ -18,17 +18,15 @@ from random import getrandbits
 from time import perf_counter
 from urllib.parse import unquote_to_bytes
 
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import telemetry
 from api.errors import problem
-from api.limits import RateLimit
+from api.limits import LARGEST_BODY, RateLimit, count_body, too_large
 from api.security import Keyring, Refusal, is_open_to_all, scope_of
 
 log = logging.getLogger("api.guard")
 
-LARGEST_BODY = 1_000_000  # bytes
 SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")  # it is put into JSON and into logs as it is
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -71,16 +69,6 @@ class Limits:
     seconds: float = 30.0
     per_second: float = 0.0
     hosts: Collection[str] = ()
-
-
-class TooLarge(HTTPException):
-    """More bytes came than a body may have; of a kind that passes whoever reads the body."""
-
-    code = "BODY_TOO_LARGE"
-
-    def __init__(self) -> None:
-        refusal = _too_large()
-        super().__init__(refusal.status, refusal.detail)
 
 
 class Guard:
@@ -145,7 +133,7 @@ class Guard:
                 await _refuse(refusal, scope, receive, reply)
             else:
                 async with asyncio.timeout(self._limits.seconds):
-                    await self._app(scope, _counted(scope, receive, headers), reply)
+                    await self._app(scope, count_body(scope, receive, headers), reply)
         except TimeoutError:
             if status:
                 raise  # half an answer is out: the connection has to end
@@ -195,7 +183,7 @@ class Guard:
                 return Refusal(HTTPStatus.TOO_MANY_REQUESTS, "RATE_LIMITED", detail, wait), owner
         length = headers.get(b"content-length", b"")
         if length.isdigit() and int(length) > LARGEST_BODY:
-            return _too_large(), owner
+            return too_large(), owner
         return None, owner
 
 
@@ -226,32 +214,6 @@ def _request_id(headers: dict[bytes, bytes]) -> str:
 def _host(headers: dict[bytes, bytes]) -> str:
     name = headers.get(b"host", b"").decode("latin-1").lower()
     return name if name.endswith("]") else PORT.sub("", name)
-
-
-def _too_large() -> Refusal:
-    detail = f"A body may have {LARGEST_BODY:,} bytes."
-    return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "BODY_TOO_LARGE", detail)
-
-
-def _counted(scope: Scope, receive: Receive, headers: dict[bytes, bytes]) -> Receive:
-    """Count the bytes of a body whose length was not told; the server holds others to theirs.
-
-    Where a body comes in chunks as well, its told length means nothing (RFC 9112, 6.3).
-    """
-    told = b"content-length" in headers and b"transfer-encoding" not in headers
-    if told or scope["method"] in ("GET", "HEAD"):
-        return receive
-    got = 0
-
-    async def counting() -> Message:
-        nonlocal got
-        message = await receive()
-        got += len(message.get("body", b""))
-        if got > LARGEST_BODY:
-            raise TooLarge
-        return message
-
-    return counting
 
 
 async def _refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:

@@ -19,8 +19,8 @@ from api.afar import Afar
 from api.breaker import Breaker
 from api.erasures import Erasures
 from api.served import Model, serve, since_of
-from api.settling import settle
 from api.shelf import Shelf
+from api.watching import state_of, watch
 from data.errors import BundleError, BusyError
 from data.store import Store
 from recommender.bundle import Bundle
@@ -28,13 +28,10 @@ from recommender.service import Service
 from recommender.serving.arrivals import with_arrivals
 from recommender.serving.withholding import Rules
 from recommender.storage.erasure import Receipt, erased
-from recommender.storage.model_folder import MANIFEST, VERSIONS, load
-from recommender.storage.versions import current_version
+from recommender.storage.model_folder import load
 
 log = logging.getLogger("api.house")
 
-LOOK_SECONDS = 1.0  # how often a model folder is looked at
-LONGEST_WAIT = 60.0  # seconds between looks that fail
 # Seconds that an erasure waits for another writer: less than a request may take, so that whoever
 # asks is told why. It waits in threads that only erasures use; no other request does.
 WRITER_WAIT = 20.0
@@ -84,9 +81,9 @@ class House:
         self.shelf, self.breaker, self.afar = Shelf(), Breaker(), Afar(store)
         self.erasures = Erasures(self.erase)
         self._model = Model(bundle, bundle, service, everybody=0)
-        stamp = None if folder is None else _stamp(folder)
+        state = None if folder is None else state_of(folder)
         # One published since the bundle was loaded is looked at first.
-        self._seen = stamp if stamp is not None and stamp[0] == bundle.version else None
+        self._seen = state if state is not None and state[0] == bundle.version else None
         self._changing = threading.Lock()
         self._closing = threading.Event()
 
@@ -182,24 +179,7 @@ class House:
 
     def watch(self) -> threading.Thread:
         """Start looking for another bundle in the model folder, until `close`."""
-
-        def look() -> None:
-            told, wait = "", LOOK_SECONDS
-            while not self._closing.wait(wait):
-                try:
-                    if self.look():
-                        settle()
-                    told, wait = "", LOOK_SECONDS
-                except Exception as error:  # whatever it is, it must not end the watch
-                    # What it says may hold personal data: its kind is logged, and once.
-                    kind = type(error).__name__
-                    if kind != told:
-                        log.error("model folder: %s; looking again", kind)
-                    told, wait = kind, min(2 * wait, LONGEST_WAIT)
-
-        thread = threading.Thread(target=look, name="watch-models", daemon=True)
-        thread.start()
-        return thread
+        return watch(self.look, self._closing)
 
     def look(self) -> bool:
         """Serve the bundle that is current in the folder; one that is damaged is refused.
@@ -216,20 +196,20 @@ class House:
         """
         if self._folder is None:
             return False
-        while (stamp := _stamp(self._folder)) != self._seen:
+        while (state := state_of(self._folder)) != self._seen:
             if self._model.everybody:
                 self.store.ping()  # before the loading, which takes longer
             try:
                 bundle = load(self._folder)
             except BundleError as error:
-                self._seen = stamp  # refused once, not every second
+                self._seen = state  # refused once, not every second
                 log.error("model refused: %s Still serving %s.", error, self._model.bundle.version)
                 return False
             with self._changing:
-                if _stamp(self._folder) != stamp:
+                if state_of(self._folder) != state:
                     continue  # something was published meanwhile, or somebody erased
                 self._renew(bundle, self._model.everybody)
-                self._seen = stamp
+                self._seen = state
             log.warning("model %s takes over", bundle.version)
             return True
         return False
@@ -251,13 +231,3 @@ class House:
         self._model = Model(trained, bundle, serve(bundle, self._rules), everybody)
         self.shelf.clear()
         return self._model
-
-
-def _stamp(folder: Path) -> tuple[str, int, int]:
-    """Tell one state of a model folder from another: an erasure rewrites a manifest."""
-    version = current_version(folder)
-    try:
-        manifest = (folder / VERSIONS / version / MANIFEST).stat()
-    except OSError:
-        return version, 0, 0
-    return version, manifest.st_mtime_ns, manifest.st_ino

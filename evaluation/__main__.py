@@ -22,11 +22,13 @@ from evaluation.checks.drill import DRILLS
 from evaluation.checks.refusal import refuse
 from evaluation.earlier import read_report
 from evaluation.off_policy.replaying import replay
-from evaluation.render import print_report, write_report
-from evaluation.report import STEPS, build_report, since
+from evaluation.protocol import PROTOCOLS, Protocol
+from evaluation.render import write_report
+from evaluation.report import since
+from evaluation.reporting import STEPS, build_report
 from evaluation.scoring import metrics
-from evaluation.splitting import PROTOCOLS, Protocol
 from evaluation.suites import SUITES
+from evaluation.terminal import print_report
 from recommender.commands.options import is_database
 
 app = command_group("Measure whether recommendations, segments and alarms work.")

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import math
-
 from rich.console import Console
 from rich.table import Table
 
 from data.console import WIDTH
 from evaluation.depth.baselines import ORACLE
 from evaluation.depth.depth import Depth
-from evaluation.depth.exposure import GroupExposure
 from evaluation.harness import HEADLINE
+from evaluation.wording import SURE, told_exposure, told_gap
 from recommender.base import HYBRID
 from recommender.learning.yardstick import Difference
-
-SURE = 0.05
 
 
 def print_depth(depth: Depth, console: Console) -> None:
@@ -31,25 +27,6 @@ def print_depth(depth: Depth, console: Console) -> None:
         console.print(f"Truth of probabilities: {depth.reliability}")
     else:
         console.print(f"Truth of probabilities: slope {depth.reliability.slope:.2f} (1 is right)")
-
-
-def told_exposure(found: GroupExposure | str) -> str:
-    """Say in a line who gets which offers."""
-    if isinstance(found, str):
-        return found
-    ratio = "-" if math.isnan(found.overall) else f"{found.overall:.2f}"
-    return (
-        f"{found.under} of {found.judged} offers reach a group less than four fifths as often as "
-        f"another, {found.sure} of them surely; ratio {ratio} overall"
-    )
-
-
-def told_gap(gap: Difference | None, p_value: float) -> str:
-    """Say a paired difference with its interval, marked where it is hardly chance."""
-    if gap is None or not gap.n:
-        return "-"
-    mark = "*" if p_value < SURE else " "
-    return f"{gap.value:+.3f} ({gap.low:+.3f}, {gap.high:+.3f}){mark}"
 
 
 def _print_baselines(depth: Depth, console: Console) -> None:

@@ -12,7 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from data.dataset import Dataset
 from data.schema import CUSTOMER_ID, EVENT_TYPE, IMPRESSION, OCCURRED_AT, OFFER_ID, REDEMPTION
 from data.words import counted
-from evaluation.splitting import FEWEST, Split
+from evaluation.protocol import FEWEST
+from evaluation.splitting import Split
 from recommender.fitting.chances import open_showings
 from recommender.fitting.delays import fit_delays
 from recommender.past.layout import in_chunks

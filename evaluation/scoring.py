@@ -15,7 +15,8 @@ from data.files import read_raw
 from data.schema import CLICK, CUSTOMER_ID, EVENT_TYPE, OFFER_ID, REDEMPTION, Column, Kind
 from data.typed import as_text, plain
 from data.words import counted, form
-from evaluation.metrics import count_odd_ranks, find_hits, per_customer
+from evaluation.metrics import find_hits, per_customer
+from evaluation.ranked_lists import count_odd_ranks
 
 MOST_K = 1_000_000  # longer than any list
 

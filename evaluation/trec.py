@@ -18,7 +18,7 @@ from data.errors import DataError
 from data.idmap import IdMap
 from data.schema import CUSTOMER_ID, OFFER_ID
 from evaluation.harness import Trial
-from evaluation.metrics import order_lists
+from evaluation.ranked_lists import order_lists
 from evaluation.splitting import Split
 
 RUNS, QRELS, VALUES = "runs", "qrels.txt", "per_customer.parquet"
@@ -52,7 +52,7 @@ def write_run(lists: pd.DataFrame, truth: pd.DataFrame, path: Path, tag: str = "
     Parameters
     ----------
     lists : DataFrame
-        customer_id, offer_id and rank, read as `evaluation.metrics.order_lists` says.
+        customer_id, offer_id and rank, read as `evaluation.ranked_lists.order_lists` says.
     truth : DataFrame
         customer_id and offer_id of what is relevant. A customer of it without a list gets one line
         with an offer that is none, or the tools would leave the customer out of the mean.

@@ -19,7 +19,7 @@ from segmentation.features import customer_features
 from segmentation.habits import SHARE
 from segmentation.odd_page import write_anomalies
 from segmentation.render import FILES, print_segment_report, write_segment_report
-from segmentation.report import STEPS, build_segment_report
+from segmentation.reporting import STEPS, build_segment_report
 from segmentation.sprees import find_odd_transactions
 
 

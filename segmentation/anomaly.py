@@ -4,7 +4,7 @@ Two judges speak about every customer: the sign that lies farthest beyond what i
 an isolation forest over all signs (Liu, Ting & Zhou 2008; see `detector`). Customers who are
 far out anyway are left out of the calibration, so that a p-value is the share of *ordinary*
 customers at least as odd (conformal; Bates et al. 2023) and the alarm rate is what it says. Who is
-leaving is told by the own rhythm instead (see `rhythm`): a forest does not see it.
+leaving is told by the own rhythm instead (see `leaving`): a forest does not see it.
 """
 
 from __future__ import annotations
@@ -14,64 +14,34 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control
-from sklearn.neighbors import NearestNeighbors
 
 from data.dataset import Dataset
-from data.schema import AGE, ANNUAL_INCOME, SPENDING_SCORE
 from segmentation.detector import AnomalyDetector
-from segmentation.features import (
-    AVERAGE_VALUE,
-    DAYS_PER_MONTH,
-    TRANSACTIONS,
-    CustomerFeatures,
-)
+from segmentation.features import CustomerFeatures
 from segmentation.kinds import AT_RISK, FRAUD, UNUSUAL, VIP
-from segmentation.profiles import LABELS
-from segmentation.rhythm import LEAST_BASKETS, fit_rhythm, leaving, rhythm_features
-from segmentation.signs import (
-    BUSIEST_HOUR,
-    OFF,
-    TWO_DAY_SPEND,
-    USUAL,
-    customer_signs,
-    transaction_signs,
+from segmentation.leaving import find_leaving
+from segmentation.peers import (
+    FOR_PEERS,
+    ONE_SIDED,
+    VALUE_FOR_PEERS,
+    WORDS,
+    beyond_usual,
+    signs_beside_peers,
 )
+from segmentation.signs import BUSIEST_HOUR, OFF, TWO_DAY_SPEND
 
 ALARM_RATE = 0.02
 FEWEST = 20  # customers below which nothing can be called unusual
 LEADING = 3
-PEERS = 50
 MANY = 20_000  # customers from which on the quicker forest is used
 FENCE = 3.0  # interquartile ranges above the third quartile: beyond it nobody calibrates
-USUALLY = 0.98  # quantile of a sign that everything is measured by
-# For age, income and score: a rich customer is not odd, one far beyond all the rich ones is.
-SELDOM = 0.995
-IN_AN_HOUR = 3  # transactions: up to so many happen
-COARSE = 0.5  # what counts as the usual extreme where nearly everybody has the same value
 ALIKE = 0.75  # of the leading sign: a sign of fraud as strong as that decides the kind
 COLUMNS = ["customer_id", "score", "p_value", "q_value", "flagged", "kind", "reasons"]
-FOR_PEERS, VALUE_FOR_PEERS = "spend_for_peers", "value_for_peers"
-STATIC = (AGE, ANNUAL_INCOME, SPENDING_SCORE)
-WORDS = {
-    **LABELS,
-    FOR_PEERS: "spend a month relative to similar customers",
-    VALUE_FOR_PEERS: "usual transaction relative to similar customers",
-    "burst": "share of transactions on the busiest day",
-    "largest_to_average": "largest transaction relative to the average",
-    "smallest_to_average": "smallest transactions relative to the average",
-    "refunds": "refunds",
-    BUSIEST_HOUR: "transactions within an hour",
-    TWO_DAY_SPEND: "spend within two days, in usual transactions",
-    OFF: "discounts as a share of the full price",
-}
-# Odd only if high.
-ONE_SIDED = ("burst", "largest_to_average", "refunds", BUSIEST_HOUR, TWO_DAY_SPEND, OFF)
 # What fraud does, what it may do, and what a great customer does.
 STRONG = frozenset({BUSIEST_HOUR, TWO_DAY_SPEND, OFF})
 WEAK = frozenset({*ONE_SIDED, "smallest_to_average"}) - STRONG
 VALUE = frozenset({FOR_PEERS, VALUE_FOR_PEERS})
 FIRST = {FRAUD: (STRONG, WEAK), VIP: (VALUE,)}
-PLAIN = (*STATIC, "burst", OFF)  # of which no logarithm is taken
 
 
 def find_anomalies(
@@ -103,10 +73,10 @@ def find_anomalies(
         which it would be one; Benjamini and Hochberg, 1995), flagged, kind (possible fraud, vip, at
         risk, unusual, or empty), reasons; oddest first. Empty if there is nothing to compare.
     """
-    table = _signs(features, dataset, at)
+    table = signs_beside_peers(features, dataset, at)
     if len(table) < FEWEST or table.shape[1] == 0:
         return pd.DataFrame(columns=COLUMNS)
-    beyond = _beyond(table)
+    beyond = beyond_usual(table)
     size = beyond.abs()
     extreme = size.max(axis=1).to_numpy()
     low, high = np.quantile(extreme, [0.25, 0.75])
@@ -135,7 +105,7 @@ def find_anomalies(
             f"{WORDS[names[row]]} {values[place, row]:.4g} (typical {typical[row]:.4g})"
             for row in leading
         )
-    away = _leaving(features, dataset, at, alarm_rate).reindex(table.index)
+    away = find_leaving(features, dataset, at, alarm_rate).reindex(table.index)
     alarm = away["alarm"].fillna(False).to_numpy(dtype=bool)
     # Fraud and VIPs are more pressing than silence; silence says more than "unusual".
     for place in np.flatnonzero(alarm & np.isin(kinds, ("", UNUSUAL))):
@@ -159,88 +129,6 @@ def find_anomalies(
     )
 
 
-def _signs(
-    features: CustomerFeatures, dataset: Dataset | None, at: pd.Timestamp | None
-) -> pd.DataFrame:
-    """Put everything that could be odd side by side; who cannot be judged stands at the median.
-
-    Age, income and score are what customers are compared by, and odd only far beyond all others.
-    """
-    values, activity = features.values, features.activity
-    count = values[TRANSACTIONS]
-    some = count >= LEAST_BASKETS
-    months = (activity["tenure_days"] / DAYS_PER_MONTH).clip(lower=1.0)
-    table = pd.DataFrame(
-        {
-            "burst": (activity["largest_day"] / count).where(some),
-            "largest_to_average": (activity["largest_value"] / values[AVERAGE_VALUE]).where(some),
-            "smallest_to_average": (activity["smallest_value"] / values[AVERAGE_VALUE]).where(some),
-            "refunds": activity["refunds"],
-        }
-    )
-    usual = values[AVERAGE_VALUE]
-    if dataset is not None and at is not None and len(dataset.transactions):
-        single = customer_signs(transaction_signs(dataset, at)).reindex(table.index)
-        usual = single.pop(USUAL)
-        table[BUSIEST_HOUR] = single[BUSIEST_HOUR]
-        table[[TWO_DAY_SPEND, OFF]] = single[[TWO_DAY_SPEND, OFF]].where(some)
-    who = values[list(STATIC)]
-    pace = np.log1p(count / months)
-    table[FOR_PEERS] = np.exp(_beside_peers(_log(activity["spend"] / months), who))
-    # Of few transactions the usual one is known badly: it counts as less far from the others.
-    table[VALUE_FOR_PEERS] = np.exp(
-        _beside_peers(_log(usual), who.assign(pace=2 * pace)) / np.sqrt(1 + 8 / count.clip(lower=1))
-    )
-    table = table.replace([np.inf, -np.inf], np.nan)
-    table = table.join(who.replace([np.inf, -np.inf], np.nan))
-    table = table[table.notna().any(axis=1)]
-    table = table.dropna(axis=1, thresh=max(1, len(table) // 2))
-    table = table.loc[:, table.max() > table.min()]
-    return table.fillna(table.median())
-
-
-def _log(value: pd.Series[float]) -> pd.Series[float]:
-    """Return the logarithm; of nothing or less it is missing."""
-    return pd.Series(np.log(value.where(value > 0)), index=value.index)
-
-
-def _beside_peers(value: pd.Series[float], who: pd.DataFrame) -> pd.Series[float]:
-    """Subtract the median of the 50 customers who are most alike in what is known of them."""
-    known = value.notna().to_numpy()
-    about = who.dropna(axis=1, how="all")
-    about = about.fillna(about.median())
-    spread = about.std()
-    about = (about - about.mean()) / spread.where(spread > 0, 1.0)
-    if known.sum() < 2 or about.shape[1] == 0:
-        return value - value.median()
-    nearest = NearestNeighbors(n_neighbors=min(PEERS, int(known.sum()))).fit(about[known])
-    peers = nearest.kneighbors(about[known], return_distance=False)
-    found = value.copy()
-    found[known] -= np.median(value.to_numpy()[known][peers], axis=1)
-    return found
-
-
-def _beyond(table: pd.DataFrame) -> pd.DataFrame:
-    """Measure how far every sign is from its median, 1 being the usual extreme on either side."""
-    moved = table.copy()
-    for name in table.columns:
-        if name == "refunds":
-            moved[name] = np.log1p(table[name])
-        elif name == BUSIEST_HOUR:
-            moved[name] = np.log1p(table[name].clip(lower=IN_AN_HOUR))
-        elif name not in PLAIN:
-            moved[name] = np.log(table[name].clip(lower=1e-6))
-    gap = moved - moved.median()
-    one_sided = [name for name in ONE_SIDED if name in gap.columns]
-    gap[one_sided] = gap[one_sided].clip(lower=0)
-    behaves = any(name not in STATIC for name in table.columns)
-    usual = gap.abs().quantile(USUALLY)
-    if behaves:
-        static = [name for name in STATIC if name in gap.columns]
-        usual[static] = gap[static].abs().quantile(SELDOM)
-    return gap / usual.where(usual > 1e-9, COARSE)
-
-
 def _p_of(score: np.ndarray, ordinary: np.ndarray) -> np.ndarray:
     """Return the share of ordinary customers, and oneself, that score at least as high."""
     calibration = np.sort(score[ordinary])
@@ -256,33 +144,3 @@ def _kind(leading: Mapping[str, float]) -> str:
     if any(name in VALUE and beyond > 0 for name, beyond in leading.items()):
         return VIP
     return FRAUD if any(name in WEAK for name in leading) else UNUSUAL
-
-
-def _leaving(
-    features: CustomerFeatures,
-    dataset: Dataset | None,
-    at: pd.Timestamp | None,
-    alarm_rate: float,
-) -> pd.DataFrame:
-    """Find who is leaving: alarm and reason by customer id."""
-    if dataset is None or at is None or dataset.transactions.empty:
-        return _broken_pace(features, alarm_rate)
-    model = fit_rhythm(dataset.transactions, at)
-    rhythm = rhythm_features(dataset.transactions, at)
-    return leaving(rhythm, model, alarm_rate).set_index("customer_id")
-
-
-def _broken_pace(features: CustomerFeatures, alarm_rate: float) -> pd.DataFrame:
-    """Find silences that a customer's own mean pace makes improbable (a Poisson stream)."""
-    activity = features.activity
-    days = activity["active_days"]
-    gap = (activity["tenure_days"] - activity["recency_days"]) / (days - 1).where(days > 1)
-    silence = np.exp(-activity["recency_days"] / gap)
-    regular = (days >= LEAST_BASKETS) & (gap > 0)
-    limit = min(alarm_rate, float(silence[regular].quantile(alarm_rate)) if regular.any() else 0)
-    alarm = regular & (silence <= limit) & (silence < alarm_rate)
-    reason = [
-        f"no transaction for {days:.0f} days, usually one every {every:.1f}"
-        for days, every in zip(activity["recency_days"], gap, strict=True)
-    ]
-    return pd.DataFrame({"alarm": alarm, "reason": reason}, index=activity.index)

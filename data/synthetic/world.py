@@ -23,13 +23,13 @@ from data.synthetic.campaigns import (
 from data.synthetic.catalogue import Catalogue, make_catalogue
 from data.synthetic.columns import plain
 from data.synthetic.liking import Liking
-from data.synthetic.oddities import PATTERNS
 from data.synthetic.offers import Offers, make_offers
-from data.synthetic.parameters import CATEGORIES, SEGMENTS, WorldParameters
+from data.synthetic.parameters import CATEGORIES, WorldParameters
 from data.synthetic.people import NEWCOMER_FROM, People, make_people
 from data.synthetic.seasons import intensity
 from data.synthetic.shopping import make_transactions
 from data.synthetic.slates import SlatePolicy
+from data.synthetic.truth_tables import planted_anomalies, planted_segments, true_liking
 
 PART = 10_000  # customers that are made, and held in memory, at a time
 # Raised whenever the same parameters begin to give another world.
@@ -107,11 +107,11 @@ class Stage:
             "transactions": transactions,
             "interactions": interactions,
             "survey_answers": _survey(people, world, _random(world, SURVEY, part)),
-            "truth/segments": _planted_segments(people),
-            "truth/anomalies": _planted_anomalies(people),
+            "truth/segments": planted_segments(people),
+            "truth/anomalies": planted_anomalies(people),
             "truth/transactions": planted,
             "truth/redemptions": redemptions,
-            "truth/liking": _true_liking(liking, max(0, MOST_PAIRS // world.offers - part * PART)),
+            "truth/liking": true_liking(liking, max(0, MOST_PAIRS // world.offers - part * PART)),
         }
 
 
@@ -217,44 +217,5 @@ def _survey(people: People, world: WorldParameters, random: np.random.Generator)
             "customer_id": pa.array(people.table["customer_id"].to_numpy()[who], pa.string()),
             "question": pa.array(questions[category], pa.string()),
             "answer": pa.array(words[(likes == truthful).astype(int)], pa.string()),
-        }
-    )
-
-
-def _planted_segments(people: People) -> pa.Table:
-    names = np.array([planted.name for planted in SEGMENTS], dtype=object)
-    ids = people.table["customer_id"].to_numpy()
-    return pa.table({"customer_id": ids, "segment": names[people.segment]})
-
-
-def _planted_anomalies(people: People) -> pa.Table:
-    kinds = {"": "", **{name: kind for name, (kind, _) in PATTERNS.items()}}
-    return pa.table(
-        {
-            "customer_id": people.table["customer_id"].to_numpy(),
-            "kind": [kinds[name] for name in people.pattern],
-            "pattern": people.pattern,
-        }
-    )
-
-
-def _true_liking(liking: Liking, most: int) -> pa.Table:
-    """List the true probabilities of the first customers, each with every offer."""
-    people = liking.people
-    n = min(most, len(people.pace))
-    offers = len(liking.offers.category)
-    who, offer = np.repeat(np.arange(n), offers), np.tile(np.arange(offers), n)
-    click, anyway = liking.click(who, offer), liking.anyway(who, offer)
-    calm, lately = np.zeros(len(who), dtype=bool), np.ones(len(who), dtype=bool)
-    return pa.table(
-        {
-            "customer_id": pa.array(people.table["customer_id"].to_numpy()[who], pa.string()),
-            "offer_id": pa.array(liking.offers.table["offer_id"].to_numpy()[offer], pa.string()),
-            "click_probability": click,
-            "redemption_probability": click * liking.redemption(who, offer, calm),
-            "redemption_probability_after_redeeming": click * liking.redemption(who, offer, lately),
-            "purchase_probability_without_offer": anyway,
-            "purchase_probability_with_offer": anyway
-            + (1 - anyway) * click * liking.persuaded(who, offer, calm),
         }
     )

@@ -17,9 +17,10 @@ from evaluation.depth.other_splits import OtherSplit, measure_other_splits
 from evaluation.depth.shown import AmongShown, rank_shown
 from evaluation.depth.slices import Slices, measure_slices
 from evaluation.harness import Trial
+from evaluation.protocol import Protocol
 from evaluation.reliability import Reliability, measure_reliability
 from evaluation.significance import Estimate
-from evaluation.splitting import Protocol, Split
+from evaluation.splitting import Split
 from recommender.service import Service
 
 RIVAL = "most popular"  # what slices are compared with: plain, tuned, and never silent

@@ -18,8 +18,9 @@ from evaluation.depth.folds import (
 from evaluation.depth.shown import K, most_redeemed
 from evaluation.harness import HEADLINE, rank_policy
 from evaluation.metrics import find_hits, per_customer
+from evaluation.protocol import Protocol
 from evaluation.significance import Comparison, Estimate, compare_paired, estimate_means
-from evaluation.splitting import Protocol, Split, split_dataset
+from evaluation.splitting import Split, split_dataset
 from recommender.base import HYBRID
 from recommender.service import Service
 from recommender.training import train

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -19,51 +18,15 @@ from data.dataset import Dataset
 from data.errors import BundleError, DataError, UsageError
 from data.schema import IMPRESSION, OCCURRED_AT
 from data.words import counted
-from evaluation.off_policy.chances import Chances, Decider
-from evaluation.off_policy.estimators import (
-    Clipped,
-    clipping_curve,
-    direct_method,
-    doubly_robust,
-    gain_over_logged,
-    inverse_propensity,
-    self_normalised,
-)
+from evaluation.off_policy.chances import Decider
+from evaluation.off_policy.judging import UNSEEN, Judged, judge
 from evaluation.off_policy.logged import Log, Shown, past_rates, read_log
-from evaluation.off_policy.overlap import Overlap, judge_overlap
-from evaluation.off_policy.position import position_model
-from evaluation.off_policy.weights import PolicyEstimate
+from evaluation.protocol import Protocol
 from evaluation.significance import Estimate, estimate_ratio
-from evaluation.splitting import Protocol, split_dataset
+from evaluation.splitting import split_dataset
 from recommender.base import POLICIES
 from recommender.bundle import Bundle
 from recommender.training import train
-
-UNSEEN = "unseen"
-HEADLINE = "dr"
-
-
-@dataclass(frozen=True)
-class Judged:
-    """One policy on one measure.
-
-    Attributes
-    ----------
-    estimates : dict of str to PolicyEstimate
-        By estimator: dr (the one to read), snips, ips, dm, and position, whose interval is for
-        these customers rather than for others like them.
-    gain : PolicyEstimate
-        Doubly robust estimate less what was logged, on the same rows.
-    clipping : tuple of Clipped
-        The doubly robust estimate with its weights clipped.
-    overlap : Overlap
-        With the verdict.
-    """
-
-    estimates: dict[str, PolicyEstimate]
-    gain: PolicyEstimate
-    clipping: tuple[Clipped, ...]
-    overlap: Overlap
 
 
 @dataclass(frozen=True)
@@ -137,7 +100,7 @@ def replay(
     policies : tuple of str
         Of `recommender.base.POLICIES`. ``random`` draws evenly, with its exact chances.
     at : Timestamp, optional
-        The cut; the bundle's moment, or else the one `evaluation.splitting` chooses.
+        The cut; the bundle's moment, or else the one `evaluation.protocol` chooses.
     bundle : Bundle, optional
         Ranks; by default one is trained on what was before the cut.
     explore : float
@@ -188,7 +151,7 @@ def replay(
     for policy in dict.fromkeys(policies):
         on_step(f"policy {policy}")
         chances = decider.decide(policy, explore, {**rates, UNSEEN: unseen})
-        found[policy] = {name: _judge(log, chances, predicted[name], name) for name in predicted}
+        found[policy] = {name: judge(log, chances, predicted[name], name) for name in predicted}
     strangers = sum(name not in bundle.customer_ids for name in log.customers)
     return Replay(
         at=at,
@@ -238,24 +201,3 @@ def _proposed(dataset: Dataset) -> str:
         return ""
     before = float((when < moment).mean())
     return f", such as --at {moment:%Y-%m-%dT%H:%M} ({before:.0%} of the impressions are before it)"
-
-
-def _judge(log: Log, chances: Chances, predicted: np.ndarray, name: str) -> Judged:
-    """Estimate one measure under a policy whose chances are known."""
-    reward, expected = log.answered[name], chances.means[name]
-    logged = reward, log.propensity, chances.target
-    robust = partial(doubly_robust, *logged, predicted, expected, log.customer)
-    mass = float(chances.mass.sum())
-    unsupported = float(chances.means[UNSEEN].sum()) / mass if mass else 1.0
-    return Judged(
-        estimates={
-            HEADLINE: robust(),
-            "snips": self_normalised(*logged, log.customer),
-            "ips": inverse_propensity(*logged, log.customer),
-            "dm": direct_method(expected, log.customer),
-            "position": position_model(*logged, log.visit, log.customer),
-        },
-        gain=gain_over_logged(*logged, predicted, expected, log.customer),
-        clipping=clipping_curve(lambda clip: robust(clip=clip)),
-        overlap=judge_overlap(*logged, log.customer, unsupported=unsupported, mass=chances.mass),
-    )

@@ -17,8 +17,9 @@ from data.console import out, parse_moment, say, say_json, steps
 from data.ingest import MAX_BAD
 from data.settings import read_settings
 from data.words import counted
+from evaluation.off_policy.judging import HEADLINE, Judged
 from evaluation.off_policy.overlap import ESTIMABLE, NOT_ESTIMABLE
-from evaluation.off_policy.replay import HEADLINE, Judged, Replay, check_policies
+from evaluation.off_policy.replay import Replay, check_policies
 from evaluation.off_policy.replay import replay as replay_policies
 from evaluation.off_policy.weights import PolicyEstimate
 from evaluation.significance import Estimate

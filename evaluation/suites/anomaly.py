@@ -14,8 +14,9 @@ from data.synthetic import PRESETS, generate
 from data.synthetic.oddities import ABUSE, BROKEN, CARD_TESTING, LEAVING, RICH, TAKEOVER
 from evaluation.benchmark import Row
 from evaluation.suites import labelled, leaving
-from segmentation.anomaly import FOR_PEERS, VALUE_FOR_PEERS, WORDS, find_anomalies
+from segmentation.anomaly import find_anomalies
 from segmentation.features import customer_features
+from segmentation.peers import FOR_PEERS, VALUE_FOR_PEERS, WORDS
 from segmentation.signs import BUSIEST_HOUR, OFF, TWO_DAY_SPEND
 from segmentation.sprees import FALSE_DISCOVERIES, find_odd_transactions
 

@@ -16,7 +16,9 @@ from data.sources.complete_journey import NAME, read_complete_journey
 from data.synthetic import WorldParameters, generate
 from data.synthetic.oddities import LEAVING
 from evaluation.benchmark import Row
-from segmentation.rhythm import LEAST_BASKETS, fit_rhythm, leaving, rhythm_features
+from segmentation.leaving import leaving
+from segmentation.rhythm import fit_rhythm
+from segmentation.visits import LEAST_BASKETS, rhythm_features
 
 CUT = pd.Timestamp("2017-09-04", tz="UTC")
 FLOORS = {28: 0.85, 56: 0.87}  # AUROC by horizon in days

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,7 @@ from recommender.features.readiness import find_readiness
 from recommender.features.spending import Spending
 from recommender.fitting.chances import collect_chances, met_by_anybody
 from recommender.fitting.collaborative import fit_collaborative
+from recommender.fitting.fitted import Fitted, scale_sample
 from recommender.fitting.foreseeing import fit_would
 from recommender.fitting.pace import Pace, pace_of
 from recommender.fitting.prior import prior_hybrid
@@ -40,39 +41,6 @@ from recommender.scoring.starts import Start
 from recommender.survey import behave_as_answers, build_survey, prefer_given
 from segmentation.kmeans import Segmentation, segment_customers
 from segmentation.segments import SegmentModel
-
-SCALE_SAMPLE, SCALE_CELLS = 1000, 3_000_000  # customers, and customers times offers
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """The sources at one moment, blended by the prior, and everybody's queries there.
-
-    Attributes
-    ----------
-    recommender : Recommender
-        With the weights believed before validation.
-    ids : IdMap
-        The customers, in the rows of the arrays.
-    query : Query
-        What is known of each.
-    behaved : csr_matrix, shape (customers, 2 · questions)
-        The survey answers that behaviour stands for.
-    profile_segment : csr_matrix, shape (customers, segments)
-        Segments told from attributes alone, as for somebody who has not bought yet.
-    newcomers_follow : bool
-        Whether trend tells what newcomers take.
-    notes : tuple of str
-        What was left out of what the tables say.
-    """
-
-    recommender: Recommender
-    ids: IdMap
-    query: Query
-    behaved: sp.csr_matrix
-    profile_segment: sp.csr_matrix
-    newcomers_follow: bool = False
-    notes: tuple[str, ...] = ()
 
 
 def fit_sources(
@@ -178,7 +146,7 @@ def fit_sources(
         ),
         rated=chances.shown is not None,
     )
-    sample = query.take(_sample(query, seed))
+    sample = scale_sample(query, seed)
     takings = Takings.of(trusted, moment)
     # What was shown next decides over what was taken next where showing is logged.
     pace = Pace() if popularity.rated else pace_of(takings, moment)
@@ -234,19 +202,6 @@ def find_segments(
         return segment_customers(features, k=k, seed=seed, previous=previous), ""
     except DataError as error:
         return None, error.problem
-
-
-def sample_of(fitted: Fitted, seed: int) -> Query:
-    """Return the queries of the customers that scales are taken from."""
-    return fitted.query.take(_sample(fitted.query, seed))
-
-
-def _sample(query: Query, seed: int) -> np.ndarray:
-    n, offers = query.history.shape
-    most = min(SCALE_SAMPLE, max(1, SCALE_CELLS // max(1, offers)))
-    if n <= most:
-        return np.arange(n)
-    return np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
 
 
 def profile_segment(

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from recommender.base import Query
-from recommender.fitting.sources import Fitted
+from recommender.fitting.fitted import Fitted
 from recommender.learning.listwise import Lists, fit_listwise, plain_lists
 from recommender.learning.polish import polish_from, settle
 from recommender.learning.pooling import Sums, pool

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from recommender.features.corners import corner_shares, stranger_of
-from recommender.fitting.sources import Fitted
+from recommender.fitting.fitted import Fitted
 from recommender.learning.calibration import Trials
 from recommender.learning.listwise import Lists
 from recommender.learning.pointwise import Tried

@@ -15,7 +15,7 @@ from recommender.collaborative import PRIOR as TAKEN
 from recommender.content import BOUND
 from recommender.content import PRIOR as BOUGHT
 from recommender.features.corners import corner_shares
-from recommender.fitting.sources import Fitted, sample_of
+from recommender.fitting.fitted import Fitted, sample_of
 from recommender.learning.calibration import Calibration, fit_calibration
 from recommender.learning.inner import learn_features
 from recommender.learning.lessons import OF_LISTS, lists_of, trials_of, tried_of

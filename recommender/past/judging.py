@@ -12,7 +12,8 @@ import scipy.sparse as sp
 from data.dataset import valid_at
 from data.schema import CUSTOMER_ID, OFFER_ID
 from recommender.features.demographics import Demographics
-from recommender.fitting.sources import Fitted, find_segments, fit_sources
+from recommender.fitting.fitted import Fitted
+from recommender.fitting.sources import find_segments, fit_sources
 from recommender.past.fold import Fold
 from recommender.past.layout import MOST_LISTS, Layout, evenly, lay_out, many_lists, most_lists
 from recommender.past.thinning import without

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender.base import Query
-from recommender.fitting.sources import Fitted
+from recommender.fitting.fitted import Fitted
 from recommender.model import information
 from recommender.past.layout import Layout
 

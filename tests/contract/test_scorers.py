@@ -16,7 +16,8 @@ import scipy.sparse as sp
 
 from data.dataset import Dataset
 from recommender.base import Query, Scorer, Source, stack
-from recommender.fitting.sources import Fitted, fit_sources
+from recommender.fitting.fitted import Fitted
+from recommender.fitting.sources import fit_sources
 from segmentation.features import customer_features
 from segmentation.kmeans import segment_customers
 

@@ -13,8 +13,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from api.guard import LARGEST_BODY
 from api.house import House
+from api.limits import LARGEST_BODY
 from data.dataset import Dataset
 from data.store import Store
 from recommender.bundle import Bundle

@@ -244,7 +244,7 @@ def test_a_model_that_is_published_while_the_database_is_away_is_served_later(
             assert time.monotonic() < end
             time.sleep(0.01)
 
-    monkeypatch.setattr(of_house, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("api.watching.LOOK_SECONDS", 0.01)
     version = other_version(small_bundle, folder)
     with monkeypatch.context() as patch:
         patch.setattr(home.store, "offers", away)

@@ -22,8 +22,9 @@ from evaluation.depth.searching import RIVALS, TRIES, draw
 from evaluation.depth.slices import measure_slices
 from evaluation.harness import KS, Trial, rank_policy, run_trial
 from evaluation.metrics import find_hits, per_customer
+from evaluation.protocol import Protocol
 from evaluation.report import _plain
-from evaluation.splitting import Protocol, Split, split_dataset
+from evaluation.splitting import Split, split_dataset
 from recommender.base import HYBRID, RANDOM
 from recommender.bundle import Bundle
 from recommender.service import Service

@@ -11,7 +11,8 @@ import pytest
 from data.dataset import Dataset
 from data.schema import BOUGHT, EVENT_TYPE
 from evaluation.checks.leakage import check_pairs, check_rows
-from evaluation.splitting import Protocol, split_dataset, with_purchases
+from evaluation.protocol import Protocol
+from evaluation.splitting import split_dataset, with_purchases
 from recommender.base import Source
 from recommender.bundle import Bundle
 from recommender.facts import Facts

@@ -12,8 +12,9 @@ from data.dataset import Dataset
 from data.errors import UsageError
 from evaluation.checks.drill import DRILLS, SAMPLED
 from evaluation.harness import Trial
-from evaluation.report import build_report
-from evaluation.splitting import Protocol, Split
+from evaluation.protocol import Protocol
+from evaluation.reporting import build_report
+from evaluation.splitting import Split
 from recommender.bundle import Bundle
 
 sample = DRILLS["sampled"]
@@ -71,6 +72,6 @@ def test_a_drill_that_nobody_could_notice_is_refused(
     monkeypatch: pytest.MonkeyPatch, small_dataset: Dataset, small_bundle: Bundle
 ) -> None:
     mute = replace(small_bundle, recommender=None)
-    monkeypatch.setattr("evaluation.report.train", lambda *_, **__: mute)
+    monkeypatch.setattr("evaluation.reporting.train", lambda *_, **__: mute)
     with pytest.raises(UsageError, match="Nothing is ranked"):
         build_report(small_dataset, name="mute", protocol=Protocol(), truth={}, drill=sample)

@@ -10,7 +10,8 @@ import pytest
 from data.dataset import Dataset
 from data.synthetic import PRESETS, generate
 from data.synthetic.truth import TrueWorld
-from evaluation.splitting import Protocol, split_dataset
+from evaluation.protocol import Protocol
+from evaluation.splitting import split_dataset
 from evaluation.suites.ranking.value import against_truth, truthfulness, worth
 from recommender.service import Service
 from recommender.training import train

@@ -17,7 +17,7 @@ from segmentation.identity import keep_identity, measure_drift, stability_index
 from segmentation.kmeans import Segmentation, segment_customers
 from segmentation.moves import smallest_moves
 from segmentation.outcome import later_redeemers, lift_table, segment_rates
-from segmentation.report import build_segment_report
+from segmentation.reporting import build_segment_report
 from tests.conftest import EARLIER, sparing
 
 TWO = {"annual_income": 1.0, "spending_score": 1.0}

@@ -16,7 +16,8 @@ from evaluation.depth.folds import (
     new_offer_split,
     rolling_protocols,
 )
-from evaluation.splitting import Protocol, Split, split_dataset
+from evaluation.protocol import Protocol
+from evaluation.splitting import Split, split_dataset
 
 BEGIN = pd.Timestamp("2025-01-01", tz="UTC")
 DAY = pd.Timedelta(days=1)

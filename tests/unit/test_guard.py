@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.errors import add_error_handlers
-from api.guard import LARGEST_BODY, Guard, Limits, TooLarge, _counted, _request_id
-from api.limits import MOST_CALLERS, RateLimit
+from api.guard import Guard, Limits, _request_id
+from api.limits import LARGEST_BODY, MOST_CALLERS, RateLimit, TooLarge, count_body
 from api.security import Keyring
 
 
@@ -114,7 +114,7 @@ def test_chunks_are_counted_whatever_length_is_told(size: int, step: int, told: 
         return {"type": "http.request", "body": bytes(next(sizes)), "more_body": True}
 
     async def read() -> None:
-        counted = _counted({"type": "http", "method": "POST"}, receive, headers)
+        counted = count_body({"type": "http", "method": "POST"}, receive, headers)
         for _ in range(size // step + 1):
             await counted()
 

@@ -16,8 +16,9 @@ import pytest
 from data.dataset import Dataset
 from evaluation import identity
 from evaluation.identity import code_identity, identify, peak_memory, split_identity
+from evaluation.protocol import Protocol
 from evaluation.report_schema import report_schema
-from evaluation.splitting import Protocol, split_dataset
+from evaluation.splitting import split_dataset
 
 
 def git(folder: Path, *words: str) -> str:

@@ -17,14 +17,8 @@ from scipy.sparse import csr_matrix
 
 from data.errors import DataError
 from data.idmap import IdMap
-from evaluation.metrics import (
-    NAMES,
-    Hits,
-    count_odd_ranks,
-    find_hits,
-    order_lists,
-    per_customer,
-)
+from evaluation.metrics import NAMES, Hits, find_hits, per_customer
+from evaluation.ranked_lists import count_odd_ranks, order_lists
 
 KS = (1, 3, 5, 10, 20)
 ORACLE = {

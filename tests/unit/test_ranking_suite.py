@@ -13,8 +13,9 @@ import pytest
 from data.dataset import Dataset
 from data.sources.complete_journey import read_purchase_lines
 from evaluation.harness import ALL, COLD, HEADLINE, SOURCES, WARM, Trial
+from evaluation.protocol import Protocol
 from evaluation.significance import Estimate
-from evaluation.splitting import Protocol, Split, split_dataset
+from evaluation.splitting import Split, split_dataset
 from evaluation.suites.ranking import films, newcomers, purchases
 from evaluation.suites.ranking.beside import (
     against_parts,

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.dataset import Dataset
-from data.realism import REFERENCES, Figure, gini, measure_realism
+from data.realism import REFERENCES, Figure, measure_realism
+from data.realism_figures import gini
 from data.realism_view import write_realism
 from data.sources.complete_journey import read_complete_journey
 

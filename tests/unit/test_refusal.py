@@ -38,7 +38,8 @@ from evaluation.checks.leakage import (
 from evaluation.checks.refusal import STEPS, refuse, run_checks
 from evaluation.harness import Trial, run_trial
 from evaluation.metrics import find_hits, per_customer
-from evaluation.splitting import Protocol, Split, split_dataset
+from evaluation.protocol import Protocol
+from evaluation.splitting import Split, split_dataset
 from recommender.bundle import Bundle
 from recommender.fitting.sources import find_segments
 from recommender.release.gate_checks import ORDER, SAME, SHUFFLED, check_shuffled

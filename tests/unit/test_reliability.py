@@ -8,8 +8,9 @@ import pytest
 from scipy.special import expit
 
 from data.dataset import Dataset
+from evaluation.protocol import Protocol
 from evaluation.reliability import hold, what_came
-from evaluation.splitting import Protocol, split_dataset
+from evaluation.splitting import split_dataset
 
 
 def came_of(log_odds: np.ndarray, seed: int = 0) -> pd.DataFrame:

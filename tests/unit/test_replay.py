@@ -16,8 +16,9 @@ from data.synthetic.liking import examined
 from data.synthetic.parameters import WorldParameters
 from data.synthetic.truth import TrueWorld
 from evaluation.off_policy.chances import Decider
+from evaluation.off_policy.judging import HEADLINE
 from evaluation.off_policy.logged import Shown, past_rates, read_log
-from evaluation.off_policy.replay import HEADLINE, Replay, replay
+from evaluation.off_policy.replay import Replay, replay
 from evaluation.off_policy.weights import PolicyEstimate
 from evaluation.online import NOT_MEASURED
 from evaluation.significance import Estimate

@@ -10,15 +10,9 @@ import pytest
 
 from data.dataset import Dataset
 from evaluation.suites.leaving import auroc, calibration_error, stays_away
-from segmentation.rhythm import (
-    LEAST_BASKETS,
-    SEEN_WITHIN,
-    TERMS,
-    RhythmModel,
-    fit_rhythm,
-    leaving,
-    rhythm_features,
-)
+from segmentation.leaving import leaving
+from segmentation.rhythm import SEEN_WITHIN, TERMS, RhythmModel, fit_rhythm
+from segmentation.visits import LEAST_BASKETS, rhythm_features
 
 START = pd.Timestamp("2025-01-01", tz="UTC")
 AT = START + pd.Timedelta(days=240)

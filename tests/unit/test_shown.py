@@ -11,8 +11,9 @@ from data.dataset import Dataset
 from evaluation.depth.knowledge import find_failures, measure_knowledge
 from evaluation.depth.shown import COUNTED, AmongShown, most_redeemed, rank_shown
 from evaluation.harness import HEADLINE, rank_policy, run_trial
+from evaluation.protocol import Protocol
 from evaluation.reliability import Reliability, measure_reliability
-from evaluation.splitting import Protocol, Split, split_dataset
+from evaluation.splitting import Split, split_dataset
 from recommender.base import HYBRID, POLICIES
 from recommender.bundle import Bundle
 from recommender.service import Service

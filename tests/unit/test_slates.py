@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.synthetic import slates
-from data.synthetic.slates import SlatePolicy, position_chances
+from data.synthetic import plackett_luce
+from data.synthetic.plackett_luce import position_chances
+from data.synthetic.slates import SlatePolicy
 
 WEIGHTS = st.lists(st.floats(0.01, 100.0), min_size=1, max_size=6)
 FLOOR = 0.15
@@ -53,8 +54,8 @@ def test_chances_equal_those_of_every_slate_there_is(weights: list[float], slate
 def test_the_integral_equals_the_sum_over_sets(offers: int, spread: float) -> None:
     weights = np.random.default_rng(offers).lognormal(0, spread, (3, offers))
     shares = (1 - FLOOR) * weights / weights.sum(axis=1, keepdims=True) + FLOOR / offers
-    summed = slates._by_sets(shares, 5)
-    np.testing.assert_allclose(slates._by_clocks(shares, 5), summed, atol=1e-10)
+    summed = plackett_luce._by_sets(shares, 5)
+    np.testing.assert_allclose(plackett_luce._by_clocks(shares, 5), summed, atol=1e-10)
 
 
 @given(st.integers(1, 60), st.integers(1, 8), st.integers(0, 1000))

@@ -11,8 +11,9 @@ import pytest
 from data.dataset import Dataset
 from data.errors import DataError
 from evaluation.checks.leakage import check_pairs, check_rows
-from evaluation.report import told_cut
-from evaluation.splitting import Protocol, Split, split_dataset
+from evaluation.protocol import Protocol
+from evaluation.reporting import told_cut
+from evaluation.splitting import Split, split_dataset
 
 BEGIN = pd.Timestamp("2025-01-01", tz="UTC")
 AT = pd.Timestamp("2025-03-01", tz="UTC")

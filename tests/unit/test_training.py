@@ -15,7 +15,8 @@ from data.dataset import Dataset
 from data.errors import DataError
 from data.synthetic import WorldParameters, generate
 from evaluation.harness import run_trial
-from evaluation.splitting import Protocol, split_dataset
+from evaluation.protocol import Protocol
+from evaluation.splitting import split_dataset
 from recommender.base import HYBRID, POLICIES, Source
 from recommender.batch import query_customers, recommend_batch
 from recommender.bundle import Bundle

@@ -15,7 +15,8 @@ from data.schema import CUSTOMER_ID, ITEM_ID, OFFER_ID
 from data.sources.complete_journey import NAME, is_installed, read_complete_journey
 from evaluation.benchmark import Row, not_measured
 from evaluation.harness import ALL, HEADLINE, SOURCES, Trial
-from evaluation.splitting import Protocol, Split, split_dataset
+from evaluation.protocol import Protocol
+from evaluation.splitting import Split, split_dataset
 from evaluation.suites.ranking.beside import (
     BELOW,
     against_parts,

@@ -16,7 +16,8 @@ from data.schema import ABOUT_OFFER, CUSTOMER_ID, NO, OFFER_ID, YES
 from data.sources.movielens import read_movielens
 from data.sources.movielens_files import find_layout
 from evaluation.benchmark import Row, at_least, not_measured
-from evaluation.splitting import Protocol, split_dataset
+from evaluation.protocol import Protocol
+from evaluation.splitting import split_dataset
 from evaluation.suites.ranking import newcomers
 from evaluation.suites.ranking.asking import meet, rows_of, try_surveys
 from evaluation.suites.ranking.beside import (

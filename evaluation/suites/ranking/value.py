@@ -20,6 +20,7 @@ from data.synthetic import PRESETS, generate
 from data.synthetic.truth import Policy, TrueWorld
 from evaluation.benchmark import Row, at_least
 from evaluation.harness import SOURCES
+from evaluation.protocol import Protocol
 from evaluation.reliability import (
     BINS,
     Reliability,
@@ -28,7 +29,7 @@ from evaluation.reliability import (
     measure_reliability,
     what_came,
 )
-from evaluation.splitting import Protocol, Split, split_dataset
+from evaluation.splitting import Split, split_dataset
 from recommender.base import HYBRID
 from recommender.service import Service
 from recommender.training import train

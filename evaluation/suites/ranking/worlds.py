@@ -12,7 +12,8 @@ from data.dataset import Dataset
 from data.schema import OFFER_ID
 from data.synthetic import PRESETS, generate
 from evaluation.benchmark import Row
-from evaluation.splitting import Protocol, Split, split_dataset
+from evaluation.protocol import Protocol
+from evaluation.splitting import Split, split_dataset
 from evaluation.suites.ranking.beside import against_parts, customers_of, ndcg, paired, try_parts
 from recommender.base import Source
 from recommender.batch import recommend_batch
