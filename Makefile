@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help report setup test test-slow test-all serve check clean
+.PHONY: help report setup test test-slow test-all serve check bench clean
 
 help:
 	@echo "make report    generate the default world, train, evaluate: var/report/index.html"
@@ -10,6 +10,7 @@ help:
 	@echo "make serve     serve on http://127.0.0.1:8000"
 	@echo "make setup     install everything for development"
 	@echo "make check     format, lint, types, imports"
+	@echo "make bench     measure every suite: var/benchmark (an hour; DATA=DIR for public data)"
 	@echo "make clean     remove what was installed and made"
 
 # The run-time packages only; a development environment serves as well.
@@ -47,6 +48,15 @@ check: .venv/development
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache > .import-linter.log || { cat .import-linter.log; exit 1; }
 	rm -f .import-linter.log
+
+SUITES := ranking segmentation anomaly policy speed service
+
+bench: .venv/development
+	mkdir -p var/benchmark
+	for suite in $(SUITES); do \
+		$(BIN)/python -m evaluation benchmark --suite $$suite $(if $(DATA),--data $(DATA)) \
+			--output var/benchmark/$$suite.json || exit 1; \
+	done
 
 clean:
 	rm -rf .venv var out build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

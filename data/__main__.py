@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import StrEnum
-from math import isnan
+from math import isfinite
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated
@@ -50,7 +50,7 @@ def generate_command(
     """Make a synthetic world with known truth.
 
     The presets: small (2,000 customers, 150 offers, half a year), medium (100,000 customers, 500
-    offers, a year), large (1,000,000 customers, 5,000 offers, a year).
+    offers, a year), large (1,000,000 customers, 5,000 offers, 400 days).
 
     Example: `python -m data generate out/world --customers 500 --seed 1`
     """
@@ -91,14 +91,14 @@ def realism_command(
             {
                 one.name: {
                     "reference": one.reference,
-                    "found": None if isnan(one.found) else one.found,
+                    "found": one.found,
                 }
                 for one in figures
             }
         )
         return
     out.print(realism_table(figures))
-    known = [one for one in figures if not isnan(one.found)]
+    known = [one for one in figures if isfinite(one.found)]
     near = sum(one.is_near for one in known)
     are = form(near, "is", "are")
     out.print(f"{near} of {len(known)} figures {are} within {NEAR:.0%} of the real ones.")

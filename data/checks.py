@@ -10,10 +10,10 @@ import pandas as pd
 
 from data.dataset import complete, is_of_spans
 from data.errors import DataError
+from data.files import OTHER_MARKS
 from data.schema import CUSTOMERS, EVENT_ID, LONGEST_ID, MALL_COLUMNS, Table
 from data.typed import MISSING, Reason, is_of_dates, is_text, plain, typed_column, unreadable
 
-OTHER_MARKS = {";": "semicolons", "\t": "tabs"}
 REJECT_COLUMNS = ("row", "column", "reason")
 
 
@@ -49,7 +49,7 @@ class Checked:
             raise DataError(
                 f"{name}: {len(self.rejected)} of {total} rows "
                 f"({len(self.rejected) / total:.1%}) cannot be used, more than {max_bad:.1%}; "
-                f"the first: row {row}, {column} {reason}.",
+                f"the first: row {row}, {f'{column} {reason}'.strip()}.",
                 f"{where} Correct them, or allow more with --max-bad.".strip(),
             )
 

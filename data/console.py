@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -89,7 +90,7 @@ def say(message: str) -> None:
 
 def say_json(value: Mapping[str, Any]) -> None:
     """Print one JSON object for a machine to read."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    typer.echo(_as_json(value))
 
 
 class Steps:
@@ -159,7 +160,20 @@ def parse_moment(text: str | None) -> pd.Timestamp | None:
 
 def write_json(value: Mapping[str, Any], path: Path) -> None:
     """Write a JSON document with a stable layout."""
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(_as_json(value) + "\n", encoding="utf-8")
+
+
+def finite(value: Any) -> Any:
+    """Put null where a number is none or has no end: JSON knows neither."""
+    if isinstance(value, Mapping):
+        return {name: finite(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _as_json(value: Mapping[str, Any]) -> str:
+    return json.dumps(finite(value), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def _escaped(text: str) -> str:

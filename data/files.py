@@ -14,6 +14,8 @@ import pandas as pd
 
 from data.errors import DataError
 
+OTHER_MARKS = {";": "semicolons", "\t": "tabs"}  # between columns, where commas should be
+
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
 
 
@@ -45,10 +47,13 @@ def read_raw(path: Path) -> Raw:
         raise DataError(f"{path} is not there.", "Check the path.")
     if path.suffix == ".parquet":
         try:
-            return Raw(pd.read_parquet(path))
+            frame = pd.read_parquet(path)
         except (OSError, ValueError) as error:
             problem = f"{path.name}: is not a readable Parquet file."
             raise DataError(problem, "Write it anew.") from error
+        # A column that was the index when the file was written is a column like any other.
+        index = [name for name in frame.index.names if name is not None and name not in frame]
+        return Raw(frame.reset_index(index) if index else frame)
     if path.name.endswith((".csv", ".csv.gz")):
         return _read_csv(_text(path), path.name)
     raise DataError(f"{path.name}: unknown kind of file.", "Use .parquet, .csv or .csv.gz.")
@@ -80,6 +85,12 @@ def _read_csv(text: str, file: str) -> Raw:
         header = [name.strip() for name in next(reader)]
         widest = max((len(row) for row in reader), default=0)
     except csv.Error as error:
+        first = text.partition("\n")[0]
+        for mark, word in OTHER_MARKS.items():
+            if f'"{mark}' in first or f'{mark}"' in first:
+                raise DataError(
+                    f"{file}: the columns are separated by {word}.", "Separate columns by commas."
+                ) from error
         raise DataError(
             f"{file}: line {reader.line_num}: {error}.",
             "Check the quotation marks, and that commas separate the columns.",

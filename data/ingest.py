@@ -57,7 +57,7 @@ class Intake:
         """Say everything the reader should know: notes, and what was left out for which reason."""
         said = list(self.notes)
         for name, rows in self.rejected.items():
-            counts = (rows["column"] + " " + rows["reason"]).value_counts()
+            counts = (rows["column"] + " " + rows["reason"]).str.strip().value_counts()
             what = "; ".join(f"{why}: {n}" for why, n in counts.items())
             are = form(len(rows), "is", "are")
             said.append(f"{len(rows)} of {self.rows[name]} rows of {name} {are} left out ({what}).")

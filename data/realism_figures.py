@@ -71,7 +71,7 @@ def _baskets(dataset: Dataset) -> dict[str, float]:
     signup = dataset.customers.set_index(CUSTOMER_ID)["signup_at"]
     late = signup.index[signup > begin + 7 * DAY]
     counts = baskets.loc[~baskets[CUSTOMER_ID].isin(late), CUSTOMER_ID].value_counts()
-    yearly = counts / ((end - begin) / DAY) * 365
+    yearly = counts / ((end - begin) / DAY or np.nan) * 365
     gaps = baskets.groupby(CUSTOMER_ID, sort=False)["at"].diff().dropna().dt.total_seconds() / 86400
     positive = baskets.loc[baskets["value"] > 0, "value"].to_numpy()
     return {
@@ -173,7 +173,8 @@ def _campaigns(dataset: Dataset) -> dict[str, float]:
     )
     table = reached.merge(redeemers.assign(redeemed=1.0), how="left").fillna({"redeemed": 0.0})
     about = offers.drop_duplicates(CAMPAIGN).set_index(CAMPAIGN)
-    table["type"] = table[CAMPAIGN].map(about[CAMPAIGN_TYPE]).str.removeprefix("Type ")
+    kinds = about[CAMPAIGN_TYPE].astype("str").str.removeprefix("Type ")
+    table["type"] = table[CAMPAIGN].map(kinds)
     table["begin"] = table[CAMPAIGN].map(about["valid_from"])
     found = {"redeemed, of those reached by a campaign": float(table["redeemed"].mean())}
     for name, mean in table.groupby("type")["redeemed"].mean().items():

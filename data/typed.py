@@ -12,6 +12,7 @@ from data.schema import Column, Kind
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 TRUE, FALSE = ("true", "1", "yes", "y", "1.0"), ("false", "0", "no", "n", "0.0")
+CONTROL = r"[\x01-\x1f]"  # no address of the service holds one
 Reason = tuple[np.ndarray, str, str]  # rows that cannot be used, the column, and why
 
 
@@ -123,6 +124,9 @@ def _outside(typed: pd.Series, column: Column) -> list[Reason]:
             found.append((long, name, f"has more than {column.longest} characters"))
         nul = typed.str.contains("\0", regex=False, na=False)
         found.append((nul.to_numpy(dtype=bool), name, "holds a NUL, which no database keeps"))
+    if column.kind is Kind.ID:
+        broken = typed.str.contains(CONTROL, regex=True, na=False)
+        found.append((broken.to_numpy(dtype=bool), name, "holds a tab or another sign of control"))
     return found
 
 

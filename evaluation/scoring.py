@@ -65,7 +65,10 @@ def _cut_offs(text: str) -> list[int]:
 
 def _pairs(path: Path) -> pd.DataFrame:
     """Read a table that has at least customer_id and offer_id, ids as in a dataset's."""
-    table = read_raw(path).frame
+    raw = read_raw(path)
+    table = raw.frame
+    ragged = np.isin(np.arange(1, len(table) + 1), [row for row, _ in raw.ragged])
+    _refuse(ragged, "more fields than the header", path)
     for name in (CUSTOMER_ID, OFFER_ID):
         if name not in table.columns:
             raise DataError(f"{path.name}: the column {name!r} is missing.", "Add it.")

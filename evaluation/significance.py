@@ -79,24 +79,30 @@ def estimate_means(values: np.ndarray, seed: int = 0) -> list[Estimate]:
     Returns
     -------
     list of Estimate
-        With percentile intervals, one per metric.
+        With percentile intervals, one per metric; where a share is the same for everybody, with
+        that of a share of n trials, as resampling what never varies says nothing.
     """
     n, width = values.shape
     if n == 0:
         return [Estimate(np.nan, np.nan, np.nan, 0)] * width
     means = np.vstack([weight @ values for weight in resamples(n, seed)])
     low, high = percentiles(means)
-    return [
+    found = []
+    for mean, a, b, alike in zip(
+        values.mean(axis=0), low, high, np.ptp(values, axis=0) == 0, strict=True
+    ):
+        if alike and 0.0 <= mean <= 1.0:
+            a, b = wilson(float(mean), n)
         # Rounding in the weighted sums must not put a mean outside its own interval.
-        Estimate(float(mean), float(min(a, mean)), float(max(b, mean)), n)
-        for mean, a, b in zip(values.mean(axis=0), low, high, strict=True)
-    ]
+        found.append(Estimate(float(mean), float(min(a, mean)), float(max(b, mean)), n))
+    return found
 
 
 def estimate_ratio(numerator: np.ndarray, denominator: np.ndarray, seed: int = 0) -> Estimate:
     """Bootstrap a ratio of sums over customers, such as clicks ÷ impressions.
 
-    Rows of one customer depend on each other: whole customers are resampled.
+    Rows of one customer depend on each other: whole customers are resampled. Where the ratio of
+    all is the same, that says nothing, and the interval is that of as many trials as customers.
 
     Parameters
     ----------
@@ -111,8 +117,8 @@ def estimate_ratio(numerator: np.ndarray, denominator: np.ndarray, seed: int = 0
     ratio = sums[:, :1] / np.maximum(sums[:, 1:], 1e-12)
     value = float(numerator.sum() / total)
     low, high = (float(end[0]) for end in percentiles(ratio))
-    if value in (0.0, 1.0):
-        low, high = wilson(value, total)  # resampling what never varies says nothing
+    if high <= low and 0.0 <= value <= 1.0:
+        low, high = wilson(value, float(np.count_nonzero(denominator)))
     return Estimate(value, min(low, value), max(high, value), int(total))
 
 

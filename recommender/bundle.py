@@ -13,6 +13,7 @@ from data.schema import OFFER_ID
 from recommender.base import Query
 from recommender.model import Recommender
 from recommender.recipe import DEFAULT, Recipe
+from segmentation.features import FEATURES
 from segmentation.segments import SegmentModel
 
 
@@ -93,6 +94,15 @@ class Bundle:
         """The offers that can be redeemed again."""
         again = self.offers["repeatable"].fillna(False).astype(bool)
         return frozenset(self.offers.loc[again, OFFER_ID])
+
+    @cached_property
+    def segment_sizes(self) -> np.ndarray:
+        """How many customers are in each segment, of those of whom enough is known to be in one."""
+        if self.segments is None:
+            return np.zeros(0, dtype=np.int64)
+        columns = [FEATURES.index(name) for name in self.segments.features]
+        placed = self.segments.assign(self.customers.features[:, columns]).segment
+        return np.bincount(placed, minlength=self.segments.n_segments + 1)[:-1]
 
     def without(self, customer_id: str) -> Bundle:
         """Return the bundle as it is for everybody else; the same object for a stranger."""

@@ -12,11 +12,21 @@ import scipy.sparse as sp
 
 from data.dataset import Dataset
 from data.idmap import IdMap
-from data.schema import ABOUT_CATEGORY, ABOUT_OFFER, CLICK, CUSTOMER_ID, NO, OFFER_ID, YES
+from data.schema import (
+    ABOUT_CATEGORY,
+    ABOUT_OFFER,
+    CLICK,
+    CUSTOMER_ID,
+    LONGEST_TEXT,
+    NO,
+    OFFER_ID,
+    YES,
+)
 from recommender.features.sparse import entries, rows_of
 from recommender.features.spending import Spending
 
 MOST_CATEGORIES, MOST_OFFERS = 24, 30
+ASKABLE = rf"[^\x00-\x1f]{{1,{LONGEST_TEXT - len(ABOUT_CATEGORY)}}}"
 
 
 @dataclass(frozen=True)
@@ -91,6 +101,8 @@ def build_survey(dataset: Dataset) -> Survey:
     np.add.at(popularity, dataset.offer_ids.rows(taken[OFFER_ID]), 1.0)
     offers = dataset.offers.set_index(OFFER_ID).reindex(dataset.offer_ids.ids)
     counts = offers["category"].value_counts()
+    # Nobody could answer about a name that is longer than a question, or breaks its line.
+    counts = counts[counts.index.str.fullmatch(ASKABLE)]
     # Equal counts are settled by name, so that the same data ask the same questions.
     counts = counts.sort_index().sort_values(ascending=False, kind="stable")
     categories = [str(name) for name in counts.index[:MOST_CATEGORIES]]

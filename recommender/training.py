@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from data.dataset import Dataset
 from data.errors import DataError
 from data.idmap import IdMap
-from data.schema import BOUGHT, CUSTOMER_ID, OFFER_ID
+from data.schema import BOUGHT, CUSTOMER_ID, EVENT_TYPE, OFFER_ID
 from data.words import counted, form
 from recommender.base import Query
 from recommender.bundle import Bundle, Customers
@@ -174,8 +174,10 @@ def _trusted(dataset: Dataset, suspects: frozenset[str]) -> tuple[Dataset, list[
     honest = without(dataset, suspects)
     trusted, notes = thin(honest), []
     if left_out := len(dataset.interactions) - len(honest.interactions):
+        bought = bool((dataset.interactions[EVENT_TYPE] == BOUGHT).all())
         notes.append(
-            f"{counted(left_out, 'interaction')} of customers flagged as possible fraud "
+            f"{counted(left_out, 'purchase' if bought else 'interaction')} of customers flagged as "
+            "possible fraud "
             f"{form(left_out, 'is', 'are')} not learnt from."
         )
     if trusted is not honest:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from data.dataset import Dataset, transaction_numbers
@@ -51,10 +53,13 @@ def habit_features(dataset: Dataset, at: pd.Timestamp) -> pd.DataFrame:
     spend = by_customer[AMOUNT].sum()
     found[RECENCY] = (at - by_customer[OCCURRED_AT].max()).dt.total_seconds() / 86400
     if bought["discount"].notna().any():
-        off = by_customer["discount"].sum()
+        # Some tills write what was taken off as a negative amount.
+        off = bought["discount"].abs().groupby(bought[CUSTOMER_ID]).sum()
         found[DISCOUNT_SHARE] = off / (spend + off)
-        coupon = bought[COUPON_DISCOUNT] if COUPON_DISCOUNT in bought else bought["discount"]
-        baskets = _with_coupon(bought, coupon.fillna(0.0) > 0)
+    stated = [name for name in (COUPON_DISCOUNT, "discount") if name in bought]
+    told = next((name for name in stated if bought[name].notna().any()), None)
+    if told is not None:
+        baskets = _with_coupon(bought, had_coupon(bought[told]))
         found[COUPON_TRANSACTIONS] = baskets.groupby(level=0).sum()
         found[COUPON_SHARE] = baskets.groupby(level=0).mean()
     if bought["category"].notna().any():
@@ -64,6 +69,14 @@ def habit_features(dataset: Dataset, at: pd.Timestamp) -> pd.DataFrame:
             part = there.groupby(CUSTOMER_ID)[AMOUNT].sum().reindex(spend.index).fillna(0.0)
             found[f"{SHARE}{category}"] = part / spend
     return found
+
+
+def had_coupon(taken_off: pd.Series[Any]) -> pd.Series[bool]:
+    """Tell for each line whether anything was taken off, whatever its sign.
+
+    A column of the owner's may hold numbers as text.
+    """
+    return pd.to_numeric(taken_off, errors="coerce").fillna(0.0).abs() > 0
 
 
 def _with_coupon(bought: pd.DataFrame, coupon: pd.Series[bool]) -> pd.Series[float]:

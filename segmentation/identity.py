@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
+from data.errors import UsageError
 from segmentation.segments import SegmentModel
 
 BINS = 10
@@ -103,6 +104,11 @@ def measure_drift(model: SegmentModel, before: pd.DataFrame, now: pd.DataFrame) 
     ----------
     before, now : DataFrame
         Features by customer id at the two moments, with the columns of the model.
+
+    Raises
+    ------
+    UsageError
+        Nobody has a segment at both.
     """
     names = list(model.features)
     common = before.index.intersection(now.index)
@@ -110,7 +116,9 @@ def measure_drift(model: SegmentModel, before: pd.DataFrame, now: pd.DataFrame) 
     known = (placed[0] < model.n_segments) & (placed[1] < model.n_segments)
     matrix = np.zeros((model.n_segments, model.n_segments), dtype=np.int64)
     np.add.at(matrix, (placed[0][known], placed[1][known]), 1)
-    stay = float(np.trace(matrix) / matrix.sum()) if matrix.sum() else float("nan")
+    if not matrix.any():
+        raise UsageError("Nobody is known at both moments.", "Compare with a later one.")
+    stay = float(np.trace(matrix) / matrix.sum())
     psi = {name: stability_index(before[name], now[name]) for name in names}
     verdict, reason = _verdict(stay, psi)
     labels = list(model.names)

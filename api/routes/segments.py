@@ -25,7 +25,7 @@ DIGITS = 3  # of a point's values: enough to draw, less than what a row says of 
 
 
 @router.get("/segments")
-async def segments(home: HouseDependency) -> list[Segment]:
+def segments(home: HouseDependency) -> list[Segment]:
     """List the segments in the order of their ids; none where nothing tells customers apart."""
     model = home.bundle.segments
     if model is None:
@@ -83,13 +83,13 @@ def map_axes(model: SegmentModel) -> list[str]:
 
 
 def _segment(bundle: Bundle, model: SegmentModel, row: int) -> Segment:
-    centre = model.raw(model.centroids[row])
+    centre, size = model.raw(model.centroids[row]), bundle.segment_sizes[row]
     return Segment(
         id=row,
         name=model.names[row],
         description=model.descriptions[row],
-        size=round(float(model.shares[row]) * len(bundle.customers.ids)),
-        share=float(model.shares[row]),
+        size=int(size),
+        share=float(size / max(1, bundle.segment_sizes.sum())),
         centroid={name: float(value) for name, value in zip(model.features, centre, strict=True)},
     )
 

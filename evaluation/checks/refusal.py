@@ -115,8 +115,9 @@ def refuse(checks: Sequence[Check]) -> None:
     """
     reasons = Verdict("", "", tuple(checks)).reasons
     if reasons:
+        asked = sum(check.passed is not None for check in checks)
         raise BundleError(
-            f"The evaluation cannot be trusted, {len(reasons)} of {len(checks)} checks failed. "
+            f"The evaluation cannot be trusted, {len(reasons)} of {asked} checks failed. "
             f"{' '.join(f'{why}.' for why in reasons)}",
             "The report was written and names them; correct what they point at and run it again.",
         )

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from data.console import out, parse_moment, say, say_json, steps
+from data.console import finite, out, parse_moment, say, say_json, steps
 from data.ingest import MAX_BAD
 from data.settings import read_settings
 from data.words import counted
@@ -130,7 +130,7 @@ def as_value(found: Replay) -> dict[str, Any]:
         },
         "notes": list(found.notes),
     }
-    cleaned: dict[str, Any] = _without_nan(value)
+    cleaned: dict[str, Any] = finite(value)
     return cleaned
 
 
@@ -223,13 +223,3 @@ def _judged(one: Judged) -> dict[str, Any]:
             {"level": clipped.level, **asdict(clipped.estimate)} for clipped in one.clipping
         ],
     }
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_nan(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(one) for one in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

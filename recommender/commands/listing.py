@@ -60,6 +60,11 @@ def recommend(
             "--history, --purchases and --answers speak of customers that --customers names.",
             "Give --customers as well.",
         )
+    if policy != HYBRID and (novelty or diversity):
+        raise UsageError(
+            f"--novelty and --diversity change lists of policy {HYBRID} only, not of {policy}.",
+            f"Leave them out, or let --policy be {HYBRID}.",
+        )
     settings = read_settings()
     bundle = load(model or settings.model_folder)
     service = Service(bundle, rules_of(withhold, settings))

@@ -19,9 +19,12 @@ def is_number(values: pd.Series[Any]) -> bool:
     """Tell whether most of what a column states is a number.
 
     True and false are none, nor are digits that begin with a zero: those are codes, of places say.
+    Dates are none either: as numbers they would depend on the unit that a file stores.
     """
     stated = values.dropna()
     if stated.empty or pd.api.types.is_bool_dtype(stated):
+        return False
+    if pd.api.types.is_datetime64_any_dtype(stated) or pd.api.types.is_timedelta64_dtype(stated):
         return False
     if stated.astype("str").str.match(CODE).any():
         return False

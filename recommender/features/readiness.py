@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from data.dataset import Dataset
 from data.schema import AMOUNT, ITEM_ID
 from recommender.features.keys import MERCHANT, KeySpace
-from segmentation.habits import COUPON_DISCOUNT
+from segmentation.habits import COUPON_DISCOUNT, had_coupon
 
 FEW = 4.0  # purchases with a coupon that everybody's share counts for
 
@@ -57,7 +57,7 @@ def find_readiness(dataset: Dataset, keys: KeySpace) -> Readiness:
     if COUPON_DISCOUNT not in dataset.transactions:
         return none
     lines = dataset.transactions[dataset.transactions[AMOUNT] >= 0]
-    coupon = pd.to_numeric(lines[COUPON_DISCOUNT], errors="coerce").to_numpy(dtype=np.float64) > 0
+    coupon = had_coupon(lines[COUPON_DISCOUNT]).to_numpy(dtype=bool)
     if not coupon.any():
         return none
     rows = keys.rows_of(MERCHANT)

@@ -404,6 +404,7 @@ NO_OFFER = "customer_id,rank\n007,1\n"
         (NO_OFFER, TRUTH, "offer_id"),
         (NO_RANK, TRUTH, "rank"),
         (BAD_RANK, TRUTH, "row 1"),
+        (f"{BAD_RANK}b,n,2,oops\n", TRUTH, "row 2 has more fields than the header"),
         (BAD_SCORE, TRUTH, "row 1"),
         ("", TRUTH, "lists.csv"),
         (LISTS, "customer_id,item\n007,x\n", "offer_id"),

@@ -195,6 +195,7 @@ def test_bad_input_ends_with_its_code_and_a_remedy(
         (2, "\\udcff is not there", ["verify-erasure", "a", "--also", "\udcff"]),
         (2, "does not know the offer", ["explain", "nobody", "nothing", "--model", model]),
         (2, "policy", ["recommend", "--model", model, "--output", out, "--policy", "magic"]),
+        (2, "hybrid only", [*lists, out, "--policy", "popularity", "--diversity", ".5"]),
     ]
     for code, text, arguments in cases:
         monkeypatch.setattr(sys, "argv", ["recommender", *map(str, arguments)])

@@ -48,6 +48,17 @@ def test_a_segment_is_what_the_list_says_and_more(client: TestClient, small_bund
     assert min(incomes) < everybody < max(incomes)
 
 
+def test_sizes_are_of_those_who_are_in_a_segment(small_bundle: Bundle, tmp_path: Path) -> None:
+    customers = small_bundle.customers
+    features = customers.features.copy()
+    features[::3] = np.nan
+    bundle = replace(small_bundle, customers=replace(customers, features=features))
+    for client in serve(bundle, tmp_path):
+        told = client.get("/segments").json()
+        assert sum(one["size"] for one in told) == len(features) - len(features[::3])
+        assert sum(one["share"] for one in told) == pytest.approx(1.0)
+
+
 def test_points_are_real_pairs_of_the_segments_customers(
     client: TestClient, small_bundle: Bundle
 ) -> None:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.dataset import Dataset
 from recommender.base import Query
 from recommender.bundle import Bundle
 from recommender.facts import Facts
 from recommender.model import Recommender
 from recommender.service import Service
 from recommender.serving.asking import Asking
-from recommender.survey import Survey
+from recommender.survey import Survey, build_survey
 
 
 @pytest.fixture(scope="module")
@@ -217,3 +219,10 @@ def test_a_service_ignores_questions_it_does_not_know(
     assert len(usual) == 3
     assert small_service.next_questions(stranger, at, ["offer:gone", "what?", ""]) == usual
     assert usual[0] not in small_service.next_questions(stranger, at, [usual[0][0]])
+
+
+def test_nobody_is_asked_what_nobody_can_answer() -> None:
+    offers = pd.DataFrame(
+        {"offer_id": ["a", "b", "c"], "category": ["travel", "x" * 192, "two\nlines"]}
+    )
+    assert build_survey(Dataset.of({"offers": offers})).questions == ("category:travel",)

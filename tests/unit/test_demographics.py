@@ -171,6 +171,15 @@ def test_a_post_code_that_begins_with_a_zero_is_no_number(people: Dataset) -> No
         assert (name in told.attribute) == (name == "metres")
 
 
+@pytest.mark.parametrize("unit", ["s", "us", "ns"])
+def test_a_date_is_no_number_whatever_the_unit_of_a_file(
+    people: Dataset, told: Demographics, unit: str
+) -> None:
+    dates = pd.Series(pd.date_range("2024-01-01", periods=N, tz="UTC")).dt.as_unit(unit)
+    dated = people.customers.assign(last_login=dates)
+    assert build_demographics(dated, MICROSECONDS).names == told.names
+
+
 def test_a_column_of_the_name_that_months_as_a_customer_have_does_not_double_them(
     people: Dataset, told: Demographics
 ) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.dataset import Dataset
+from data.errors import UsageError
 from segmentation.explain import find_rules
 from segmentation.habits import HABITS, habit_features
 from segmentation.identity import keep_identity, measure_drift, stability_index
@@ -112,6 +113,8 @@ def test_drift_tells_who_moved_and_what(result: Segmentation) -> None:
     assert moved.psi["spending_score"] > moved.psi["annual_income"] == pytest.approx(0)
     assert moved.verdict == "refit"
     assert "spending_score" in moved.reason
+    with pytest.raises(UsageError, match="both moments"):
+        measure_drift(result.model, before.iloc[:0], now)
 
 
 @given(st.integers(0, 50))
@@ -139,6 +142,26 @@ def test_rates_of_small_segments_are_shrunk() -> None:
     assert few[0] == pytest.approx(0.2, abs=0.01)
     assert 0.2 < few[1] < 0.3
     assert few[2] == pytest.approx(21 / 101)
+
+
+def test_what_was_taken_off_is_read_however_a_till_writes_it() -> None:
+    moments = pd.to_datetime(["2025-01-01", "2025-01-02", "2025-01-03"], utc=True)
+    lines = pd.DataFrame(
+        {
+            "customer_id": ["a", "a", "b"],
+            "occurred_at": moments,
+            "amount": [10.0, 10.0, 20.0],
+            "discount": [-10.0, 0.0, 0.0],
+            "transaction_id": ["t1", "t2", "t3"],
+            "coupon_discount": ["", "2.5", "none"],
+        }
+    )
+    at = pd.Timestamp("2025-02-01", tz="UTC")
+    with_coupon = habit_features(Dataset.of({"transactions": lines}), at)
+    assert with_coupon["discount_share"].tolist() == [10 / 30, 0.0]
+    assert with_coupon["coupon_share"].tolist() == [0.5, 0.0]
+    alone = Dataset.of({"transactions": lines.drop(columns="discount")})
+    assert habit_features(alone, at)["coupon_transactions"].tolist() == [1.0, 0.0]
 
 
 def test_habits_are_counted_before_the_moment_only() -> None:

@@ -222,6 +222,33 @@ def test_a_parquet_table_keeps_its_types(make: Make) -> None:
     assert intake.rejected["customers"]["row"].tolist() == [2]
 
 
+def test_a_column_that_was_the_index_of_a_parquet_table_is_a_column(make: Make) -> None:
+    folder = make({})
+    frame = pd.DataFrame({"customer_id": ["a", "b"], "age": [30, 40]})
+    frame.set_index("customer_id").to_parquet(folder / "customers.parquet")
+    assert read_folder(folder).dataset.customers["customer_id"].tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize(("mark", "name"), [(";", "semicolons"), ("\t", "tabs")])
+@pytest.mark.parametrize("quoted", [False, True])
+def test_other_marks_between_columns_are_told(
+    make: Make, mark: str, name: str, quoted: bool
+) -> None:
+    rows = [["customer_id", "age"], ["a", "30"]]
+    told = [mark.join(f'"{one}"' if quoted else one for one in row) for row in rows]
+    error = refusal(make({"customers.csv": "\n".join(told) + "\n"}))
+    assert name in error.problem
+    assert "commas" in error.remedy
+
+
+def test_an_id_that_no_address_can_hold_is_quarantined(make: Make) -> None:
+    folder = make({})
+    pd.DataFrame({"customer_id": ["a\tb", "c", "d\ne"]}).to_parquet(folder / "customers.parquet")
+    intake = lenient(folder)
+    assert intake.dataset.customers["customer_id"].tolist() == ["c"]
+    assert "sign of control" in intake.rejected["customers"]["reason"].iloc[0]
+
+
 def test_a_missing_column_is_named_with_the_file(make: Make) -> None:
     error = refusal(make({"transactions.csv": f"customer_id,occurred_at\na,{MOMENT}\n"}))
     assert "transactions.csv" in error.problem

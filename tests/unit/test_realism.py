@@ -104,6 +104,8 @@ def test_campaigns_count_who_was_reached() -> None:
     assert values["redeems again, if redeemed last time"] == 1
     assert values["redeems again, if not"] == 0
     assert values["offers never redeemed"] == 0
+    numbered = found({"offers": offers.assign(campaign_type=[1, 1, 2]), "interactions": log})
+    assert numbered["redeemed, of those reached by a campaign"] == 2 / 5
 
 
 def test_places_are_compared_as_if_offers_were_drawn_evenly() -> None:

@@ -102,16 +102,20 @@ def test_a_ratio_to_nothing_is_nan(shown: np.ndarray) -> None:
     assert all(math.isnan(value) for value in (one.value, one.low, one.high))
 
 
-def test_one_customer_has_an_interval_of_no_width() -> None:
+def test_one_customer_tells_hardly_anything() -> None:
     one = estimate_means(np.array([[0.25]]))[0]
-    assert (one.value, one.low, one.high, one.n) == (0.25, 0.25, 0.25, 1)
+    ratio = estimate_ratio(np.array([500.0]), np.array([1000.0]))
+    assert (one.value, one.n) == (0.25, 1)
+    for found in (one, ratio):
+        assert found.low < 0.1
+        assert found.high > 0.8
 
 
 def test_a_mean_lies_in_its_interval_and_columns_do_not_mix() -> None:
     table = np.column_stack([np.zeros(30), np.ones(30), np.linspace(0, 1, 30)])
     zero, one, spread = estimate_means(table)
-    assert (zero.value, zero.low, zero.high) == (0.0, 0.0, 0.0)
-    assert (one.value, one.low, one.high) == pytest.approx((1.0, 1.0, 1.0))
+    assert (zero.value, zero.low, zero.high) == (0.0, *wilson(0.0, 30))
+    assert (one.value, one.low, one.high) == pytest.approx((1.0, *wilson(1.0, 30)))
     assert 0 < spread.low < spread.value < spread.high < 1
     assert spread.value == pytest.approx(0.5)
     assert spread.n == 30
@@ -145,8 +149,8 @@ def test_what_never_varies_lies_within_its_interval() -> None:
     (one,) = estimate_means(np.ones((7, 1)))
     assert one.low <= one.value <= one.high
     none = estimate_ratio(np.zeros(50), np.full(50, 4.0))
-    assert none.value == none.low == 0.0
-    assert 0.005 < none.high < 0.05
+    # Four showings to one customer are not four trials.
+    assert (none.value, none.low, none.high) == (0.0, *wilson(0.0, 50))
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 10), (3, 10), (10, 10), (37, 4000), (1, 1)])
