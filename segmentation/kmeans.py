@@ -125,8 +125,10 @@ def segment_customers(
     ).fit(table)
     if segmenter.imputed_.any():
         counts = zip(names, segmenter.imputed_, strict=True)
-        told = ", ".join(f"{name} {count}" for name, count in counts if count)
-        notes.append(f"Values missing in the fit of segments stand at their median: {told}.")
+        told = ", ".join(
+            f"{name} of {counted(count, 'customer')}" for name, count in counts if count
+        )
+        notes.append(f"In the fit of segments the median stands for what is missing: {told}.")
     if segmenter.row_weight_ is not None:
         notes.append("Customers in sparse places weigh more, so that small segments are found.")
     k = segmenter.n_segments_

@@ -35,6 +35,7 @@ def fit_collaborative(
     repeatable: np.ndarray,
     attributes: sp.csr_matrix,
     recipe: Recipe,
+    profiled: int,
     seed: int = 0,
 ) -> CollaborativeScorer:
     """Fit everything that learns from what all customers took.
@@ -48,6 +49,8 @@ def fit_collaborative(
     attributes : csr_matrix, shape (offers, columns)
         By which offers that nobody took are told.
     recipe : Recipe
+    profiled : int
+        How many attributes profiles have.
     seed : int
         Seed of singular spaces and of samples.
     """
@@ -75,7 +78,7 @@ def fit_collaborative(
         attributes=fit_attribute_map(
             attributes, trained, factors, space.right, autoencoder.near, following.near, seed
         ),
-        others=fit_dependencies(taken, query.demographic),
+        others=fit_dependencies(taken, query.demographic, profiled),
         habit=repeatable * np.log(np.maximum(times, 1.0) / np.maximum(takers, 1.0)),
         repeatable=repeatable,
         trained=trained,

@@ -15,13 +15,13 @@ from recommender.scoring.dependencies import LEVELS, Dependencies, inputs_of, le
 
 MOST_OFFERS = 100
 MOST_CELLS = 100_000_000  # customers times inputs times offers; of more customers only some count
-PLENTY = 10  # customers for each input
+PLENTY = 20  # customers for each input; the columns of one attribute are one, held by the penalty
 PENALTY = 3.0  # inverse variance of what an input adds, believed before any data
 MOST_STEPS, PRECISE = 60, 1e-7
 SELDOM = 1e-4  # rate below which an offer's does not count
 
 
-def fit_dependencies(taken: sp.csr_matrix, profile: sp.csr_matrix) -> Dependencies:
+def fit_dependencies(taken: sp.csr_matrix, profile: sp.csr_matrix, attributes: int) -> Dependencies:
     """Learn what each offer depends on, where offers are few and customers many.
 
     Parameters
@@ -29,13 +29,16 @@ def fit_dependencies(taken: sp.csr_matrix, profile: sp.csr_matrix) -> Dependenci
     taken : csr_matrix, shape (customers, offers)
         One for offers taken, less for those that were only clicked.
     profile : csr_matrix, shape (customers, columns)
+    attributes : int
+        Of how many attributes these columns are: a city is one, however many there are.
     """
     offers = taken.shape[1]
     inputs = offers + LEVELS + profile.shape[1] + 1
     most = MOST_CELLS // max(1, inputs * offers)
     number = np.asarray((taken >= 1.0).sum(axis=1)).ravel()
     # Of who took a single offer nothing else tells that it was this one.
-    few = min(most, np.count_nonzero(number > 1)) < PLENTY * inputs
+    asked = offers + LEVELS + attributes + 1
+    few = min(most, np.count_nonzero(number > 1)) < PLENTY * asked
     if few or offers > MOST_OFFERS:
         return Dependencies(sp.csr_matrix((offers, offers)), np.zeros((0, offers)))
     some = np.flatnonzero(number > 0)

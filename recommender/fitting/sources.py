@@ -132,7 +132,8 @@ def fit_sources(
     repeatable = dataset.repeatable | encoders.by_purchases
     # Of offers that items tell of, purchases tell more.
     telling = content.attributes[:, :0] if shelf.itself else content.attributes
-    collaborative = fit_collaborative(learnt, repeatable, telling, recipe, seed)
+    profiled = len(encoders.demographics.blocks)
+    collaborative = fit_collaborative(learnt, repeatable, telling, recipe, profiled, seed)
     readiness = find_readiness(dataset, keys)
     popularity = PopularityScorer(
         rates.log_rate,

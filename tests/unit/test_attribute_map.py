@@ -73,7 +73,7 @@ def fitted(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fitting, "MOST_DENSE", request.param)
         repeatable = model.collaborative.repeatable
-        scorer = fitting.fit_collaborative(query, repeatable, attributes, bundle.recipe)
+        scorer = fitting.fit_collaborative(query, repeatable, attributes, bundle.recipe, 0)
     return scorer, query, attributes.toarray()
 
 

@@ -32,7 +32,9 @@ def taken(n: int = 60, offers: int = 30, seed: int = 0) -> sp.csr_matrix:
 def fit(query: Query, recipe: Recipe, seed: int = 0) -> CollaborativeScorer:
     """Let every offer be one that can be taken again."""
     repeatable = np.ones(query.history.shape[1], dtype=bool)
-    return fit_collaborative(query, repeatable, sp.csr_matrix((len(repeatable), 0)), recipe, seed)
+    return fit_collaborative(
+        query, repeatable, sp.csr_matrix((len(repeatable), 0)), recipe, 0, seed
+    )
 
 
 def test_fold_in_equals_implicit() -> None:
@@ -170,7 +172,7 @@ def test_what_can_be_taken_once_only_counts_once() -> None:
     often[:, [4, 5]] *= 3
     query = query_of(sp.csr_matrix(often))
     once = np.arange(30) == 4
-    scorer = fit_collaborative(query, ~once, sp.csr_matrix((len(once), 0)), Recipe())
+    scorer = fit_collaborative(query, ~once, sp.csr_matrix((len(once), 0)), Recipe(), 0)
     for name in ("again", "lately", "habit"):
         feature = scorer.feature(name, query)
         assert not feature[:, 4].any()

@@ -56,7 +56,7 @@ def bundle() -> Bundle:
 
 
 def fit(has: np.ndarray, profile: np.ndarray) -> Dependencies:
-    return fit_dependencies(sp.csr_matrix(has), sp.csr_matrix(profile))
+    return fit_dependencies(sp.csr_matrix(has), sp.csr_matrix(profile), 1)
 
 
 def test_each_offer_is_a_penalised_logistic_regression_on_all_others() -> None:
@@ -76,6 +76,15 @@ def test_each_offer_is_a_penalised_logistic_regression_on_all_others() -> None:
         expected[:, offer] = plain.decision_function(told)
     found = fit(has, profile).read(sp.csr_matrix(has), sp.csr_matrix(profile)).table()
     np.testing.assert_allclose(found, expected - expected.mean(axis=1, keepdims=True), atol=0.02)
+
+
+def test_many_columns_of_one_attribute_are_no_reason_to_learn_nothing() -> None:
+    has, profile = holdings(people=400)
+    towns = np.eye(60)[np.random.default_rng(1).integers(0, 60, len(has))]
+    both = sp.csr_matrix(np.hstack([profile, towns]))
+    taken = sp.csr_matrix(has)
+    assert fit_dependencies(taken, both, 2).tells
+    assert not fit_dependencies(taken, both, both.shape[1]).tells
 
 
 def test_who_has_one_of_two_that_exclude_each_other_is_not_offered_the_other(
