@@ -19,7 +19,7 @@ from api.opening import Opening, application, hand_over, open_house
 from data.console import parse_moment, run, say
 from data.errors import DataError, OfferError, SettingsError
 from data.ingest import MAX_BAD
-from data.settings import read_settings
+from data.settings import is_database, read_settings
 from data.store import Store
 from data.words import counted
 from recommender.storage.versions import CURRENT
@@ -57,23 +57,23 @@ def main(
     if context.invoked_subcommand is not None:
         return
     settings = read_settings()
-    is_database = data is not None and "://" in data
-    url = data if data is not None and is_database else settings.database_url
-    folder = settings.data_folder if data is None or is_database else Path(data)
+    stored = data is not None and is_database(data)
+    url = data if data is not None and stored else settings.database_url
+    folder = settings.data_folder if data is None or stored else Path(data)
     home_model = settings.model_folder if model is None else model
     moment = parse_moment(at)
     told_at = None if moment is None else moment.isoformat()
     opening = Opening(model=str(home_model), at=told_at, host=host)
     if opening.is_public:
         _refuse_without_keys(host, url)
-    if data is not None and not is_database and not folder.is_dir():
+    if data is not None and not stored and not folder.is_dir():
         raise DataError(f"{folder} is not a folder.", "Name a dataset folder or a database URL.")
     Store.open(url).close()  # one that is away is told before anything is made for it
-    if not is_database:
+    if not stored:
         _make_missing(folder, home_model, made_by_us=folder == settings.data_folder)
     hand_over(opening, url)
     settings = read_settings()
-    if not is_database and folder.is_dir():
+    if not stored and folder.is_dir():
         # In a process of its own: what it needs to read a dataset is given back when it ends.
         _child("data", "load", str(folder), "--alone", "--max-bad", str(max_bad))
     house = open_house(opening, settings)

@@ -73,3 +73,8 @@ def read_settings() -> Settings:
             f"The environment variable {name} cannot be used: {first['msg']}.",
             "Correct it or unset it.",
         ) from error
+
+
+def is_database(text: str) -> bool:
+    """Tell a database URL from a folder."""
+    return "://" in text

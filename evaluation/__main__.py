@@ -13,7 +13,7 @@ from data.console import command_group, out, parse_moment, run, say, steps, writ
 from data.errors import UsageError
 from data.ingest import MAX_BAD, Intake, read_folder
 from data.recorded import read_database
-from data.settings import Settings, read_settings
+from data.settings import Settings, is_database, read_settings
 from data.sources.complete_journey import NAME as COMPLETE_JOURNEY
 from data.sources.complete_journey import read_complete_journey
 from data.synthetic import WorldParameters, write_world
@@ -29,7 +29,6 @@ from evaluation.reporting import STEPS, build_report
 from evaluation.scoring import metrics
 from evaluation.suites import SUITES
 from evaluation.terminal import print_report
-from recommender.commands.options import is_database
 
 app = command_group("Measure whether recommendations, segments and alarms work.")
 app.command()(metrics)

@@ -9,9 +9,9 @@ import pandas as pd
 
 from data.dataset import Dataset, valid_at
 from data.schema import CLICK, OCCURRED_AT, OFFER_ID
+from recommender.past.moments import LONGEST, SHORTEST
 
 TEST_SHARE = 1 / 6
-SHORTEST, LONGEST = pd.Timedelta(days=7), pd.Timedelta(days=60)
 FEWEST, MOST_STARTS = 20, 50  # redemptions that a window is judged by; begins that are tried
 
 

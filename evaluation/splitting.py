@@ -11,9 +11,10 @@ from data.dataset import Dataset, positive_among, valid_at
 from data.errors import DataError
 from data.schema import CLICK, CUSTOMER_ID, EVENT_TYPE, OCCURRED_AT, OFFER_ID
 from data.words import counted, form
-from evaluation.protocol import FEWEST, SHORTEST, Protocol, test_window
+from evaluation.protocol import FEWEST, Protocol, test_window
 from recommender.features.bought import known_before, with_bought
 from recommender.past.at_random import bought_with, draw_at_random
+from recommender.past.moments import SHORTEST
 
 
 @dataclass(frozen=True)

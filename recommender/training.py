@@ -57,7 +57,7 @@ def train(
     dataset : Dataset
         The facts; rows at or after `at` are not read.
     at : Timestamp, optional
-        The moment of the model; just after the last row by default.
+        The moment of the model, in UTC where it names no zone; just after the last row by default.
     seed : int
         The only source of chance.
     previous : SegmentModel, optional
@@ -79,7 +79,7 @@ def train(
             "There is no customer, transaction or interaction at all.",
             "Add a table of customers, transactions or interactions, with rows.",
         )
-    at = dataset.moment_after() if at is None else at
+    at = dataset.moment_after() if at is None else pd.to_datetime(at, utc=True)
     dataset = with_bought(_read(known_before(dataset, at)))
     if not len(dataset.customer_ids):
         raise DataError(

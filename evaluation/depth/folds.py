@@ -14,9 +14,10 @@ from data.dataset import Dataset, valid_at
 from data.errors import DataError
 from data.schema import CLICK, CUSTOMER_ID, EVENT_TYPE, OCCURRED_AT, OFFER_ID
 from data.words import counted
-from evaluation.protocol import SHORTEST, Protocol, test_window
+from evaluation.protocol import Protocol, test_window
 from evaluation.splitting import Split, already_redeemed, begins, cold_customers, split_dataset
 from recommender.past.at_random import HELD_OUT
+from recommender.past.moments import SHORTEST
 
 FOLDS = 3
 

@@ -12,7 +12,7 @@ import typer
 from data.errors import UsageError
 from data.ingest import Intake, read_folder
 from data.recorded import read_database
-from data.settings import Settings
+from data.settings import Settings, is_database
 from recommender.serving.withholding import Rules, configured_rules, parse_rules
 
 Model = Annotated[Path | None, typer.Option("--model", help="Model folder (default: var/model).")]
@@ -74,11 +74,6 @@ def customer_of(text: str) -> str:
 def rules_of(withhold: str | None, settings: Settings) -> Rules:
     """Read the rules of what is withheld: those given, else those of the settings."""
     return configured_rules(settings.withhold) if withhold is None else parse_rules(withhold)
-
-
-def is_database(text: str) -> bool:
-    """Tell a database URL from a folder."""
-    return "://" in text
 
 
 def read_source(

@@ -15,9 +15,9 @@ from data.console import out, parse_moment, say, steps
 from data.dataset import Dataset
 from data.errors import DataError, UsageError
 from data.ingest import MAX_BAD
-from data.settings import Settings, read_settings
+from data.settings import Settings, is_database, read_settings
 from data.words import counted
-from recommender.commands.options import At, DataOption, MaxBad, Model, is_database, read_source
+from recommender.commands.options import At, DataOption, MaxBad, Model, read_source
 from recommender.commands.rounds import Rounds, ended_by_sigterm, parse_span
 from recommender.recipe import Recipe
 from recommender.release.releasing import current_bundle, release
