@@ -15,7 +15,7 @@ from recommender.scoring.attribute_map import AttributeMap
 from recommender.scoring.dependencies import Dependencies
 from recommender.scoring.linear import Autoencoder, Factors, Space
 from recommender.scoring.mixing import Mix, Says
-from recommender.scoring.parts import Cells, Part, Table, cells_of, features_at, rough_sums
+from recommender.scoring.parts import Cells, Part, Table, cells_of, features_at, look_up, rough_sums
 
 # What makes it: the names of its features, with what each counts before anything is learnt.
 PRIOR = {
@@ -207,8 +207,8 @@ class CollaborativeScorer:
         history = query.history.copy()
         once = ~self.repeatable[history.indices]
         if once.any():
-            gone = cells_of(query.redeemed)[query.redeemed.data > 0]
-            history.data[once & np.isin(cells_of(history), gone)] = 0.0
+            gone = np.sort(cells_of(query.redeemed)[query.redeemed.data > 0])
+            history.data[once & look_up(cells_of(history), gone)[1]] = 0.0
         return history
 
 

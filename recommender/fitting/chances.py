@@ -18,6 +18,7 @@ from recommender.fitting.answering import fit_habits
 from recommender.fitting.delays import fit_delays
 from recommender.fitting.examination import looked_at
 from recommender.fitting.rates import Chances
+from recommender.scoring.parts import look_up
 
 SHOWN_FIRST = 0.9  # share of redeemed pairs with an impression from which showing counts as logged
 
@@ -177,8 +178,8 @@ def open_showings(dataset: Dataset, impressions: pd.DataFrame) -> pd.DataFrame:
     known, first = np.unique(redeemed[order], return_index=True)
     earliest = np.r_[when[order][first], np.nan]  # never before anything, for other pairs
     pair, when = pairs(impressions)
-    place = np.searchsorted(known, pair)
-    place[~np.isin(pair, known)] = len(known)
+    place, taken = look_up(pair, known)
+    place[~taken] = len(known)
     again = dataset.repeatable[pair % len(offers)]
     still: pd.DataFrame = impressions[~(when > earliest[place]) | again]
     return still

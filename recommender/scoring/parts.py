@@ -125,9 +125,7 @@ class Cells:
         """Look some up."""
         number, value = self._numbered
         wanted = rows * self.value.shape[1] + columns
-        place = np.searchsorted(number, wanted)
-        place[place == len(number)] = 0
-        hit = number[place] == wanted if len(number) else np.zeros(len(wanted), dtype=bool)
+        place, hit = look_up(wanted, number)
         found = np.zeros(len(wanted))
         found[hit] = value[place[hit]]
         return found
@@ -162,6 +160,13 @@ def cells_of(matrix: sp.csr_matrix) -> np.ndarray:
     """Return the numbers of the entries of a sparse matrix, cells being counted row by row."""
     n, columns = matrix.shape
     return np.asarray(np.repeat(np.arange(n) * columns, np.diff(matrix.indptr)) + matrix.indices)
+
+
+def look_up(wanted: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find numbers among ascending ones: their places there, and whether they are there at all."""
+    place = np.searchsorted(known, wanted)
+    place[place == len(known)] = 0
+    return place, known[place] == wanted if len(known) else np.zeros(len(wanted), dtype=bool)
 
 
 def pairs_of(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
