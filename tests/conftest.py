@@ -15,7 +15,7 @@ from data.dataset import Dataset
 from data.ingest import read_folder, write_folder
 from data.synthetic import WorldParameters, generate
 from recommender.bundle import Bundle
-from recommender.past import random_folds
+from recommender.past import moments, random_folds
 from recommender.service import Service
 from recommender.training import train
 from segmentation import choice, stability
@@ -49,6 +49,7 @@ def sparing() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(TREES, "improved", 30)
         patch.setattr(random_folds, "PARTS", 2)
+        patch.setattr(moments, "MOST_MOMENTS", 1)
         for name, fewer in FEWER.items():
             patch.setattr(choice, name, fewer)
         for name, rarer in RARER.items():

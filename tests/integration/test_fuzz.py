@@ -92,10 +92,6 @@ def probe(document: Any, examples: int) -> None:
                 assert mode is schemathesis.GenerationMode.NEGATIVE  # nothing can be wrong in it
 
 
-def test_a_few_generated_requests(api_schema: Any) -> None:
-    probe(api_schema, 2)
-
-
 @pytest.mark.slow
 def test_many_generated_requests(api_schema: Any) -> None:
     probe(api_schema, 100)

@@ -249,6 +249,7 @@ def test_no_income_is_not_divided_by() -> None:
     assert np.isfinite(found["score"]).all()
 
 
+@pytest.mark.slow
 def test_very_many_odd_ones_are_drawn_in_part(tmp_path: Path) -> None:
     n = 12_000
     values = pd.DataFrame(

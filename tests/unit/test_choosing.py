@@ -184,7 +184,8 @@ def test_offers_alike_to_the_last_bit_stand_in_their_order(small_bundle: Bundle)
     assert model is not None
     assert small_bundle.customers.query is not None
     flat = replace(model.popularity, base=np.full(model.n_offers, -3.0))
-    hybrid = replace(model.hybrid, known=np.full(model.n_offers, 0.5))
+    alike = dict.fromkeys(("trend", "ready", "unmet", "steep"), np.zeros(model.n_offers))
+    hybrid = replace(model.hybrid, known=np.full(model.n_offers, 0.5), **alike)
     bundle = replace(small_bundle, recommender=replace(model, popularity=flat, hybrid=hybrid))
     query = bare(small_bundle.customers.query.take(np.arange(40)))
     allowed = np.random.default_rng(0).random((40, model.n_offers)) < 0.7

@@ -102,8 +102,8 @@ def test_the_improved_mode_finds_a_broken_relation() -> None:
 @pytest.mark.parametrize(
     ("mode", "calibration"),
     [
-        ("improved", None),
         ("default", 0.5),
+        pytest.param("improved", None, marks=pytest.mark.slow),
         pytest.param("default", None, marks=pytest.mark.slow),
         pytest.param("improved", 0.5, marks=pytest.mark.slow),
     ],
@@ -151,6 +151,7 @@ def test_discoveries_equal_a_slow_reference(steps: list[int], q: float) -> None:
     assert set(np.flatnonzero(found)) == rejected
 
 
+@pytest.mark.slow
 def test_discoveries_keep_their_rate_and_find_what_is_far() -> None:
     shares = []
     for seed in range(10):

@@ -104,6 +104,7 @@ def test_sparse_places_weigh_more() -> None:
     assert density_weight(np.zeros((40, 2))).tolist() == [1.0] * 40
 
 
+@pytest.mark.slow
 def test_the_choice_shows_every_index() -> None:
     table = choose_k(groups(90))
     assert table.index.tolist() == list(range(2, 11))

@@ -26,6 +26,7 @@ from segmentation.features import customer_features
 from segmentation.kinds import FRAUD, KINDS
 
 
+@pytest.mark.slow
 def test_a_flood_of_redemptions_of_suspects_moves_nothing(small_dataset: Dataset) -> None:
     at = small_dataset.moment_after()
     offer = str(small_dataset.offer_ids.ids[0])

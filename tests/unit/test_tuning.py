@@ -25,6 +25,7 @@ def moments_of(
     return look_back(dataset, at, seed), Setting(k, seed, demographics=profile)
 
 
+@pytest.mark.slow
 def test_every_try_is_told_and_chance_does_not_win(small_dataset: Dataset) -> None:
     at = small_dataset.moment_after()
     steps: list[str] = []
