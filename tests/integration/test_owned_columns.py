@@ -239,6 +239,7 @@ def test_what_was_stated_is_erased_with_the_customer(client: TestClient, store: 
     assert store.find_everywhere("gone") == {}
 
 
+@pytest.mark.slow
 def test_tables_of_text_are_read_as_those_with_types_are(
     dataset: Dataset, tmp_path: Path, store: Store
 ) -> None:

@@ -73,6 +73,7 @@ def test_what_is_gained_is_measured_on_the_same_rows(replayed: Replay) -> None:
     assert evenly.gain.standard_error < evenly.estimates[HEADLINE].standard_error
 
 
+@pytest.mark.slow
 def test_chances_are_those_of_the_lists_that_serving_makes(
     small_dataset: Dataset, earlier_bundle: Bundle
 ) -> None:

@@ -106,6 +106,7 @@ def test_a_slate_is_numbered_from_one_without_gaps_or_repeats(small_world: World
         assert len(set(slate["customer_id"])) == 1
 
 
+@pytest.mark.slow
 def test_a_slate_is_as_long_as_it_can_be(small_world: World) -> None:
     offers = small_world["offers"]
     firsts = shown(small_world).groupby("decision_id")["occurred_at"].agg(["first", "size"])

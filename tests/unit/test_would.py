@@ -189,6 +189,7 @@ def test_where_nobody_bought_anything_it_is_silent() -> None:
     assert not content.feature("would", query).any()
 
 
+@pytest.mark.slow
 def test_customers_who_are_all_alike_leave_nothing_to_foresee() -> None:
     content, query = content_of(dataset_of({f"c{n}": list(KINDS) for n in range(9)}))
     assert not content.feature("would", query).any()
