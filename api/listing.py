@@ -214,7 +214,7 @@ def _written(made: Made) -> bytes:
 
 def _stamped(body: bytes, request_id: str) -> bytes:
     """Give a list its own request, decision and moment: ids of safe characters only."""
-    now = datetime.now(UTC).isoformat()
+    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")  # as elsewhere
     decision = f"{getrandbits(128):032x}"  # a name, not a secret
     own = f'{{"request_id":"{request_id}","decision_id":"{decision}","generated_at":"{now}",'
     return own.encode() + body

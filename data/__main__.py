@@ -87,15 +87,7 @@ def realism_command(
     if output is not None:
         write_realism(figures, output)
     if as_json:
-        say_json(
-            {
-                one.name: {
-                    "reference": one.reference,
-                    "found": one.found,
-                }
-                for one in figures
-            }
-        )
+        say_json({one.name: {"reference": one.reference, "found": one.found} for one in figures})
         return
     out.print(realism_table(figures))
     known = [one for one in figures if isfinite(one.found)]

@@ -12,7 +12,7 @@ from data.schema import Column, Kind
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 TRUE, FALSE = ("true", "1", "yes", "y", "1.0"), ("false", "0", "no", "n", "0.0")
-CONTROL = r"[\x01-\x1f]"  # no address of the service holds one
+CONTROL = r"[\x00-\x1f]"  # no address of the service holds one
 Reason = tuple[np.ndarray, str, str]  # rows that cannot be used, the column, and why
 
 
@@ -118,10 +118,10 @@ def _outside(typed: pd.Series, column: Column) -> list[Reason]:
         first, end = (pd.Timestamp(int(year), 1, 1, tz="UTC") for year in (low, high + 1))
         odd = np.asarray((typed < first) | (typed >= end))
         found.append((odd, name, f"is not between the years {low:g} and {high:g}"))
-    if column.kind in (Kind.ID, Kind.TEXT):
-        if column.longest is not None:
-            long = np.asarray(typed.str.len() > column.longest)
-            found.append((long, name, f"has more than {column.longest} characters"))
+    if column.kind in (Kind.ID, Kind.TEXT) and column.longest is not None:
+        long = np.asarray(typed.str.len() > column.longest)
+        found.append((long, name, f"has more than {column.longest} characters"))
+    if column.kind is Kind.TEXT:
         nul = typed.str.contains("\0", regex=False, na=False)
         found.append((nul.to_numpy(dtype=bool), name, "holds a NUL, which no database keeps"))
     if column.kind is Kind.ID:

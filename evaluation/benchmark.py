@@ -80,10 +80,7 @@ class Benchmark:
             "versions": {name: version(name) for name in LIBRARIES},
             "rows": [
                 asdict(row)
-                | {
-                    name: _finite(getattr(row, name))
-                    for name in ("value", "low", "high", "p_value")
-                }
+                | {name: float(getattr(row, name)) for name in ("value", "low", "high", "p_value")}
                 | {"holds": None if row.holds is None else bool(row.holds)}
                 for row in self.rows
             ],
@@ -115,7 +112,3 @@ def print_benchmark(benchmark: Benchmark, console: Console) -> None:
 
 def _told(value: float) -> str:
     return f"{value:.4g}" if math.isfinite(value) else "-"
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None

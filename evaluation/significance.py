@@ -11,6 +11,7 @@ from recommender.learning.yardstick import LEVEL, Difference, compare, percentil
 
 POWER = 0.8
 Z = 1.959964  # of a 95 % interval
+ROUNDING = 1e-12  # width of an interval below which nothing varies
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def estimate_ratio(numerator: np.ndarray, denominator: np.ndarray, seed: int = 0
     ratio = sums[:, :1] / np.maximum(sums[:, 1:], 1e-12)
     value = float(numerator.sum() / total)
     low, high = (float(end[0]) for end in percentiles(ratio))
-    if high <= low and 0.0 <= value <= 1.0:
+    if high - low < ROUNDING and 0.0 <= value <= 1.0:
         low, high = wilson(value, float(np.count_nonzero(denominator)))
     return Estimate(value, min(low, value), max(high, value), int(total))
 

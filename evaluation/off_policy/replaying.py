@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from data.console import finite, out, parse_moment, say, say_json, steps
+from data.console import out, parse_moment, say, say_json, steps
 from data.ingest import MAX_BAD
 from data.settings import read_settings
 from data.words import counted
@@ -103,8 +103,8 @@ def print_replay(found: Replay, console: Console) -> None:
 
 
 def as_value(found: Replay) -> dict[str, Any]:
-    """Return a replay as a JSON value; what is not a number becomes null."""
-    value = {
+    """Return a replay as plain values."""
+    return {
         "protocol": {
             "at": found.at.isoformat(),
             "until": found.until.isoformat(),
@@ -130,8 +130,6 @@ def as_value(found: Replay) -> dict[str, Any]:
         },
         "notes": list(found.notes),
     }
-    cleaned: dict[str, Any] = finite(value)
-    return cleaned
 
 
 def _protocol(found: Replay) -> Iterator[str]:

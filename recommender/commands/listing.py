@@ -40,10 +40,11 @@ def recommend(
     include_seen: Annotated[bool, typer.Option(help="List redeemed offers again.")] = False,
     policy: Annotated[str, typer.Option(help=f"One of {', '.join(POLICIES)}.")] = HYBRID,
     novelty: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of popularity taken out of the order.")
+        float,
+        typer.Option(min=0, max=1, help="Popularity taken out of the order (hybrid)."),
     ] = 0.0,
     diversity: Annotated[
-        float, typer.Option(min=0, max=1, help="Loss per earlier offer of a category.")
+        float, typer.Option(min=0, max=1, help="Loss per earlier offer of a category (hybrid).")
     ] = 0.0,
     withhold: Withhold = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random policy.")] = 0,

@@ -111,6 +111,12 @@ def test_one_customer_tells_hardly_anything() -> None:
         assert found.high > 0.8
 
 
+def test_the_same_ratio_of_everybody_does_not_vary() -> None:
+    shown = np.arange(1.0, 41.0)
+    one = estimate_ratio(0.1 * shown, shown)
+    assert (one.low, one.high) == pytest.approx(wilson(0.1, 40))
+
+
 def test_a_mean_lies_in_its_interval_and_columns_do_not_mix() -> None:
     table = np.column_stack([np.zeros(30), np.ones(30), np.linspace(0, 1, 30)])
     zero, one, spread = estimate_means(table)
