@@ -18,6 +18,7 @@ from recommender.fitting.answering import fit_habits
 from recommender.fitting.delays import fit_delays
 from recommender.fitting.examination import looked_at
 from recommender.fitting.rates import Chances
+from recommender.fitting.showings import Showings
 from recommender.scoring.parts import look_up
 
 SHOWN_FIRST = 0.9  # share of redeemed pairs with an impression from which showing counts as logged
@@ -61,7 +62,8 @@ def collect_chances(
     impressions = open_showings(dataset, dataset.events(IMPRESSION))
     chance = looked_at(impressions, dataset.events(CLICK))
     seen = count(impressions, chance)
-    shown = count(impressions, chance * fit_delays(dataset, at).passed(impressions, at))
+    chance = chance * fit_delays(dataset, at).passed(impressions, at)
+    shown = count(impressions, chance)
     pairs = events.astype(bool)
     table = dataset.offers.set_index(OFFER_ID).reindex(offers.ids)
     told = events.nnz > 0 and kind != BOUGHT  # what is bought anyway is no answer to a showing
@@ -79,6 +81,17 @@ def collect_chances(
         placed=np.diff(keys.offer_keys.indptr) > 0,
         attributes=attributes,
         columns=columns,
+        showings=_by_time(dataset, impressions, chance, at) if logged else None,
+    )
+
+
+def _by_time(
+    dataset: Dataset, impressions: pd.DataFrame, chance: np.ndarray, at: pd.Timestamp
+) -> Showings:
+    when = microseconds(impressions[OCCURRED_AT]).fillna(at.value // 1000)
+    offers = dataset.offer_ids
+    return Showings.gather(
+        offers.rows(impressions[OFFER_ID]), when.to_numpy(dtype=np.float64), chance, len(offers)
     )
 
 

@@ -7,7 +7,7 @@ is foretold by what came before it (Dawid 1984).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import logsumexp
@@ -105,10 +105,18 @@ def _foretell(takings: Takings, start: float, stop: float) -> _Foretold:
     offer, owner = takings.offer[stretch], takings.owner[stretch]
     count = past.count()
     open_then = (count > 0) & (takings.begin <= start) & (takings.end > start)
+    if takings.shown is None:
+        chance = np.ones(len(count))
+    else:
+        # As often as it was taken when shown, for each time that it is shown now.
+        ever = takings.shown.between(-np.inf, start)
+        chance = takings.shown.between(start, stop) / np.where(ever > 0, ever, np.inf)
+        open_then &= chance > 0
     told = open_then[offer]
     offer, owner = offer[told], owner[told]
     # Of what nobody had taken, or is over, nothing is foretold.
-    usual = np.where(open_then, np.log(np.maximum(count, 1)), -np.inf)
+    usual = np.full(len(count), -np.inf)
+    usual[open_then] = np.log(count[open_then] * chance[open_then])
     gain = np.zeros((1 + len(OTHERS), len(offer)))
     if len(offer):
         for row, half_life in enumerate((HALF_LIFE, *OTHERS)):
@@ -120,8 +128,8 @@ def _foretell(takings: Takings, start: float, stop: float) -> _Foretold:
 def _some(takings: Takings) -> Takings:
     """Keep what some customers took, all of theirs: or they would seem new."""
     kept = takings.owner % (1 + len(takings) // MOST_TAKEN) == 0
-    return Takings(
-        takings.offer[kept], takings.owner[kept], takings.when[kept], takings.begin, takings.end
+    return replace(
+        takings, offer=takings.offer[kept], owner=takings.owner[kept], when=takings.when[kept]
     )
 
 

@@ -19,6 +19,7 @@ from scipy.special import gammaln, xlogy
 
 from recommender.features.attributes import Attributes
 from recommender.fitting.overdispersed import SPREAD, fit_effects
+from recommender.fitting.showings import Showings
 from recommender.popularity import LEAST_SPEND
 
 USUAL_STRENGTH = 2.0  # redemptions that an expectation counts for, before offers tell
@@ -52,6 +53,8 @@ class Chances:
     attributes : csr_matrix, shape (offers, attributes)
     columns : Attributes
         What they are.
+    showings : Showings or None
+        The impressions by time, where what was shown is logged.
     """
 
     events: sp.csr_matrix
@@ -64,6 +67,7 @@ class Chances:
     placed: np.ndarray
     attributes: sp.csr_matrix
     columns: Attributes
+    showings: Showings | None = None
 
     def log_spend(self) -> np.ndarray:
         """Return the log of the mean spend on what is behind each offer: shape (offers,)."""

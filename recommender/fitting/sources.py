@@ -28,7 +28,7 @@ from recommender.fitting.chances import collect_chances, met_by_anybody
 from recommender.fitting.collaborative import fit_collaborative
 from recommender.fitting.fitted import Fitted, scale_sample
 from recommender.fitting.foreseeing import fit_would
-from recommender.fitting.pace import Pace, pace_of
+from recommender.fitting.pace import pace_of
 from recommender.fitting.prior import prior_hybrid
 from recommender.fitting.rates import estimate_rates
 from recommender.fitting.ridges import fit_ridges, kin_of
@@ -148,9 +148,8 @@ def fit_sources(
         rated=chances.shown is not None,
     )
     sample = scale_sample(query, seed)
-    takings = Takings.of(trusted, moment)
-    # What was shown next decides over what was taken next where showing is logged.
-    pace = Pace() if popularity.rated else pace_of(takings, moment)
+    takings = Takings.of(trusted, moment, chances.showings)
+    pace = pace_of(takings, moment)
     return Fitted(
         recommender=Recommender(
             encoders=encoders,

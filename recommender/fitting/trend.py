@@ -5,7 +5,7 @@ A rate over all of the past is what popularity knows; films, fashions and season
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,8 +13,10 @@ from data.dataset import Dataset, microseconds
 from data.schema import CLICK, CUSTOMER_ID, OCCURRED_AT, OFFER_ID
 from recommender.features.history import HALF_LIFE, fading
 from recommender.fitting.chances import lifetimes
+from recommender.fitting.showings import Showings
 
 STRENGTH = 2.0  # recent redemptions that "as ever" counts for
+LEAST = 1e-9  # chance: below, nothing was shown
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Takings:
         Microseconds since 1970.
     begin, end : ndarray of float, shape (offers,)
         Since when and until when each offer was valid.
+    shown : Showings or None
+        The chances there were, where showing is logged.
     """
 
     offer: np.ndarray
@@ -36,16 +40,17 @@ class Takings:
     when: np.ndarray
     begin: np.ndarray
     end: np.ndarray
+    shown: Showings | None = None
 
     @classmethod
-    def of(cls, dataset: Dataset, moment: int) -> Takings:
+    def of(cls, dataset: Dataset, moment: int, shown: Showings | None = None) -> Takings:
         """Lay out the redemptions (or clicks) of a dataset; without a time they are of now."""
         events = dataset.takings(dataset.positive_type() or CLICK)
         when = microseconds(events[OCCURRED_AT]).fillna(moment).to_numpy(dtype=np.float64)
         order = np.argsort(when, kind="stable")
         offer = dataset.offer_ids.rows(events[OFFER_ID])
         owner = dataset.customer_ids.rows(events[CUSTOMER_ID])
-        return cls(offer[order], owner[order], when[order], *lifetimes(dataset, events))
+        return cls(offer[order], owner[order], when[order], *lifetimes(dataset, events), shown)
 
     def __len__(self) -> int:
         return len(self.when)
@@ -53,7 +58,7 @@ class Takings:
     def before(self, moment: float) -> Takings:
         """Return what was taken before a moment."""
         n = int(np.searchsorted(self.when, moment))
-        return Takings(self.offer[:n], self.owner[:n], self.when[:n], self.begin, self.end)
+        return replace(self, offer=self.offer[:n], owner=self.owner[:n], when=self.when[:n])
 
     def count(self) -> np.ndarray:
         """Count how often each offer was taken."""
@@ -64,7 +69,8 @@ def trend_of(takings: Takings, moment: float, half_life: float = HALF_LIFE) -> n
     """Compare what was taken lately with what the whole past lets expect.
 
     Time is counted in what all customers took while the offer was valid, so that neither a season
-    that is good for all offers nor a late beginning is a trend.
+    that is good for all offers nor a late beginning is a trend. Where showing is logged it is
+    counted in the showings of the offer: to be shown more often is none either.
 
     Parameters
     ----------
@@ -81,10 +87,21 @@ def trend_of(takings: Takings, moment: float, half_life: float = HALF_LIFE) -> n
         Log of taken per expected; zero where nothing was taken.
     """
     weight = fading(takings.when, moment, half_life)
+    recent = np.bincount(takings.offer, weight, minlength=len(takings.begin))
+    if takings.shown is None:
+        expected = takings.count() * _recent_share(takings, weight)
+    else:
+        ever = takings.shown.lately(moment, np.inf)
+        recent = np.where(ever > 0, recent, 0.0)
+        lately = takings.shown.lately(moment, half_life)
+        expected = takings.count() * lately / np.maximum(ever, LEAST)
+        expected *= recent.sum() / max(float(expected.sum()), LEAST)
+    return np.asarray(np.log((recent + STRENGTH) / (expected + STRENGTH)))
+
+
+def _recent_share(takings: Takings, weight: np.ndarray) -> np.ndarray:
+    """Return how much each taking counts lately, on average, while an offer was valid."""
     clock = np.concatenate([[0.0], weight.cumsum()])
     first = np.searchsorted(takings.when, takings.begin)
     last = np.maximum(np.searchsorted(takings.when, takings.end), first)
-    recent_share = (clock[last] - clock[first]) / np.maximum(last - first, 1)
-    recent = np.bincount(takings.offer, weight, minlength=len(takings.begin))
-    expected = takings.count() * recent_share
-    return np.asarray(np.log((recent + STRENGTH) / (expected + STRENGTH)))
+    return np.asarray((clock[last] - clock[first]) / np.maximum(last - first, 1))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
 from recommender.features.history import HALF_LIFE
 from recommender.fitting.pace import Pace, pace_of
+from recommender.fitting.showings import Showings
 from recommender.fitting.trend import Takings
 from segmentation.features import DAY
 
@@ -68,6 +71,20 @@ def test_newcomers_who_take_other_things_do_not_follow() -> None:
     found = pace_of(takings(day, offer, np.concatenate([owner[~first], late])), DAYS * DAY)
     assert not found.for_newcomers
     assert found.half_life < HALF_LIFE
+
+
+def test_what_is_shown_more_for_some_days_is_not_what_moves_on() -> None:
+    random = np.random.default_rng(0)
+    day, offer = moving(random, 8000, lasts=12.0)
+    owner = random.integers(0, 8000, 8000)
+    shown = Showings.gather(offer, day * DAY, np.ones(8000), OFFERS)
+    taken = random.random(8000) < 0.3
+    likes = takings(day[taken], offer[taken], owner[taken])
+    assert pace_of(likes, DAYS * DAY).half_life == 3 * DAY
+    assert pace_of(replace(likes, shown=shown), DAYS * DAY).half_life >= HALF_LIFE
+    evenly = np.repeat(np.arange(OFFERS), 400), np.tile(np.linspace(0, DAYS, 400), OFFERS) * DAY
+    shown = Showings.gather(*evenly, np.ones(OFFERS * 400), OFFERS)
+    assert pace_of(replace(likes, shown=shown), DAYS * DAY).half_life == 3 * DAY
 
 
 def test_without_a_past_it_is_the_usual() -> None:

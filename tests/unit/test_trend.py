@@ -9,10 +9,12 @@ from scipy.special import expit
 
 from data.dataset import Dataset
 from recommender.facts import Facts
+from recommender.fitting.showings import Showings
 from recommender.fitting.trend import Takings, trend_of
 from recommender.service import Service
 from recommender.serving.lists import Wish
 from recommender.training import train
+from segmentation.features import DAY
 
 AT = pd.Timestamp("2024-07-01", tz="UTC")
 
@@ -73,6 +75,52 @@ def test_a_late_beginning_is_no_trend() -> None:
 def test_what_nobody_took_has_no_trend() -> None:
     assert trend({"a": [], "b": [3, 9]})[0] == 0
     assert (trend({"a": []}) == 0).all()
+
+
+def by_showings(shown: list[list[float]], taken: list[list[float]]) -> np.ndarray:
+    """Let offers be shown and taken so many days before the moment."""
+
+    def lay_out(days: list[list[float]]) -> tuple[np.ndarray, np.ndarray]:
+        offer = np.repeat(np.arange(len(days)), [len(one) for one in days])
+        when = AT.value // 1000 - np.concatenate([np.array(one) for one in days]) * DAY
+        order = np.argsort(when, kind="stable")
+        return offer[order], when[order]
+
+    offer, when = lay_out(taken)
+    never = np.full(len(shown), np.inf)
+    logged = Showings.gather(*lay_out(shown), np.ones(sum(map(len, shown))), len(shown))
+    takings = Takings(offer, np.arange(len(offer)), when, -never, never, logged)
+    return trend_of(takings, AT.value // 1000)
+
+
+def test_to_be_shown_more_of_late_is_no_trend() -> None:
+    steady, of_late = list(np.linspace(300, 0.5, 3000)), list(np.linspace(30, 0.5, 3000))
+    found = by_showings([steady, of_late], [steady[::10], of_late[::10]])
+    np.testing.assert_allclose(found, 0, atol=0.05)
+
+
+def test_to_be_taken_more_often_when_shown_is_a_trend() -> None:
+    steady = list(np.linspace(300, 0.5, 3000))
+    found = by_showings([steady] * 3, [steady[::10], steady[-600::5], steady[:600:5]])
+    assert found[1] > 0.5 > found[0] > found[2]
+
+
+def test_what_was_never_shown_has_no_trend_where_showing_is_logged() -> None:
+    steady = list(np.linspace(300, 0.5, 3000))
+    assert by_showings([steady, []], [steady[::10], [1.0, 2.0]])[1] == 0
+
+
+def test_showings_are_gathered_without_loss() -> None:
+    random = np.random.default_rng(0)
+    offer, chance = random.integers(0, 3, 5000), random.random(5000)
+    when = random.uniform(0, 100 * DAY, 5000)
+    found = Showings.gather(offer, when, chance, 4)
+    whole = np.bincount(offer, chance, minlength=4)
+    np.testing.assert_allclose(found.between(-np.inf, np.inf), whole)
+    faded = np.bincount(offer, chance * 0.5 ** ((100 * DAY - when) / (10 * DAY)), minlength=4)
+    np.testing.assert_allclose(found.lately(100 * DAY, 10 * DAY), faded, rtol=0.01)
+    none = Showings.gather(offer[:0], when[:0], chance[:0], 4)
+    assert (none.lately(0.0, DAY) == 0).all()
 
 
 @pytest.mark.slow
