@@ -9,7 +9,7 @@ import pandas as pd
 
 from data.dataset import Dataset, positive_among, valid_at
 from data.errors import DataError
-from data.schema import CLICK, CUSTOMER_ID, EVENT_TYPE, OCCURRED_AT, OFFER_ID
+from data.schema import CLICK, CUSTOMER_ID, EVENT_TYPE, OCCURRED_AT, OFFER_ID, REDEMPTION
 from data.words import counted, form
 from evaluation.protocol import FEWEST, Protocol, test_window
 from recommender.features.bought import known_before, with_bought
@@ -148,11 +148,25 @@ def cold_customers(train: Dataset, truth: pd.DataFrame) -> frozenset[str]:
 
 
 def already_redeemed(train: Dataset, truth: pd.DataFrame, kind: str) -> np.ndarray:
-    """Mark pairs of the truth redeemed before of offers that are not repeatable: shape (pairs,)."""
+    """Mark pairs of the truth redeemed before of offers that are not repeatable: shape (pairs,).
+
+    Parameters
+    ----------
+    kind : str
+        The event that counts; see `uses_up`.
+    """
     once = train.offers.loc[~train.offers["repeatable"].fillna(False).astype(bool), OFFER_ID]
-    before = train.events(kind)[[CUSTOMER_ID, OFFER_ID]]
+    before = train.events(uses_up(kind))[[CUSTOMER_ID, OFFER_ID]]
     done = pd.MultiIndex.from_frame(before[before[OFFER_ID].isin(once)])
     return np.asarray(pd.MultiIndex.from_frame(truth[[CUSTOMER_ID, OFFER_ID]]).isin(done))
+
+
+def uses_up(kind: str) -> str:
+    """Return the event after which an offer that is not repeatable is never listed again.
+
+    Where clicks count that is a redemption all the same: who only clicked may still redeem.
+    """
+    return REDEMPTION if kind == CLICK else kind
 
 
 def _random_split(dataset: Dataset, until: pd.Timestamp, seed: int) -> Split:

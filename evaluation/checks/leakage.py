@@ -16,7 +16,7 @@ import pandas as pd
 from data.dataset import Dataset
 from data.schema import BOUGHT, CUSTOMER_ID, OCCURRED_AT, OFFER_ID
 from data.words import counted, form
-from evaluation.splitting import Split, with_purchases
+from evaluation.splitting import Split, uses_up, with_purchases
 from recommender.base import Query
 from recommender.bundle import Bundle
 from recommender.features.bought import known_before
@@ -90,7 +90,7 @@ def check_pairs(dataset: Dataset, split: Split) -> Check:
     if split.by_time:
         offers = split.train.offers
         once = offers.loc[~offers["repeatable"].fillna(False).astype(bool), OFFER_ID]
-        before = split.train.events(split.relevant)
+        before = split.train.events(uses_up(split.relevant))
         before = before[before[OFFER_ID].isin(once)]
         if again := int(truth.isin(pd.MultiIndex.from_frame(before[PAIR])).sum()):
             stand = form(again, "stands", "stand")

@@ -171,6 +171,14 @@ def test_the_last_of_each_customer_is_held_out_with_all_that_led_to_it() -> None
     assert again.set_aside == {"redeemed before and not repeatable": 1}
 
 
+def test_the_last_click_is_held_out_though_it_was_clicked_before() -> None:
+    rows = [("a", "x", "click", 1.0), ("a", "y", "click", 2.0), ("a", "x", "click", 3.0)]
+    split = leave_last_out(world(rows))
+    assert split.relevant == "click"
+    assert pairs(split) == {("a", "x")}
+    assert split.set_aside == {}
+
+
 def test_nothing_last_is_an_error() -> None:
     once = world([(f"c{who}", "x", "redemption", float(who)) for who in range(9)])
     with pytest.raises(DataError, match="more than 1"):

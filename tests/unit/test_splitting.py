@@ -313,6 +313,26 @@ def test_clicks_count_where_nothing_is_redeemed() -> None:
     assert pairs(split) == {("warm", "y"), ("new", "z")}
 
 
+def test_where_clicks_count_only_what_was_redeemed_is_set_aside() -> None:
+    """What was redeemed is never listed again; who only clicked may still be offered it."""
+    offers, _ = usual()
+    events = [
+        ("a", "x", "redemption", BEGIN),
+        ("p1", "y", "click", BEGIN),
+        ("a", "x", "click", AT + HOUR),
+        ("p1", "y", "click", AT + HOUR),
+        ("b", "z", "click", AT + HOUR),
+    ]
+    dataset = dataset_of(offers, events)
+    split = split_dataset(dataset, Protocol(AT))
+    assert split.relevant == "click"
+    assert pairs(split) == {("p1", "y"), ("b", "z")}
+    assert split.set_aside == {"redeemed before and not repeatable": 1}
+    assert check_pairs(dataset, split).passed is True
+    listed = dataset.interactions.iloc[2:4][["customer_id", "offer_id"]]
+    assert check_pairs(dataset, replace(split, truth=listed)).passed is False
+
+
 def test_clicks_do_not_count_beside_redemptions() -> None:
     offers, events = usual()
     events.append(("early", "y", "click", AT + HOUR))
