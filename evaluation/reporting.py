@@ -10,6 +10,7 @@ import pandas as pd
 
 from data.dataset import Dataset
 from data.errors import DataError, UsageError
+from data.schema import CLICK
 from evaluation.checks.drill import Drill
 from evaluation.checks.refusal import STEPS as CHECK_STEPS
 from evaluation.checks.refusal import run_checks
@@ -80,7 +81,7 @@ def build_report(
     except DataError as error:
         notes.append(f"Ranking is not measured: {error}")
     if split is not None:
-        notes += told_cut(protocol, split)
+        notes += [*told_cut(protocol, split), *told_relevant(split)]
     ranked = split
     if drill is not None:
         if split is None:
@@ -142,6 +143,14 @@ def told_cut(protocol: Protocol, split: Split) -> list[str]:
         f"The test window was to end at {protocol.until.isoformat()}; the data ends before, and "
         f"with it the window: {split.until.isoformat()}."
     ]
+
+
+def told_relevant(split: Split) -> list[str]:
+    """Say that clicks count where they stand for redemptions."""
+    if split.relevant != CLICK:
+        return []
+    when = " after the moment" if split.by_time else ""
+    return [f"Nothing was redeemed{when}: clicks count as relevant."]
 
 
 def _protocol(split: Split) -> dict[str, Any]:

@@ -94,6 +94,8 @@ def _relevant(path: Path) -> pd.DataFrame:
             f"{path.name}: no row is a redemption or a click; {EVENT_TYPE} is {named}.",
             f"Call what is relevant redemption, or leave the column {EVENT_TYPE} out.",
         )
+    if kind == CLICK:
+        say(f"Note: nothing is redeemed in {path.name}: clicks count as relevant.")
     if len(kept) < len(table):
         left = len(table) - len(kept)
         rows = counted(left, f"row of {path.name} is", f"rows of {path.name} are")

@@ -525,6 +525,16 @@ def test_of_interactions_what_was_taken_is_relevant(
     printed = capsys.readouterr()
     assert json.loads(printed.out) == plain
     assert f"2 rows of truth.csv are left out: none is a {kind}" in printed.err
+    assert ("clicks count as relevant" in printed.err) == (kind == "click")
+
+
+def test_that_clicks_count_is_said_where_all_rows_are_clicks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    truth = "customer_id,offer_id,event_type\n007,x,click\n"
+    assert exit_code(monkeypatch, *lists_and_truth(tmp_path, LISTS, truth)) == 0
+    told = "Note: nothing is redeemed in truth.csv: clicks count as relevant."
+    assert told in capsys.readouterr().err
 
 
 def test_a_kind_of_event_that_nobody_stated_says_nothing(

@@ -12,7 +12,7 @@ from data.dataset import Dataset
 from data.errors import DataError
 from evaluation.checks.leakage import check_pairs, check_rows
 from evaluation.protocol import Protocol
-from evaluation.reporting import told_cut
+from evaluation.reporting import told_cut, told_relevant
 from evaluation.splitting import Split, split_dataset
 
 BEGIN = pd.Timestamp("2025-01-01", tz="UTC")
@@ -311,6 +311,11 @@ def test_clicks_count_where_nothing_is_redeemed() -> None:
     split = split_dataset(dataset_of(offers, events), Protocol(AT))
     assert split.relevant == "click"
     assert pairs(split) == {("warm", "y"), ("new", "z")}
+    assert told_relevant(split) == [
+        "Nothing was redeemed after the moment: clicks count as relevant."
+    ]
+    by_chance = split_dataset(dataset_of(*many_at(BEGIN, "click")), Protocol())
+    assert told_relevant(by_chance) == ["Nothing was redeemed: clicks count as relevant."]
 
 
 def test_where_clicks_count_only_what_was_redeemed_is_set_aside() -> None:
@@ -339,3 +344,4 @@ def test_clicks_do_not_count_beside_redemptions() -> None:
     split = split_dataset(dataset_of(offers, events), Protocol(AT))
     assert split.relevant == "redemption"
     assert ("early", "y") not in pairs(split)
+    assert told_relevant(split) == []
