@@ -83,7 +83,7 @@ def report(
     before = parse_moment(since)
     with steps(STEPS + 2) as step:
         step("reading")
-        intake = _read(folder, max_bad)
+        intake = _read(folder, max_bad, "report")
         moment = parse_moment(at) or intake.dataset.moment_after()
         if before is not None and before >= moment:
             raise UsageError(f"--since {since} is not before the moment.", "Name an earlier one.")
@@ -127,7 +127,7 @@ def anomalies(
         )
     with steps(4) as step:
         step("reading")
-        intake = _read(folder, max_bad)
+        intake = _read(folder, max_bad, "anomalies")
         moment = parse_moment(at) or intake.dataset.moment_after()
         step("features")
         table = customer_features(intake.dataset, moment)
@@ -162,13 +162,13 @@ def anomalies(
         out.print(f"{stand} out, with at most 10 % false ones.")
 
 
-def _read(folder: Path | None, max_bad: float) -> Intake:
+def _read(folder: Path | None, max_bad: float, verb: str) -> Intake:
     if folder is None:
         folder = Path(MALL_FILE)
         if not folder.is_file():
             raise UsageError(
                 f"No dataset folder is given and ./{MALL_FILE} is not there.",
-                "Name a folder: python -m segmentation report DIR",
+                f"Name a folder: python -m segmentation {verb} DIR",
             )
     if not folder.is_file():
         return read_folder(folder, max_bad=max_bad)

@@ -219,14 +219,16 @@ def test_a_missing_folder_is_bad_data(
     assert "Remedy:" in told
 
 
+@pytest.mark.parametrize("verb", ["report", "anomalies"])
 @pytest.mark.parametrize("outside", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_without_a_folder_and_without_the_mall_table_the_usage_is_told(
-    tmp_path: Path, outside: bool
+    tmp_path: Path, outside: bool, verb: str
 ) -> None:
-    done = command("report", cwd=tmp_path) if outside else run_here(app, "report", cwd=tmp_path)
+    done = command(verb, cwd=tmp_path) if outside else run_here(app, verb, cwd=tmp_path)
     assert done.returncode == 2
     assert "Mall_Customers.csv" in done.stderr
     assert "Remedy:" in done.stderr
+    assert f"python -m segmentation {verb} DIR" in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 
