@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import Depends, FastAPI
 from fastapi.security import APIKeyHeader
@@ -81,17 +82,26 @@ def create_app(
         lifespan=lifespan,
         redoc_url=None,
         favicon_url="/static/icon.svg",
-        responses={
-            status: {"model": Problem, "description": told} for status, told in PROBLEMS.items()
-        },
     )
     app.state.house = home
     add_error_handlers(app)
-    facts = (recommend, onboarding, events, customers, offers, segments, anomalies)
-    for part in (*facts, metrics):
-        app.include_router(part.router, dependencies=[Depends(KEY)])
+    # Whoever asks for a list gets one, known or not: nothing is not found there.
+    app.include_router(
+        recommend.router, dependencies=[Depends(KEY)], responses=_problems(besides=404)
+    )
+    for part in (onboarding, events, customers, offers, segments, anomalies, metrics):
+        app.include_router(part.router, dependencies=[Depends(KEY)], responses=_problems())
     for part in (health, page):
-        app.include_router(part.router)
+        app.include_router(part.router, responses=_problems())
     keyring = Keyring(home.store, open_without_keys=open_without_keys)
     app.add_middleware(Guard, keyring=keyring, limits=limits or Limits(), on_request=warming.note)
     return app
+
+
+def _problems(besides: int | None = None) -> dict[int | str, dict[str, Any]]:
+    """Describe the errors that routes answer with, but one that some never do."""
+    return {
+        status: {"model": Problem, "description": told}
+        for status, told in PROBLEMS.items()
+        if status != besides
+    }

@@ -24,6 +24,7 @@ RETRY_SECONDS = 5
 RETRY = {"Retry-After": str(RETRY_SECONDS)}
 MOST_NAME = 100  # characters of a name in a message
 NO_OBJECT = "has to be an object"
+NO_RECOMMENDER = "NO_RECOMMENDER"
 METHODS = ("DELETE", "GET", "HEAD", "POST", "PUT")
 
 
@@ -42,7 +43,8 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(ApiError)
     async def on_api_error(_: Request, error: ApiError) -> JSONResponse:
-        away = error.status == HTTPStatus.SERVICE_UNAVAILABLE
+        # A model without offers has none a moment later either: to ask again does not help.
+        away = error.status == HTTPStatus.SERVICE_UNAVAILABLE and error.code != NO_RECOMMENDER
         return problem(error.status, error.code, error.detail, RETRY if away else None)
 
     @app.exception_handler(RequestValidationError)

@@ -20,7 +20,7 @@ from pydantic_core import to_json
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.breaker import Resting
-from api.errors import ApiError
+from api.errors import NO_RECOMMENDER, ApiError
 from api.house import Behind, House
 from api.lists import Made, make_lists
 from api.people import Wished, people_of, read_states
@@ -186,7 +186,7 @@ def serving(model: Model) -> Service:
     if model.service is None:
         raise ApiError(
             HTTPStatus.SERVICE_UNAVAILABLE,
-            "NO_RECOMMENDER",
+            NO_RECOMMENDER,
             "This model was trained without offers, interactions or transactions.",
         )
     return model.service

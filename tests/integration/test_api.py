@@ -470,6 +470,16 @@ def test_the_document_asks_for_a_key_where_one_is_needed(client: TestClient) -> 
             assert ("security" in operation) is not path.startswith("/health/"), path
 
 
+def test_lists_document_no_404_as_an_unknown_customer_gets_one(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    documented = {
+        path: {method for method, operation in found.items() if "404" in operation["responses"]}
+        for path, found in paths.items()
+    }
+    assert not documented["/recommend"] | documented["/recommend/{customer_id}"]
+    assert documented["/customers/{customer_id}"] == {"get", "put", "delete"}
+
+
 def test_a_large_body_is_refused_unread(client: TestClient) -> None:
     answer = client.post("/events", content=b"x" * (LARGEST_BODY + 1))
     assert answer.status_code == 413
@@ -516,6 +526,7 @@ def test_a_model_without_offers_still_tells_segments(
         answer = client.get("/recommend/x")
         assert answer.status_code == 503
         assert answer.json()["code"] == "NO_RECOMMENDER"
+        assert "Retry-After" not in answer.headers  # asking again never helps
 
 
 def test_the_openapi_examples_run(client: TestClient, bundle: Bundle) -> None:
