@@ -9,6 +9,7 @@ from data.schema import (
     ABOUT_CATEGORY,
     ABOUT_OFFER,
     AHEAD,
+    AMOUNT,
     CUSTOMER_ID,
     CUSTOMERS,
     EVENT_TYPE,
@@ -38,6 +39,7 @@ def check_together(checked: dict[str, Checked], now: pd.Timestamp) -> None:
     _note_repetition(checked)
     _note_limits(checked)
     _note_never_valid(checked)
+    _note_refunds(checked)
     _note_future(checked, now)
 
 
@@ -136,6 +138,19 @@ def _note_never_valid(checked: dict[str, Checked]) -> None:
             f"{OFFERS.name}: {counted(len(never), 'offer')} ({never[OFFER_ID].iloc[0]!r}) {are} "
             "never valid and never listed: valid_until has to lie after valid_from."
         )
+
+
+def _note_refunds(checked: dict[str, Checked]) -> None:
+    """Remark on negative amounts: whoever meant none by them learns how they are read."""
+    if TRANSACTIONS.name not in checked:
+        return
+    table = checked[TRANSACTIONS.name]
+    refunds = int((table.frame[AMOUNT] < 0).sum())
+    if refunds:
+        told = counted(
+            refunds, "refund (negative amount) counts", "refunds (negative amounts) count"
+        )
+        table.notes.append(f"{TRANSACTIONS.name}: {told} in spend, not as transactions.")
 
 
 def _note_future(checked: dict[str, Checked], now: pd.Timestamp) -> None:

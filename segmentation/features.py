@@ -84,10 +84,6 @@ def customer_features(dataset: Dataset, at: pd.Timestamp) -> CustomerFeatures:
         *(part.to_numpy(dtype=np.float64) for part in (count, activity.pop("gross"), months))
     )
     notes = []
-    refunds = int((dataset.transactions[AMOUNT] < 0).sum())
-    if refunds:
-        told = counted(refunds, "refund counts", "refunds count")
-        notes.append(f"{told} in spend, not as transactions.")
     derived = values[SPENDING_SCORE].isna() & activity["spend"].notna()
     if derived.any():
         rank = activity["spend"].rank()

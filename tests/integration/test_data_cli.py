@@ -151,6 +151,19 @@ def test_validate_says_what_it_set_aside(tmp_path: Path) -> None:
     assert written[["row", "column"]].to_numpy().tolist() == [[1, "age"]]
 
 
+REFUND = "transactions: 1 refund (negative amount) counts in spend, not as transactions."
+
+
+def test_validate_and_load_report_refunds(tmp_path: Path) -> None:
+    rows = "a,2025-01-01T00:00Z,40\na,2025-01-02T00:00Z,-15\n"
+    (tmp_path / "transactions.csv").write_text(f"customer_id,occurred_at,amount\n{rows}")
+    told = json.loads(run("validate", tmp_path, "--json", cwd=tmp_path).stdout)
+    assert told["notes"] == [REFUND]
+    done = run("load", tmp_path, "--database", f"sqlite:///{tmp_path / 'facts.db'}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"Note: {REFUND}" in " ".join(done.stderr.split())
+
+
 def test_validate_refuses_bad_data_and_names_file_and_remedy(tmp_path: Path) -> None:
     (tmp_path / "customers.csv").write_text("customer_id,age\na,old\nb,40\n")
     done = run("validate", tmp_path, cwd=tmp_path)

@@ -293,6 +293,19 @@ def test_bad_options_of_anomalies_are_usage_errors(
     assert "Remedy:" in capsys.readouterr().err
 
 
+def test_refunds_are_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mall_like(12).to_csv(tmp_path / "customers.csv", index=False)
+    rows = "1,2025-01-01T00:00Z,40\n1,2025-01-02T00:00Z,-15\n"
+    (tmp_path / "transactions.csv").write_text(f"customer_id,occurred_at,amount\n{rows}")
+    words = ("anomalies", tmp_path, "--at", "2025-02-01", "--output", tmp_path / "out")
+    exit_code(monkeypatch, *words)
+    told = " ".join(capsys.readouterr().err.split())
+    assert told.count("refund") == 1
+    assert "1 refund (negative amount) counts in spend" in told
+
+
 def test_anomalies_among_too_few_customers_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

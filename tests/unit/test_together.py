@@ -44,6 +44,20 @@ def test_nothing_is_said_of_the_past_nor_of_another_zone(when: tuple[str, ...]) 
     assert not bought(*when).notes
 
 
+@pytest.mark.parametrize(
+    ("amounts", "told"),
+    [
+        (["5", "-2", "0"], "1 refund (negative amount) counts"),
+        (["-5", "-2", "3"], "2 refunds (negative amounts) count"),
+    ],
+)
+def test_refunds_are_remarked(amounts: list[str], told: str) -> None:
+    when = ["2025-01-01T00:00Z"] * 3
+    rows = {"customer_id": ["a"] * 3, "occurred_at": when, "amount": amounts}
+    table = together(transactions=rows)["transactions"]
+    assert table.notes == [f"transactions: {told} in spend, not as transactions."]
+
+
 def test_offers_that_end_before_they_begin_are_remarked() -> None:
     offers = {
         "offer_id": ["a", "b", "c", "d", "e"],
