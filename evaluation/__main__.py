@@ -10,7 +10,7 @@ import pandas as pd
 import typer
 
 from data.console import command_group, out, parse_moment, run, say, steps, write_json
-from data.errors import UsageError
+from data.errors import DataError, UsageError
 from data.ingest import MAX_BAD, Intake, read_folder
 from data.recorded import read_database
 from data.settings import Settings, is_database, read_settings
@@ -115,8 +115,8 @@ def benchmark(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Public data: Mall_Customers.csv for segmentation, .npz for anomaly, ml-100k "
-            "for ranking."
+            help="Folder of public data: Mall_Customers.csv for segmentation (or that file), .npz "
+            "for anomaly, ml-100k for ranking."
         ),
     ] = None,
     output: Annotated[Path | None, typer.Option(help="File for the figures, as JSON.")] = None,
@@ -134,6 +134,8 @@ def benchmark(
     """
     if suite not in SUITES:
         raise UsageError(f"There is no suite {suite!r}.", f"Choose {', '.join(SUITES)}.")
+    if data is not None and not data.exists():
+        raise DataError(f"There is no {data}.", "Name the folder of public data with --data.")
     measure, count = SUITES[suite]
     begun = perf_counter()
     with steps(count) as step:

@@ -12,7 +12,7 @@ import pandas as pd
 from data.dataset import Dataset
 from data.synthetic import PRESETS, generate
 from data.synthetic.oddities import ABUSE, BROKEN, CARD_TESTING, LEAVING, RICH, TAKEOVER
-from evaluation.benchmark import Row
+from evaluation.benchmark import Row, not_measured
 from evaluation.suites import labelled, leaving
 from segmentation.anomaly import find_anomalies
 from segmentation.features import customer_features
@@ -42,6 +42,9 @@ def run(on_step: Callable[[str], None], data: Path | None = None) -> list[Row]:
     )
     if folder is not None:
         found += labelled.rows(on_step, folder)
+    elif data is not None:  # one folder is given to all suites
+        why = f"neither {data} nor its folder {FOLDER} holds an .npz table"
+        found.append(not_measured("labelled tables", why))
     return found + leaving.rows(on_step) + _planted(on_step)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from sklearn.ensemble import IsolationForest
@@ -17,6 +19,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from threadpoolctl import threadpool_limits
 
 from data.errors import DataError
+from data.words import counted
 from evaluation.benchmark import Row
 from recommender.learning.yardstick import compare
 from segmentation.detector import TREES, AnomalyDetector
@@ -26,6 +29,7 @@ STEPS = SEEDS
 LARGEST = 10_000  # rows that are read of a table, at random
 FEWEST_CALIBRATING = 300
 ALPHA, Q, LISTED = 0.05, 0.1, 0.02
+REMEDY = "Give it X, rows of finite numbers, and y, 1 for each anomaly and else 0; or take it away."
 REFERENCE = "scikit-learn"
 LEAST_GAIN, ALIKE = 0.005, 0.01
 ALARMS, WORST_FDP, LEAST_JACCARD = (0.04, 0.06), 0.1, 0.9
@@ -58,10 +62,18 @@ class Try:
 
 
 def rows(on_step: Callable[[str], None], folder: Path) -> list[Row]:
-    """Try every table of the folder (.npz with X, and y = 1 for anomalies) with ten seeds."""
+    """Try every table of the folder (.npz with X, and y = 1 for anomalies) with ten seeds.
+
+    Raises
+    ------
+    DataError
+        There is no table, or one cannot be used.
+    """
     paths = sorted(folder.glob("*.npz"))
     if not paths:
         raise DataError(f"{folder} holds no .npz table.", "Name a folder of tables with X and y.")
+    for path in paths:
+        read_table(path)  # a faulty one is told at once, not after minutes by a process of the pool
     tries: dict[str, list[Try]] = {path.stem: [] for path in paths}
     work = [(path, seed) for seed in range(SEEDS) for path in paths]
     context = multiprocessing.get_context("spawn")
@@ -95,13 +107,37 @@ def try_table(path: Path, seed: int) -> Try:
 
 
 def read_table(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read X and y, of large tables a sample that is the same for all seeds."""
-    with np.load(path) as table:
-        x, y = table["X"].astype(np.float64), table["y"].astype(np.int64).ravel()
+    """Read X and y, of large tables a sample that is the same for all seeds.
+
+    Raises
+    ------
+    DataError
+        The file is no such table, or nothing can be measured on it.
+    """
+    try:
+        with path.open("rb") as file, np.load(file) as table:
+            x, y = table["X"].astype(np.float64), table["y"].astype(np.float64).ravel()
+    except KeyError as error:
+        raise DataError(f"{path} holds no X, or no y.", REMEDY) from error
+    # What stands in a file that is none of numpy's decides which of these it is.
+    except (
+        AttributeError, BadZipFile, EOFError, NotImplementedError, OSError, TypeError, ValueError,
+        zlib.error,
+    ) as error:  # fmt: skip
+        raise DataError(f"{path} cannot be read as tables of numbers.", REMEDY) from error
+    if x.ndim != 2 or not x.size:
+        raise DataError(f"{path}: X is no table of rows and columns.", REMEDY)
+    if len(x) != len(y):
+        told = f"X has {counted(len(x), 'row')} and y has {len(y):,}"
+        raise DataError(f"{path}: {told}.", REMEDY)
+    if not np.isfinite(x).all():
+        raise DataError(f"{path}: X holds values that are missing or infinite.", REMEDY)
     if len(x) > LARGEST:
         rows = np.random.default_rng(0).choice(len(x), LARGEST, replace=False)
         x, y = x[rows], y[rows]
-    return x, y
+    if set(np.unique(y)) != {0.0, 1.0}:
+        raise DataError(f"{path}: y does not tell anomalies (1) from ordinary rows (0).", REMEDY)
+    return x, y.astype(np.int64)
 
 
 def measure_alarms(x: np.ndarray, y: np.ndarray, seed: int) -> dict[str, tuple[float, float]]:

@@ -500,6 +500,14 @@ def test_an_unknown_suite_is_a_usage_error(tmp_path: Path) -> None:
     assert "segmentation" in done.stderr
 
 
+@pytest.mark.parametrize("suite", ["anomaly", "segmentation", "policy"])
+def test_public_data_that_are_not_there_are_bad_data(suite: str, tmp_path: Path) -> None:
+    done = run_here(app, "benchmark", "--suite", suite, "--data", "nowhere", cwd=tmp_path)
+    assert done.returncode == 4
+    assert "There is no nowhere." in done.stderr
+    assert "Remedy: Name the folder" in done.stderr
+
+
 @pytest.mark.slow
 def test_a_suite_prints_its_figures_and_writes_them(tmp_path: Path) -> None:
     words = ("benchmark", "--suite", "speed", "--output", "out/found.json")
