@@ -167,7 +167,11 @@ def fit_sources(
                 readiness.of(keys.offer_keys),
                 chances.unmet(),
                 popularity.odds - popularity.level,
-                Start.believed(learnt.responses, query.demographic.shape[1]),
+                Start.believed(
+                    learnt.responses,
+                    query.demographic,
+                    pd.factorize(np.array(encoders.demographics.attribute, dtype=object))[0],
+                ),
                 rated=popularity.rated,
                 segmented=encoders.segments is not None,
             ),

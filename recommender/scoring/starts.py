@@ -1,6 +1,7 @@
 """What each customer starts from, whatever the offer: some answer what they are shown, some never.
 
-It moves all offers of a customer alike, so no list depends on it, but every probability does.
+It moves all offers of a customer alike, so no list depends on it, but every probability does. Of
+what somebody does not state nothing is known: it counts as it does on average, not as nothing.
 """
 
 from __future__ import annotations
@@ -31,6 +32,10 @@ class Start:
         What it counts how much more often than usual somebody gave each answer, in log-odds.
     profile : ndarray of float, shape (columns,)
         What each column of the profile adds (see `recommender.features.demographics`).
+    usual_profile : ndarray of float, shape (columns,)
+        Each column's mean over the customers who state its attribute.
+    attribute : ndarray of int, shape (columns,)
+        The attribute of each column, from 0.
     stranger : float
         What is added for a stranger (see `recommender.features.corners`).
     """
@@ -40,19 +45,26 @@ class Start:
     corner: np.ndarray
     habit: np.ndarray
     profile: np.ndarray
+    usual_profile: np.ndarray
+    attribute: np.ndarray
     stranger: float = 0.0
 
     @classmethod
-    def believed(cls, responses: sp.csr_matrix, columns: int) -> Start:
-        """Start everybody alike; `responses` (see `Query`) tell what is usual.
+    def believed(
+        cls, responses: sp.csr_matrix, profile: sp.csr_matrix, attribute: np.ndarray
+    ) -> Start:
+        """Start everybody alike; `responses` and `profile` (see `Query`) tell what is usual.
 
         Parameters
         ----------
-        columns : int
-            Of the profile.
+        attribute : ndarray of int, shape (columns,)
+            The attribute of each column of the profile, from 0.
         """
         answers, corners = np.zeros(len(ANSWERS)), np.zeros(len(CORNERS))
-        return cls(usual_rates(responses), 0.0, corners, answers, np.zeros(columns))
+        stating = _stated(profile, attribute).sum(axis=0)[attribute]
+        mean = np.asarray(profile.sum(axis=0)).ravel() / np.maximum(stating, 1.0)
+        nothing = np.zeros(len(attribute))
+        return cls(usual_rates(responses), 0.0, corners, answers, nothing, mean, attribute)
 
     def fitted(self, level: float, weight: np.ndarray, stranger: float) -> Start:
         """Take a level, weights of what `about` tells, and what is added for a stranger."""
@@ -63,14 +75,28 @@ class Start:
 
     def about(self, query: Query) -> np.ndarray:
         """Return what tells customers apart: shape (n, 4 + answers + columns)."""
-        return np.column_stack([self._known(query), query.demographic.toarray()])
+        profile = query.demographic.toarray()
+        profile -= (
+            _stated(query.demographic, self.attribute)[:, self.attribute] * self.usual_profile
+        )
+        return np.column_stack([self._known(query), profile])
 
     def of(self, query: Query) -> np.ndarray:
         """Return what each customer starts from: shape (n,)."""
         known = self._known(query) @ np.r_[self.corner, self.habit]
         known += self.stranger * stranger_of(query)
-        return np.asarray(self.level + known + query.demographic @ self.profile)
+        usual = np.bincount(self.attribute, self.usual_profile * self.profile)
+        told = query.demographic @ self.profile - _stated(query.demographic, self.attribute) @ usual
+        return np.asarray(self.level + known + told)
 
     def _known(self, query: Query) -> np.ndarray:
         """Return how much is known of each, and their habits: shape (n, 4 + answers)."""
         return np.column_stack([corner_shares(query), odds_of_habits(query.responses, self.usual)])
+
+
+def _stated(profile: sp.csr_matrix, attribute: np.ndarray) -> np.ndarray:
+    """Return one where a customer states an attribute: shape (n, attributes)."""
+    stated = np.zeros((profile.shape[0], int(attribute.max(initial=-1)) + 1))
+    person = np.repeat(np.arange(profile.shape[0]), np.diff(profile.indptr))
+    stated[person, attribute[profile.indices]] = 1.0
+    return stated

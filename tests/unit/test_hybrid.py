@@ -35,6 +35,11 @@ def query_of(events: int, keys: int) -> Query:
     return Query(row(events), row(0), row(0), row(keys), *(none for _ in range(6)), responses, none)
 
 
+def believed(answers: int) -> Start:
+    nobody = sp.csr_matrix((1, 0))
+    return Start.believed(sp.csr_matrix((1, answers)), nobody, np.zeros(0, dtype=np.int64))
+
+
 def hybrid_of(
     weight: np.ndarray, slope: float = 1.0, intercept: float = 0.0, offers: int | None = None
 ) -> Hybrid:
@@ -43,7 +48,7 @@ def hybrid_of(
     unmet, steep = (known == 0).astype(float), np.linspace(0, 2, n)
     centre, scale = np.full(6, 0.1), np.full(6, 2.0)
     calibrated = slope != 1.0
-    start = replace(Start.believed(sp.csr_matrix((1, len(EVENTS))), 0), level=intercept)
+    start = replace(believed(len(EVENTS)), level=intercept)
     of_offers = known, trend, ready, unmet, steep
     return Hybrid(SOURCES, centre, scale, weight, *of_offers, start, slope, calibrated)
 
@@ -157,7 +162,7 @@ def test_a_lift_counts_its_share_of_a_log_odds_whatever_the_spread() -> None:
     for spread in (0.5, 3.0):
         rate = spread * random.normal(size=40)
         none = np.zeros(40)
-        nobody = Start.believed(sp.csr_matrix((1, 3)), 0)
+        nobody = believed(3)
         hybrid = prior_hybrid(rate, none[None], none[None], *[none] * 5, nobody)
         share = hybrid.weight[SEGMENT] / hybrid.scale[SEGMENT]
         np.testing.assert_allclose(share, PRIOR[Source.SEGMENT])
@@ -190,7 +195,7 @@ def test_new_scales_change_two_sources_and_nothing_else() -> None:
 
 
 def test_without_segments_the_profile_is_believed_as_far_as_both() -> None:
-    none, nobody = np.zeros(3), Start.believed(sp.csr_matrix((1, 3)), 0)
+    none, nobody = np.zeros(3), believed(3)
     with_, without = (
         prior_hybrid(
             np.arange(3.0), none[None], none[None], *[none] * 5, nobody, segmented=segmented
@@ -204,7 +209,7 @@ def test_without_segments_the_profile_is_believed_as_far_as_both() -> None:
 
 
 def test_offers_that_hardly_differ_are_no_unit() -> None:
-    none, nobody = np.zeros(3), Start.believed(sp.csr_matrix((1, 3)), 0)
+    none, nobody = np.zeros(3), believed(3)
     for rate in (np.array([0.0, 0.001, 0.002]), np.array([0.0, 0.1, 0.2])):
         made = prior_hybrid(rate, none[None], none[None], *[none] * 5, nobody)
         assert made.scale[-1] == LEAST_SPREAD
