@@ -142,7 +142,7 @@ def _calibration(
             trials_of(one, taken, weight, owner, one.weight / (1 - OF_LISTS)) for one in others
         ]
     start = model.hybrid.start
-    return fit_calibration(as_it_was, masked, len(start.corner), len(start.profile))
+    return fit_calibration(as_it_was, masked, len(start.corner), start.of_profile)
 
 
 def _sums(

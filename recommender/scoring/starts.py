@@ -1,7 +1,8 @@
 """What each customer starts from, whatever the offer: some answer what they are shown, some never.
 
-It moves all offers of a customer alike, so no list depends on it, but every probability does. Of
-what somebody does not state nothing is known: it counts as it does on average, not as nothing.
+It moves all offers of a customer alike, so no list depends on it, but every probability does. What
+somebody does not state counts as it does on average, as far as others who left it out too do not
+tell more: who states nothing may hardly answer anything, a newcomer has not been asked yet.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ class Start:
     habit : ndarray of float, shape (answers,)
         What it counts how much more often than usual somebody gave each answer, in log-odds.
     profile : ndarray of float, shape (columns,)
-        What each column of the profile adds (see `recommender.features.demographics`).
+        What each column of the profile adds beyond its mean (see
+        `recommender.features.demographics`).
+    blank : ndarray of float, shape (attributes,)
+        What is added where an attribute is not stated.
     usual_profile : ndarray of float, shape (columns,)
         Each column's mean over the customers who state its attribute.
     attribute : ndarray of int, shape (columns,)
@@ -45,6 +49,7 @@ class Start:
     corner: np.ndarray
     habit: np.ndarray
     profile: np.ndarray
+    blank: np.ndarray
     usual_profile: np.ndarray
     attribute: np.ndarray
     stranger: float = 0.0
@@ -61,32 +66,43 @@ class Start:
             The attribute of each column of the profile, from 0.
         """
         answers, corners = np.zeros(len(ANSWERS)), np.zeros(len(CORNERS))
-        stating = _stated(profile, attribute).sum(axis=0)[attribute]
-        mean = np.asarray(profile.sum(axis=0)).ravel() / np.maximum(stating, 1.0)
-        nothing = np.zeros(len(attribute))
-        return cls(usual_rates(responses), 0.0, corners, answers, nothing, mean, attribute)
+        stating = _stated(profile, attribute).sum(axis=0)
+        mean = np.asarray(profile.sum(axis=0)).ravel() / np.maximum(stating[attribute], 1.0)
+        columns, blank = np.zeros(len(attribute)), np.zeros(len(stating))
+        return cls(usual_rates(responses), 0.0, corners, answers, columns, blank, mean, attribute)
 
     def fitted(self, level: float, weight: np.ndarray, stranger: float) -> Start:
         """Take a level, weights of what `about` tells, and what is added for a stranger."""
-        corner, habit, profile = np.split(weight, np.cumsum([len(CORNERS), len(ANSWERS)]))
+        sizes = len(CORNERS), len(ANSWERS), len(self.profile)
+        corner, habit, profile, blank = np.split(weight, np.cumsum(sizes))
         return replace(
-            self, level=level, corner=corner, habit=habit, profile=profile, stranger=stranger
+            self,
+            level=level,
+            corner=corner,
+            habit=habit,
+            profile=profile,
+            blank=blank,
+            stranger=stranger,
         )
 
     def about(self, query: Query) -> np.ndarray:
-        """Return what tells customers apart: shape (n, 4 + answers + columns)."""
-        profile = query.demographic.toarray()
-        profile -= (
-            _stated(query.demographic, self.attribute)[:, self.attribute] * self.usual_profile
-        )
-        return np.column_stack([self._known(query), profile])
+        """Return what tells customers apart: shape (n, 4 + answers + `of_profile`)."""
+        stated = _stated(query.demographic, self.attribute)
+        profile = query.demographic.toarray() - stated[:, self.attribute] * self.usual_profile
+        return np.column_stack([self._known(query), profile, 1.0 - stated])
+
+    @property
+    def of_profile(self) -> int:
+        """How much the profile tells: a number for each column, and one for each attribute."""
+        return len(self.profile) + len(self.blank)
 
     def of(self, query: Query) -> np.ndarray:
         """Return what each customer starts from: shape (n,)."""
         known = self._known(query) @ np.r_[self.corner, self.habit]
         known += self.stranger * stranger_of(query)
         usual = np.bincount(self.attribute, self.usual_profile * self.profile)
-        told = query.demographic @ self.profile - _stated(query.demographic, self.attribute) @ usual
+        stated = _stated(query.demographic, self.attribute)
+        told = query.demographic @ self.profile - stated @ usual + (1.0 - stated) @ self.blank
         return np.asarray(self.level + known + told)
 
     def _known(self, query: Query) -> np.ndarray:

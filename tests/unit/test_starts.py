@@ -5,11 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
+from scipy.special import expit
 
+from data.dataset import Dataset
 from recommender.base import Query
+from recommender.facts import Facts
 from recommender.features.habits import EVENTS
 from recommender.scoring.starts import Start
+from recommender.service import Service
+from recommender.training import train
 
 PEOPLE = 300
 ATTRIBUTE = np.array([0, 0, 1, 1, 1])  # a category of two values, and a number of three bands
@@ -50,7 +56,7 @@ def test_what_is_not_stated_counts_as_it_does_on_average() -> None:
     profile = people()
     middle = slice(PEOPLE // 5, -PEOPLE // 5)
     whole = Start.believed(sp.csr_matrix((1, len(EVENTS))), profile[middle], ATTRIBUTE)
-    start = replace(start, usual_profile=whole.usual_profile)
+    start = replace(start, usual_profile=whole.usual_profile, blank=np.zeros(2))
     nobody = start.of(query_of(sp.csr_matrix((1, len(ATTRIBUTE)))))
     np.testing.assert_allclose(start.of(query_of(profile[middle])).mean(), nobody[0])
 
@@ -59,3 +65,48 @@ def test_without_columns_everybody_starts_alike() -> None:
     nobody = sp.csr_matrix((2, 0))
     start = Start.believed(sp.csr_matrix((1, len(EVENTS))), nobody, ATTRIBUTE[:0])
     assert (start.of(query_of(nobody)) == 0).all()
+
+
+def test_who_states_nothing_is_average_unless_others_who_state_nothing_are_not() -> None:
+    """Who has a city answers as plans go, skewed; a third leave it out and hardly answer."""
+    random = np.random.default_rng(0)
+    n, shown = 900, 8
+    plan = np.minimum(random.geometric(0.35, n), 6) - 1
+    silent = random.random(n) < 1 / 3
+    chance = expit(-0.6 - 0.5 * plan - 1.5 * silent)
+    ids = np.array([f"c{one}" for one in range(n)])
+    offers = [f"o{one}" for one in range(shown)]
+    rows = pd.DataFrame(
+        {
+            "customer_id": np.repeat(ids, shown),
+            "offer_id": np.tile(offers, n),
+            "event_type": "impression",
+            "occurred_at": pd.Timestamp("2024-01-01", tz="UTC")
+            + pd.to_timedelta(random.uniform(0, 120, n * shown), "D"),
+        }
+    )
+    taken = rows[random.random(n * shown) < np.repeat(chance, shown)]
+    taken = taken.assign(
+        event_type="redemption", occurred_at=taken["occurred_at"] + pd.Timedelta(minutes=5)
+    )
+    customers = pd.DataFrame(
+        {
+            "customer_id": ids,
+            "plan": [f"p{one}" for one in plan],
+            "city": pd.Series(random.choice(["Ulm", "Bonn"], n)).where(~silent),
+        }
+    )
+    tables = {"customers": customers, "offers": pd.DataFrame({"offer_id": offers})}
+    bundle = train(Dataset.of(tables | {"interactions": pd.concat([rows, taken])}))
+    assert bundle.recommender is not None
+    service, stating = Service(bundle), chance[~silent].mean()
+
+    def told(**profile: str) -> float:
+        query = service.query("new", Facts(profile=profile), bundle.moment)
+        assert bundle.recommender is not None
+        return float(expit(bundle.recommender.blend(query).score).mean())
+
+    # Everybody has a plan: who states none is taken for anybody.
+    assert abs(told(city="Ulm") / stating - 1) < 0.25
+    assert abs(told(city="Bonn") / stating - 1) < 0.25
+    assert told() < 0.6 * stating
