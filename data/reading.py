@@ -140,8 +140,11 @@ class Reader:
         self._closings = 0
 
     def keep(self) -> None:
-        """Let this thread have a connection of its own; with a file every thread has."""
-        self._mine.keeps = True
+        """Let this thread have a connection of its own until all are closed.
+
+        With a file every thread has one, and another after a closing.
+        """
+        self._mine.keeps_since = self._closings
 
     @contextmanager
     def reading(self) -> Iterator[Fetch]:
@@ -152,7 +155,7 @@ class Reader:
         SQLAlchemyError
             The database does not answer.
         """
-        if self._near or getattr(self._mine, "keeps", False):
+        if self._near or hasattr(self._mine, "keeps_since"):
             try:
                 yield self._own_fetch
                 return
@@ -203,6 +206,9 @@ class Reader:
 
     def _connect(self) -> Any:
         closings = self._closings
+        # A thread that a closing found at work opens nothing that nobody would close.
+        if getattr(self._mine, "keeps_since", closings) != closings:
+            raise _Closed
         lent = self._engine.raw_connection()
         connection: Any = lent.driver_connection
         lent.detach()

@@ -64,8 +64,8 @@ def test_closing_harms_nobody_who_is_reading(store: Store) -> None:
     end = time.monotonic() + 1.0
 
     def read() -> None:
-        store.keep_connection()
         while time.monotonic() < end:
+            store.keep_connection()
             with suppress(SQLAlchemyError):
                 store.customer_state("c0000004")
 
@@ -77,3 +77,17 @@ def test_closing_harms_nobody_who_is_reading(store: Store) -> None:
         for one in reading:
             one.result()
     assert store.customer_state("c0000004").known
+
+
+def test_who_was_at_work_when_all_was_closed_opens_nothing_more(url: str) -> None:
+    store = Store.open(url)
+    with ThreadPoolExecutor(1, initializer=store.keep_connection) as reader:
+        reader.submit(store.customer_state, "somebody").result()
+        store.close()
+        late = reader.submit(store.customer_state, "somebody")
+        if store.is_near:  # every thread has a connection of its own, whenever it reads
+            assert not late.result().known
+        else:
+            with pytest.raises(SQLAlchemyError):
+                late.result()
+    store.close()

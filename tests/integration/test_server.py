@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ import pytest
 
 from data.ingest import write_folder
 
-PATIENCE = 90.0
+PATIENCE = 300.0  # seconds; that a machine is busy is no failure
 
 
 def free_port() -> int:
@@ -54,7 +53,7 @@ def server(home: Path, *arguments: object) -> Iterator[int]:
             try:
                 ask(port, "/health/ready")
                 break
-            except (urllib.error.URLError, ConnectionError):
+            except OSError:
                 assert process.poll() is None, process.stderr.read() if process.stderr else ""
                 assert time.monotonic() < until, "the server did not become ready"
                 time.sleep(0.2)
