@@ -20,15 +20,15 @@ SHARED = ("precision", "recall", "f1", "hit_rate", "mrr", "map", "ndcg")  # what
 STEPS = 1
 
 
-def rows(on_step: Callable[[str], None], customers: int = CUSTOMERS) -> list[Row]:
+def rows(on_step: Callable[[str], None]) -> list[Row]:
     """Judge the same tables of lists with both; ranx is called once before, to be compiled."""
     on_step("metrics beside ranx")
-    what = f"{customers:,} lists of {LENGTH}"
+    what = f"{CUSTOMERS:,} lists of {LENGTH}"
     try:
         ranx: Any = importlib.import_module("ranx")
     except ImportError:
         return [not_measured(what, "ranx is not installed, it comes with the development packages")]
-    lists, truth = made(customers)
+    lists, truth = made(CUSTOMERS)
     names = [f"{name}@{K}" for name in SHARED]
 
     def ours() -> dict[str, np.ndarray]:
@@ -51,14 +51,14 @@ def rows(on_step: Callable[[str], None], customers: int = CUSTOMERS) -> list[Row
         ranx.evaluate(*read(2), names)
         ours()
         _, mine = _timed(ours)
-        both, reading = _timed(lambda: read(customers))
+        both, reading = _timed(lambda: read(CUSTOMERS))
         _, judging = _timed(lambda: ranx.evaluate(*both, names))
     return [
         at_least(
             what, "ranx from the same tables / our metrics, times", (reading + judging) / mine, 1
         ),
         at_least(what, "ranx once it has read them / our metrics, times", judging / mine, 1),
-        Row(what, "lists judged a second", customers / mine),
+        Row(what, "lists judged a second", CUSTOMERS / mine),
     ]
 
 

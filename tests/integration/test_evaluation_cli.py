@@ -20,6 +20,7 @@ from data.console import run
 from evaluation.__main__ import app
 from evaluation.metrics import NAMES
 from evaluation.report_schema import report_schema
+from evaluation.suites import judging, speed, throughput
 from tests.integration.conftest import run_here
 
 pytestmark = pytest.mark.usefixtures("spared")
@@ -509,9 +510,16 @@ def test_public_data_that_are_not_there_are_bad_data(suite: str, tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_a_suite_prints_its_figures_and_writes_them(tmp_path: Path) -> None:
+def test_a_suite_prints_its_figures_and_writes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of a size at which nothing is fast or slow yet.
+    monkeypatch.setattr(speed, "PRESET", "small")
+    monkeypatch.setattr(throughput, "CUSTOMERS", 5_000)
+    monkeypatch.setattr(throughput, "OFFERS", 200)
+    monkeypatch.setattr(judging, "CUSTOMERS", 5_000)
     words = ("benchmark", "--suite", "speed", "--output", "out/found.json")
-    done = command("evaluation", *words, cwd=tmp_path)
+    done = run_here(app, *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "rows a second" in done.stdout
     found = json.loads((tmp_path / "out" / "found.json").read_text(encoding="utf-8"))
