@@ -42,6 +42,8 @@ class Query:
     purchases, baskets, recent, spent : csr_matrix, shape (n, keys); spent (n, 1)
         Money, transactions and recency per purchase key, and money in all (see
         `recommender.features.purchases`).
+    wallet : csr_matrix, shape (n, groups)
+        Money by group of goods, whatever offers are for (see `recommender.features.wallet`).
     segment : csr_matrix, shape (n, segments)
         One in the customer's segment; an empty row where it is not known.
     demographic : csr_matrix, shape (n, columns)
@@ -62,6 +64,7 @@ class Query:
     baskets: sp.csr_matrix
     recent: sp.csr_matrix
     spent: sp.csr_matrix
+    wallet: sp.csr_matrix
     segment: sp.csr_matrix
     demographic: sp.csr_matrix
     answers: sp.csr_matrix
@@ -117,7 +120,7 @@ class Query:
 
     def without_purchases(self) -> Query:
         """Forget the transactions."""
-        return self._without("purchases", "baskets", "recent", "spent")
+        return self._without("purchases", "baskets", "recent", "spent", "wallet")
 
     def without_answers(self) -> Query:
         """Forget the survey."""

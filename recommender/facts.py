@@ -29,6 +29,7 @@ from recommender.features.purchases import (
     purchases_of_people,
 )
 from recommender.features.sparse import entries, rows_of
+from recommender.features.wallet import Wallet
 from recommender.survey import Survey
 from segmentation.features import FEATURES
 from segmentation.kinds import KINDS
@@ -88,6 +89,8 @@ class Encoders:
     counting : ndarray of bool, shape (offers,)
         Offers that are taken by buying what they are for as well (see
         `recommender.features.bought`).
+    wallet : Wallet
+        Groups of goods; none where what is spent on them does not count.
     """
 
     offer_ids: np.ndarray
@@ -97,6 +100,7 @@ class Encoders:
     segments: SegmentModel | None
     moment: int
     counting: np.ndarray
+    wallet: Wallet
 
     @cached_property
     def offer_rows(self) -> dict[str, int]:
@@ -135,6 +139,7 @@ class Encoders:
         return Query(
             **dict(zip(DONE, done, strict=True)),
             **_fields(purchases_of(dataset, self.keys, ids, self.moment)),
+            wallet=self.wallet.money(dataset, ids),
             segment=self.segment_membership(table.to_numpy(dtype=np.float64)),
             demographic=self.demographics.membership(profiles_of(dataset), ids),
             answers=self.survey.membership(dataset.survey_answers, ids),
@@ -191,6 +196,7 @@ class Encoders:
             **history,
             responses=_sum(base.responses, rows_of(responses, len(EVENTS))),
             **_fields(add_purchases(before, later)),
+            wallet=self.wallet.add(base.wallet, [one.purchases for one in facts]),
         )
 
     @cached_property
@@ -199,8 +205,8 @@ class Encoders:
         offers, keys, questions = len(self.offer_ids), self.keys.n_keys, self.survey.n_columns
         segments = 0 if self.segments is None else self.segments.n_segments
         profile = len(self.demographics.names)
-        told = (offers, offers, offers, keys, keys, keys, 1, segments, profile, questions)
-        widths = (*told, len(EVENTS), len(KINDS))
+        done = (offers, offers, offers, keys, keys, keys, 1, len(self.wallet.names))
+        widths = (*done, segments, profile, questions, len(EVENTS), len(KINDS))
         return Query(*(sp.csr_matrix((1, width)) for width in widths))
 
     @cached_property

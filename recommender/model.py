@@ -37,13 +37,13 @@ class Recommender:
     def scorers(self) -> tuple[Scorer, ...]:
         """The sources in the order of the hybrid's arrays."""
         level, odds = self.popularity.level, self.popularity.odds
-        demographics = self.encoders.demographics
+        demographics, wallet = self.encoders.demographics, self.encoders.wallet
         return (
             self.collaborative,
             self.content,
-            TraitScorer(Source.SEGMENT, level, self.segment, demographics),
-            TraitScorer(Source.DEMOGRAPHIC, odds, self.profile, demographics),
-            TraitScorer(Source.SURVEY, odds, self.profile, demographics),
+            TraitScorer(Source.SEGMENT, level, self.segment, demographics, wallet),
+            TraitScorer(Source.DEMOGRAPHIC, odds, self.profile, demographics, wallet),
+            TraitScorer(Source.SURVEY, odds, self.profile, demographics, wallet),
             self.popularity,
         )
 

@@ -36,24 +36,25 @@ def fit_ridges(
     -------
     segment, profile : TraitRidge
     """
-    demographics, survey = encoders.demographics, encoders.survey
+    demographics, wallet, survey = encoders.demographics, encoders.wallet, encoders.survey
     about = [survey.offer_of(row, encoders.offer_rows) for row in range(len(survey.questions))]
     asked = np.zeros(len(encoders.offer_ids), dtype=bool)
     asked[[row for row in about if row is not None]] = True
 
     def fit(source: Source, axes: np.ndarray, *blocks: Sequence[np.ndarray]) -> TraitRidge:
         def layout(rows: np.ndarray) -> Traits:
-            return traits_of(query.take(rows), source, demographics)
+            return traits_of(query.take(rows), source, demographics, wallet)
 
         return fit_traits(layout, blocks, chances, kin, asked, axes, seed)
 
-    crosses = len(demographics.names) + np.arange(len(demographics.crosses))
-    answers = len(demographics.names) + len(crosses) + np.arange(len(survey.questions))
+    named = len(demographics.names), len(demographics.crosses), len(wallet.names)
+    columns = np.arange(sum(named) + len(survey.questions))
+    _, crosses, goods, answers = np.split(columns, np.cumsum(named))
     profile = [*demographics.blocks.values(), *([crosses] if len(crosses) else [])]
     return (
         # A segment holds many customers: what each offer owes to it is told well enough.
         fit(Source.SEGMENT, np.zeros((len(asked), 0)), [np.arange(query.segment.shape[1])]),
-        fit(Source.SURVEY, axes_of(chances, seed), profile, [answers]),
+        fit(Source.SURVEY, axes_of(chances, seed), profile, [goods], [answers]),
     )
 
 

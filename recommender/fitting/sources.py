@@ -24,6 +24,7 @@ from recommender.features.kinship import Kinship
 from recommender.features.profile_columns import build_demographics, profiles_of
 from recommender.features.readiness import find_readiness
 from recommender.features.spending import Spending
+from recommender.features.wallet import NO_WALLET, build_wallet
 from recommender.fitting.chances import collect_chances, met_by_anybody
 from recommender.fitting.collaborative import fit_collaborative
 from recommender.fitting.fitted import Fitted, scale_sample
@@ -88,6 +89,7 @@ def fit_sources(
         counting=counting_offers(dataset, keys)
         if dataset.positive_type() == BOUGHT
         else np.zeros(len(offers), dtype=bool),
+        wallet=NO_WALLET,
     )
     query = learnt = encoders.query_dataset(dataset, features, ids)
     if trusted is not dataset:
@@ -101,6 +103,10 @@ def fit_sources(
     columns = shelf.columns()
     attributes = shelf.lay_out(columns)
     chances = collect_chances(trusted, ids, at, spend, keys, attributes, columns)
+    if chances.shown is not None or not keys.told:
+        # Where showing is not logged, purchases of what offers are for say it better than shares.
+        encoders = replace(encoders, wallet=build_wallet(dataset))
+        query = replace(query, wallet=encoders.wallet.money(dataset, ids))
     rates = estimate_rates(chances)
     behaved = behave_as_answers(survey, dataset, learnt.taken(), spend)
     tastes = fit_tastes(shelf, columns, attributes, learnt.taken(), seed)

@@ -9,6 +9,7 @@ import numpy as np
 
 from recommender.base import Query, Source
 from recommender.features.demographics import Demographics
+from recommender.features.wallet import Wallet
 from recommender.scoring.parts import FURTHER, ROUNDING
 from recommender.scoring.traits import TraitRidge, Traits, traits_of
 
@@ -26,12 +27,14 @@ class TraitScorer:
         Everyone's log rates.
     ridge : TraitRidge
     demographics : Demographics
+    wallet : Wallet
     """
 
     source: Source
     base: np.ndarray
     ridge: TraitRidge
     demographics: Demographics
+    wallet: Wallet
 
     def score(self, query: Query) -> np.ndarray:
         """Score every offer; NaN for a customer of whom this source knows nothing."""
@@ -40,16 +43,16 @@ class TraitScorer:
     def read(self, query: Query) -> TraitReading:
         """Prepare scores of offers."""
         own = {
-            Source.SEGMENT: query.segment,
-            Source.DEMOGRAPHIC: query.demographic,
-            Source.SURVEY: query.answers,
+            Source.SEGMENT: (query.segment,),
+            Source.DEMOGRAPHIC: (query.demographic, query.wallet),
+            Source.SURVEY: (query.answers,),
         }[self.source]
-        speaking = np.diff(own.indptr) > 0
+        speaking = np.any([np.diff(part.indptr) > 0 for part in own], axis=0)
         speaks = np.flatnonzero(speaking)
         if not len(speaks):
             return TraitReading(self.base, self.ridge, None, speaking)
         asked = query if len(speaks) == len(query) else query.take(speaks)
-        traits = traits_of(asked, self.source, self.demographics)
+        traits = traits_of(asked, self.source, self.demographics, self.wallet)
         return TraitReading(self.base, self.ridge, traits, speaking)
 
 

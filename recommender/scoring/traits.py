@@ -15,6 +15,7 @@ import numpy as np
 from recommender.base import Query, Source
 from recommender.features.demographics import Demographics
 from recommender.features.kinship import Kinship
+from recommender.features.wallet import Wallet
 from recommender.scoring.parts import FURTHER, ROUNDING, Side
 
 FLOOR = 0.1  # a linear rate may leave (0, 1): this share of the usual rate, and of the rest, stays
@@ -28,20 +29,22 @@ class Traits:
     known: np.ndarray
 
 
-def traits_of(query: Query, source: Source, demographics: Demographics) -> Traits:
+def traits_of(query: Query, source: Source, demographics: Demographics, wallet: Wallet) -> Traits:
     """Lay out what a source goes by.
 
     Segment has a column each. Demographic and survey share theirs: profile, crosses of two
-    attributes, and one column per question, which demographic does not know.
+    attributes, one column per group of goods, and one per question, which demographic does not
+    know.
     """
     if source is Source.SEGMENT:
         value = query.segment.toarray()
         known = np.repeat(value.any(axis=1, keepdims=True), value.shape[1], axis=1)
         return Traits(value, known)
     value, known = demographics.expand(query.demographic)
+    spent, bought = wallet.lifts(query.wallet)
     yes, no = query.answers[:, 0::2].toarray() > 0, query.answers[:, 1::2].toarray() > 0
     answered = (yes | no) & (source is Source.SURVEY)
-    return Traits(np.hstack([value, yes & answered]), np.hstack([known, answered]))
+    return Traits(np.hstack([value, spent, yes & answered]), np.hstack([known, bought, answered]))
 
 
 @dataclass(frozen=True)

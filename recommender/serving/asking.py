@@ -172,7 +172,8 @@ class Asking:
         return np.flatnonzero(open_questions)
 
     def _prospect(self, query: Query, questions: np.ndarray) -> _Prospect:
-        traits = traits_of(query, Source.SURVEY, self.recommender.encoders.demographics)
+        encoders = self.recommender.encoders
+        traits = traits_of(query, Source.SURVEY, encoders.demographics, encoders.wallet)
         return self._expect(traits.value[0], traits.known[0], questions)
 
     def _expect(self, value: np.ndarray, known: np.ndarray, questions: np.ndarray) -> _Prospect:

@@ -72,6 +72,6 @@ class People:
         return self.ground.recommender.content.liked(self.query)
 
     def _counts(self, source: Source) -> np.ndarray:
-        recommender = self.ground.recommender
-        traits = traits_of(self.query, source, recommender.encoders.demographics)
+        recommender, encoders = self.ground.recommender, self.ground.recommender.encoders
+        traits = traits_of(self.query, source, encoders.demographics, encoders.wallet)
         return np.asarray(recommender.profile.coefficients(traits))

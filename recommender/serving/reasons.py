@@ -165,7 +165,7 @@ class Said:
 
     @cached_property
     def _demographic(self) -> list[str]:
-        """Which attribute speaks most for each offer: ``city turin``."""
+        """Which attribute speaks most for each offer: ``city turin``, ``much spent on travel``."""
         demographics = self._recommender.encoders.demographics
         columns, values = entries(self._people.query.demographic, self._person)
         told = dict(zip(columns.tolist(), values.tolist(), strict=True))
@@ -174,10 +174,13 @@ class Said:
             for name, here in self._ground.attributes
             if any(column in told for column in here.tolist())
         ]
-        if not known:
+        bought = self._much_bought
+        if not (known or bought):
             return [""] * len(self._rows)
         share = self._people.by_profile[self._person][:, None] * self._cross()
-        adds = np.stack([share[here].sum(axis=0) for _, here in known])
+        adds = np.stack(
+            [share[here].sum(axis=0) for here in [*dict(known).values(), *bought.values()]]
+        )
         more = share.sum(axis=0) > 0  # than usual: what most people have counts without that
         words = []
         for attribute, here in known:
@@ -186,10 +189,23 @@ class Said:
             if not np.isnan(centre := demographics.centre[column]):
                 value = around(centre)
             words.append(f"{attribute.replace('_', ' ')} {value}")
+        words += [f"much spent on {group}" for group in bought]
         return [
             words[best] if more[place] and adds[best, place] > 0 else ""
             for place, best in enumerate(adds.argmax(axis=0).tolist())
         ]
+
+    @cached_property
+    def _much_bought(self) -> dict[str, np.ndarray]:
+        """The groups of goods that more is spent on than by others, with their columns."""
+        encoders = self._recommender.encoders
+        demographics, wallet = encoders.demographics, encoders.wallet
+        lift = wallet.lifts(self._people.query.wallet[[self._person]])[0][0]
+        first = len(demographics.names) + len(demographics.crosses)
+        return {
+            str(wallet.names[group]): np.array([first + group])
+            for group in np.flatnonzero(lift > 0).tolist()
+        }
 
     @cached_property
     def _survey(self) -> list[str]:
