@@ -10,7 +10,7 @@ import numpy as np
 from recommender.base import Query, Reading, Scorer, Source
 from recommender.collaborative import CollaborativeScorer
 from recommender.content import ContentScorer
-from recommender.facts import Encoders
+from recommender.encoders import Encoders
 from recommender.features.corners import met_of
 from recommender.hybrid import Blend, Hybrid
 from recommender.outline import outline_of

@@ -28,7 +28,8 @@ from data.schema import (
     OFFER_ID,
     REDEMPTION,
 )
-from recommender.features.keys import KeySpace, build_keys
+from recommender.features.key_building import build_keys
+from recommender.features.keys import KeySpace
 from recommender.features.lines import having, stated_by, visits_of
 from recommender.features.refunds import is_nothing
 

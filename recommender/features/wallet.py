@@ -39,8 +39,9 @@ class Wallet:
     share : ndarray of float, shape (groups,)
         Everybody's share of wallet.
     item_ids : ndarray of str, shape (items,)
-        Items whose group is known, sorted.
+        Items that state something at that level, sorted.
     item_group : ndarray of int, shape (items,)
+        Their groups; -1 where too few people buy what they are.
     unit : float
         A typical amount of money.
     """
@@ -95,8 +96,10 @@ class Wallet:
 
     def _group_of(self, line: Mapping[str, Any]) -> int | None:
         """Return the group of one line, if it is known: as the item says, else as the line does."""
-        item = self._of_item.get(line.get(ITEM_ID) or "")
-        return self._rows.get(str(line.get(self.level))) if item is None else item
+        group = self._of_item.get(line.get(ITEM_ID) or "")
+        if group is None:
+            return self._rows.get(str(line.get(self.level)))
+        return None if group < 0 else group
 
     def lifts(self, money: sp.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
         """Compare what each customer spent with what everybody's shares expect, in logarithms.
@@ -147,14 +150,13 @@ def build_wallet(dataset: Dataset) -> Wallet:
         if len(names) < 2:
             continue
         money = told.groupby("group")[AMOUNT].sum().reindex(pd.Index(names)).to_numpy()
-        items = dataset.items.set_index(ITEM_ID)[level].sort_index()
-        group = pd.Index(names).get_indexer(pd.Index(items))
+        items = dataset.items.set_index(ITEM_ID)[level].dropna().sort_index()
         return Wallet(
             level,
             names,
             np.asarray(money / money.sum()),
-            items.index.to_numpy(dtype=np.str_)[group >= 0],
-            group[group >= 0].astype(np.int64),
+            items.index.to_numpy(dtype=np.str_),
+            pd.Index(names).get_indexer(pd.Index(items)).astype(np.int64),
             float(told[AMOUNT].median()),
         )
     return NO_WALLET

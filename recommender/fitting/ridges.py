@@ -9,7 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from recommender.base import Query, Source
-from recommender.facts import Encoders
+from recommender.encoders import Encoders
 from recommender.features.kinship import Kinship
 from recommender.features.spending import Spending
 from recommender.fitting.lifts import Kin, fit_traits

@@ -14,12 +14,13 @@ from data.idmap import IdMap
 from data.schema import AMOUNT, BOUGHT, CUSTOMER_ID, ITEM_ID, OFFER_ID
 from recommender.base import Query
 from recommender.content import PRIOR, ContentScorer, merchant_shares
-from recommender.facts import DONE, Encoders
+from recommender.encoders import DONE, Encoders
 from recommender.features.bought import counting_offers
 from recommender.features.demographics import Demographics
 from recommender.features.habits import responses_of
 from recommender.features.history import history_of
-from recommender.features.keys import KeySpace, build_keys
+from recommender.features.key_building import build_keys
+from recommender.features.keys import KeySpace
 from recommender.features.kinship import Kinship
 from recommender.features.profile_columns import build_demographics, profiles_of
 from recommender.features.readiness import find_readiness

@@ -8,11 +8,10 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 
-from data.schema import ABOUT_CATEGORY
 from recommender.base import Source
-from recommender.features.numbers import around
 from recommender.features.sparse import entries
 from recommender.serving.grounds import People
+from recommender.serving.trait_words import TraitWords
 from recommender.serving.wording import had_before, spent_on
 
 MANY = 100
@@ -26,6 +25,7 @@ class Said:
         self._people, self._person = people, person
         self._ground, self._recommender = people.ground, people.ground.recommender
         self._rows = np.array(rows, dtype=np.int64)
+        self._traits = TraitWords(people, person, self._rows)
 
     def of(self, source: Source, place: int) -> str:
         """Say what a source says of the offer at a place of the list; empty where nothing."""
@@ -38,10 +38,10 @@ class Said:
             case Source.SEGMENT:
                 return self._segment(row)
             case Source.DEMOGRAPHIC:
-                told = self._demographic[place]
+                told = self._traits.profile[place]
                 return told and self._popular_with(row, "people", told)
             case Source.SURVEY:
-                return self._survey[place]
+                return self._traits.answers[place]
             case Source.POPULARITY:
                 return self._popularity(row)
 
@@ -162,85 +162,3 @@ class Said:
             return ""
         name = segments.names[int(inside[0])]
         return f"{name[:1].lower()}{name[1:]}"
-
-    @cached_property
-    def _demographic(self) -> list[str]:
-        """Which attribute speaks most for each offer: ``city turin``, ``much spent on travel``."""
-        demographics = self._recommender.encoders.demographics
-        columns, values = entries(self._people.query.demographic, self._person)
-        told = dict(zip(columns.tolist(), values.tolist(), strict=True))
-        known = [
-            (name, here)
-            for name, here in self._ground.attributes
-            if any(column in told for column in here.tolist())
-        ]
-        bought = self._much_bought
-        if not (known or bought):
-            return [""] * len(self._rows)
-        share = self._people.by_profile[self._person][:, None] * self._cross()
-        adds = np.stack(
-            [share[here].sum(axis=0) for here in [*dict(known).values(), *bought.values()]]
-        )
-        more = share.sum(axis=0) > 0  # than usual: what most people have counts without that
-        words = []
-        for attribute, here in known:
-            column = max(here.tolist(), key=lambda place: told.get(place, 0.0))
-            value = demographics.value(column)
-            if not np.isnan(centre := demographics.centre[column]):
-                value = around(centre)
-            words.append(f"{attribute.replace('_', ' ')} {value}")
-        words += [f"much spent on {group}" for group in bought]
-        return [
-            words[best] if more[place] and adds[best, place] > 0 else ""
-            for place, best in enumerate(adds.argmax(axis=0).tolist())
-        ]
-
-    @cached_property
-    def _much_bought(self) -> dict[str, np.ndarray]:
-        """The groups of goods that more is spent on than by others, with their columns."""
-        encoders = self._recommender.encoders
-        demographics, wallet = encoders.demographics, encoders.wallet
-        lift = wallet.lifts(self._people.query.wallet[[self._person]])[0][0]
-        first = len(demographics.names) + len(demographics.crosses)
-        return {
-            str(wallet.names[group]): np.array([first + group])
-            for group in np.flatnonzero(lift > 0).tolist()
-        }
-
-    @cached_property
-    def _survey(self) -> list[str]:
-        """Which answer speaks most for each offer, in words."""
-        survey = self._recommender.encoders.survey
-        if not survey.questions:
-            return [""] * len(self._rows)
-        last = slice(-len(survey.questions), None)
-        share = self._people.by_answers[self._person][last, None] * self._cross()[last]
-        given = set(entries(self._people.query.answers, self._person)[0].tolist())
-        # Who says no to something is listed it for other reasons, if at all.
-        refused = [column // 2 for column in given if column % 2]
-        if refused:
-            share[refused] = np.where(self._asks_about(refused), -np.inf, share[refused])
-        return [
-            self._because(best, given) if share[best, place] > 0 else ""
-            for place, best in enumerate(share.argmax(axis=0).tolist())
-        ]
-
-    def _asks_about(self, questions: list[int]) -> np.ndarray:
-        """Tell which questions ask about a listed offer, or its category: shape (questions, k)."""
-        encoders = self._recommender.encoders
-        names = np.array([encoders.survey.questions[one] for one in questions], dtype=object)
-        about = [encoders.survey.offer_of(one, encoders.offer_rows) for one in questions]
-        own = np.array([-1 if row is None else row for row in about], dtype=np.int64)
-        category = ABOUT_CATEGORY + self._ground.categories[self._rows]
-        return np.asarray((own[:, None] == self._rows) | (names[:, None] == category))
-
-    def _because(self, question: int, given: set[int]) -> str:
-        encoders = self._recommender.encoders
-        about = encoders.survey.offer_of(question, encoders.offer_rows)
-        name = encoders.survey.questions[question].partition(":")[2]
-        what = name if about is None else f"“{self._ground.titles[about]}”"
-        return f"Because you said {'yes' if 2 * question in given else 'no'} to {what}."
-
-    def _cross(self) -> np.ndarray:
-        """Return what the columns say of the listed offers: shape (columns, k)."""
-        return np.asarray(self._recommender.profile.cross[:, self._rows])

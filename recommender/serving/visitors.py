@@ -11,7 +11,8 @@ import pandas as pd
 from data.schema import SPENDING_SCORE
 from recommender.base import Query
 from recommender.bundle import Bundle
-from recommender.facts import Encoders, Facts
+from recommender.encoders import Encoders
+from recommender.facts import Facts
 from recommender.features.sparse import picked
 from segmentation.features import FEATURES, features_of_one
 

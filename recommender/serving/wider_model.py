@@ -13,7 +13,7 @@ from data.schema import OFFER_ID
 from recommender.base import Query
 from recommender.collaborative import CollaborativeScorer
 from recommender.content import ContentScorer
-from recommender.facts import DONE, Encoders
+from recommender.encoders import DONE, Encoders
 from recommender.features.keys import MERCHANT, KeySpace
 from recommender.features.readiness import Readiness
 from recommender.model import Recommender

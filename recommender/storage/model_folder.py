@@ -31,7 +31,7 @@ from recommender.storage.one_writer import LOCK, one_writer
 from recommender.storage.versions import CURRENT, current_version, make_current, sync_folder, write
 from segmentation.segments import SegmentModel
 
-FORMAT = 22
+FORMAT = 23
 FRAMES = ("offers", "anomalies", "choice")
 # The files that hold people: an erasure puts others in their places, under names of their own.
 OF_PEOPLE = ("customers.npz", "customers.json", "anomalies.npz", "anomalies.json")

@@ -85,9 +85,6 @@ def test_who_was_at_work_when_all_was_closed_opens_nothing_more(url: str) -> Non
         reader.submit(store.customer_state, "somebody").result()
         store.close()
         late = reader.submit(store.customer_state, "somebody")
-        if store.is_near:  # every thread has a connection of its own, whenever it reads
-            assert not late.result().known
-        else:
-            with pytest.raises(SQLAlchemyError):
-                late.result()
+        with pytest.raises(SQLAlchemyError):
+            late.result()
     store.close()

@@ -14,7 +14,7 @@ from data.dataset import Dataset, complete
 from data.schema import OFFERS
 from recommender.features import attributes as module
 from recommender.features.attributes import build_attributes
-from recommender.features.keys import build_keys
+from recommender.features.key_building import build_keys
 from recommender.features.numbers import around
 from recommender.features.statements import categories_of
 

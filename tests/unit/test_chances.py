@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from data.dataset import Dataset
 from recommender.features.attributes import Attributes
-from recommender.features.keys import build_keys
+from recommender.features.key_building import build_keys
 from recommender.features.spending import Spending
 from recommender.fitting.answering import fit_habits
 from recommender.fitting.chances import collect_chances

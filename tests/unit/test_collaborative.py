@@ -21,7 +21,7 @@ from recommender.scoring.linear import Factors
 
 def query_of(redeemed: sp.csr_matrix) -> Query:
     none = sp.csr_matrix((redeemed.shape[0], 0))
-    return Query(redeemed, redeemed, *(none for _ in range(10)))
+    return Query(redeemed, redeemed, *(none for _ in range(11)))
 
 
 def taken(n: int = 60, offers: int = 30, seed: int = 0) -> sp.csr_matrix:

@@ -32,7 +32,7 @@ def query_of(events: int, keys: int) -> Query:
         return sp.csr_matrix(np.r_[np.ones(n), np.zeros(30 - n)][None, :])
 
     none, responses = sp.csr_matrix((1, 0)), sp.csr_matrix((1, len(EVENTS)))
-    return Query(row(events), row(0), row(0), row(keys), *(none for _ in range(6)), responses, none)
+    return Query(row(events), row(0), row(0), row(keys), *(none for _ in range(7)), responses, none)
 
 
 def believed(answers: int) -> Start:

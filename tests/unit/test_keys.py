@@ -10,9 +10,10 @@ import pytest
 
 from data.dataset import Dataset
 from recommender.content import PRIOR, ContentScorer
-from recommender.facts import Encoders, Facts
+from recommender.encoders import Encoders
+from recommender.facts import Facts
 from recommender.features.attributes import build_attributes
-from recommender.features.keys import build_keys
+from recommender.features.key_building import build_keys
 from recommender.features.likeness import fit_likeness
 from recommender.features.profile_columns import build_demographics
 from recommender.features.purchases import (
@@ -22,6 +23,7 @@ from recommender.features.purchases import (
     purchases_of_people,
 )
 from recommender.features.spending import Spending
+from recommender.features.wallet import NO_WALLET
 from recommender.fitting.foreseeing import fit_would
 from recommender.survey import Survey
 from segmentation.features import features_of_one
@@ -64,6 +66,7 @@ def encoders_of(dataset: Dataset) -> Encoders:
         segments=None,
         moment=WHEN.value // 1000,
         counting=np.zeros(len(dataset.offer_ids), dtype=bool),
+        wallet=NO_WALLET,
     )
 
 

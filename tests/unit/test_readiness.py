@@ -13,7 +13,7 @@ from recommender.base import Source
 from recommender.bundle import Bundle
 from recommender.explanation import Explainer
 from recommender.facts import Facts
-from recommender.features.keys import build_keys
+from recommender.features.key_building import build_keys
 from recommender.features.readiness import find_readiness
 from recommender.service import Service
 from recommender.serving.arrivals import with_arrivals
