@@ -178,6 +178,7 @@ def fit_sources(
                     learnt.responses,
                     query.demographic,
                     pd.factorize(np.array(encoders.demographics.attribute, dtype=object))[0],
+                    query.spent,
                 ),
                 rated=popularity.rated,
                 segmented=encoders.segments is not None,

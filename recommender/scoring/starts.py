@@ -31,6 +31,12 @@ class Start:
         What is added at the corners of what may be known.
     habit : ndarray of float, shape (answers,)
         What it counts how much more often than usual somebody gave each answer, in log-odds.
+    money : float
+        What is added for each e-fold of money spent beyond `usual_money`. Content counts how much
+        was spent on what an offer is for; who spends twenty times as much on everything does not
+        want everything more.
+    usual_money : float
+        Mean log of what is spent in all, over those who bought something.
     profile : ndarray of float, shape (columns,)
         What each column of the profile adds beyond its mean (see
         `recommender.features.demographics`).
@@ -48,6 +54,8 @@ class Start:
     level: float
     corner: np.ndarray
     habit: np.ndarray
+    money: float
+    usual_money: float
     profile: np.ndarray
     blank: np.ndarray
     usual_profile: np.ndarray
@@ -56,9 +64,13 @@ class Start:
 
     @classmethod
     def believed(
-        cls, responses: sp.csr_matrix, profile: sp.csr_matrix, attribute: np.ndarray
+        cls,
+        responses: sp.csr_matrix,
+        profile: sp.csr_matrix,
+        attribute: np.ndarray,
+        spent: sp.csr_matrix,
     ) -> Start:
-        """Start everybody alike; `responses` and `profile` (see `Query`) tell what is usual.
+        """Start everybody alike; of `Query` the responses, profiles and money say what is usual.
 
         Parameters
         ----------
@@ -69,24 +81,36 @@ class Start:
         stating = _stated(profile, attribute).sum(axis=0)
         mean = np.asarray(profile.sum(axis=0)).ravel() / np.maximum(stating[attribute], 1.0)
         columns, blank = np.zeros(len(attribute)), np.zeros(len(stating))
-        return cls(usual_rates(responses), 0.0, corners, answers, columns, blank, mean, attribute)
+        return cls(
+            usual=usual_rates(responses),
+            level=0.0,
+            corner=corners,
+            habit=answers,
+            money=0.0,
+            usual_money=float(np.log(spent.data).mean()) if spent.nnz else 0.0,
+            profile=columns,
+            blank=blank,
+            usual_profile=mean,
+            attribute=attribute,
+        )
 
     def fitted(self, level: float, weight: np.ndarray, stranger: float) -> Start:
         """Take a level, weights of what `about` tells, and what is added for a stranger."""
-        sizes = len(CORNERS), len(ANSWERS), len(self.profile)
-        corner, habit, profile, blank = np.split(weight, np.cumsum(sizes))
+        sizes = len(CORNERS), len(ANSWERS), 1, len(self.profile)
+        corner, habit, (money,), profile, blank = np.split(weight, np.cumsum(sizes))
         return replace(
             self,
             level=level,
             corner=corner,
             habit=habit,
+            money=float(money),
             profile=profile,
             blank=blank,
             stranger=stranger,
         )
 
     def about(self, query: Query) -> np.ndarray:
-        """Return what tells customers apart: shape (n, 4 + answers + `of_profile`)."""
+        """Return what tells customers apart: shape (n, 5 + answers + `of_profile`)."""
         stated = _stated(query.demographic, self.attribute)
         profile = query.demographic.toarray() - stated[:, self.attribute] * self.usual_profile
         return np.column_stack([self._known(query), profile, 1.0 - stated])
@@ -98,7 +122,7 @@ class Start:
 
     def of(self, query: Query) -> np.ndarray:
         """Return what each customer starts from: shape (n,)."""
-        known = self._known(query) @ np.r_[self.corner, self.habit]
+        known = self._known(query) @ np.r_[self.corner, self.habit, self.money]
         known += self.stranger * stranger_of(query)
         usual = np.bincount(self.attribute, self.usual_profile * self.profile)
         stated = _stated(query.demographic, self.attribute)
@@ -106,8 +130,11 @@ class Start:
         return np.asarray(self.level + known + told)
 
     def _known(self, query: Query) -> np.ndarray:
-        """Return how much is known of each, and their habits: shape (n, 4 + answers)."""
-        return np.column_stack([corner_shares(query), odds_of_habits(query.responses, self.usual)])
+        """Return how much is known of each, their habits and money: shape (n, 5 + answers)."""
+        money = query.spent.copy()
+        money.data = np.log(money.data) - self.usual_money
+        habits = odds_of_habits(query.responses, self.usual)
+        return np.column_stack([corner_shares(query), habits, money.toarray()])
 
 
 def _stated(profile: sp.csr_matrix, attribute: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ from recommender.scoring.linear import Factors
 
 def query_of(redeemed: sp.csr_matrix) -> Query:
     none = sp.csr_matrix((redeemed.shape[0], 0))
-    return Query(redeemed, redeemed, *(none for _ in range(11)))
+    return Query(redeemed, redeemed, *(none for _ in range(len(fields(Query)) - 2)))
 
 
 def taken(n: int = 60, offers: int = 30, seed: int = 0) -> sp.csr_matrix:

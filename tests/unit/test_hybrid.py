@@ -31,13 +31,15 @@ def query_of(events: int, keys: int) -> Query:
     def row(n: int) -> sp.csr_matrix:
         return sp.csr_matrix(np.r_[np.ones(n), np.zeros(30 - n)][None, :])
 
-    none, responses = sp.csr_matrix((1, 0)), sp.csr_matrix((1, len(EVENTS)))
-    return Query(row(events), row(0), row(0), row(keys), *(none for _ in range(7)), responses, none)
+    none, spent = sp.csr_matrix((1, 0)), sp.csr_matrix((1, 1))
+    told = {"history": row(events), "redeemed": row(0), "bought": row(0), "purchases": row(keys)}
+    told |= {"spent": spent, "responses": sp.csr_matrix((1, len(EVENTS)))}
+    return Query(**(dict.fromkeys(Query.__dataclass_fields__, none) | told))
 
 
 def believed(answers: int) -> Start:
     nobody = sp.csr_matrix((1, 0))
-    return Start.believed(sp.csr_matrix((1, answers)), nobody, np.zeros(0, dtype=np.int64))
+    return Start.believed(sp.csr_matrix((1, answers)), nobody, np.zeros(0, dtype=np.int64), nobody)
 
 
 def hybrid_of(

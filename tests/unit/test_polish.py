@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -62,7 +63,7 @@ def test_equal_scores_do_not_betray_what_was_taken() -> None:
     taken = np.zeros((n, offers), dtype=bool)
     taken[:, 20] = True
     every = np.broadcast_to(np.arange(offers), (n, offers))
-    query = Query(*(sp.csr_matrix((n, offers)) for _ in range(13)))
+    query = Query(*(sp.csr_matrix((n, offers)) for _ in range(len(fields(Query)))))
     found = pool(
         lambda part, columns=None: np.zeros(
             (1, len(part), offers if columns is None else columns.shape[1])
@@ -139,7 +140,7 @@ def test_what_any_start_puts_first_is_kept(monkeypatch: pytest.MonkeyPatch) -> N
     parts = np.stack([np.arange(offers), -np.arange(offers)]).astype(float)[:, None]
     taken = np.zeros((1, offers), dtype=bool)
     taken[0, 30] = True
-    query = Query(*(sp.csr_matrix((1, offers)) for _ in range(13)))
+    query = Query(*(sp.csr_matrix((1, offers)) for _ in range(len(fields(Query)))))
     found = pool(
         lambda part, columns=None: parts,
         lambda part, weights: np.einsum("fno,wfn->wno", parts, weights),
@@ -171,7 +172,7 @@ def test_scales_are_not_settled_by_lists_that_lack_what_would_come_first(
     taken |= junk & (random.random((n, offers)) < 0.01)
     every = np.ones((n, offers), dtype=bool)
     layout = Layout(np.arange(n), np.broadcast_to(np.arange(offers), (n, offers)), taken, every)
-    query = Query(*(sp.csr_matrix((n, offers)) for _ in range(13)))
+    query = Query(*(sp.csr_matrix((n, offers)) for _ in range(len(fields(Query)))))
 
     def sums_of(scales: Sequence[np.ndarray], most: int | None = None) -> list[Sums]:
         rows = evenly(n, most or n)
