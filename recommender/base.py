@@ -39,6 +39,8 @@ class Query:
         How often the customer redeemed the offer, or bought what it is for where that counts alike.
     bought : csr_matrix, shape (n, offers)
         How many of these were purchases: they do not use an offer up.
+    shown : csr_matrix, shape (n, offers)
+        How often the customer was shown the offer, of those that can be taken again.
     purchases, baskets, recent, spent : csr_matrix, shape (n, keys); spent (n, 1)
         Money, transactions and recency per purchase key, and money in all (see
         `recommender.features.purchases`).
@@ -60,6 +62,7 @@ class Query:
     history: sp.csr_matrix
     redeemed: sp.csr_matrix
     bought: sp.csr_matrix
+    shown: sp.csr_matrix
     purchases: sp.csr_matrix
     baskets: sp.csr_matrix
     recent: sp.csr_matrix
@@ -116,7 +119,7 @@ class Query:
 
     def without_history(self) -> Query:
         """Forget the interactions."""
-        return self._without("history", "redeemed", "bought", "responses")
+        return self._without("history", "redeemed", "bought", "shown", "responses")
 
     def without_purchases(self) -> Query:
         """Forget the transactions."""

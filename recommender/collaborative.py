@@ -26,6 +26,7 @@ PRIOR = {
     "again": 0.5,
     "lately": 0.5,
     "habit": 0.5,
+    "shown": 0.5,
     "others": 0.3,
 }
 MAPS = ("factors", "autoencoder", "space", "next")  # linear, from a history to every offer
@@ -47,6 +48,8 @@ class CollaborativeScorer:
     - again: log(1 + times taken before) of the offer itself;
     - lately: the same, the older the less;
     - habit: how often those who take the offer take it, where the customer has;
+    - shown: -log(1 + times that its showings let expect) of what can be taken again, so that with
+      `again` it is the rate that counts (gamma-Poisson shrinkage: Clayton & Kaldor 1987);
     - others: how likely it is given all others and the profile together, where offers are few.
 
     An offer that can be taken once only counts once, and not for itself once it is taken. Of offers
@@ -64,6 +67,8 @@ class CollaborativeScorer:
     others : Dependencies
     habit : ndarray of float, shape (offers,)
         Log of times taken per customer who took it; zero where it can be taken once only.
+    usual : ndarray of float, shape (offers,)
+        Times taken per showing; zero where showing is not logged, or it can be taken once only.
     repeatable : ndarray of bool, shape (offers,)
         Offers that can be taken again.
     trained : ndarray of bool, shape (offers,)
@@ -81,6 +86,7 @@ class CollaborativeScorer:
     attributes: AttributeMap
     others: Dependencies
     habit: np.ndarray
+    usual: np.ndarray
     repeatable: np.ndarray
     trained: np.ndarray
     scale: np.ndarray
@@ -109,7 +115,11 @@ class CollaborativeScorer:
     @cached_property
     def _silent(self) -> frozenset[str]:
         """The features that these offers do without: to add up nothing takes as long."""
-        absent = {"space": not self.space.rank, "others": not self.others.tells}
+        absent = {
+            "space": not self.space.rank,
+            "others": not self.others.tells,
+            "shown": not self.usual.any(),
+        }
         return frozenset(name for name, gone in absent.items() if gone)
 
     def can_teach(self, query: Query, columns: np.ndarray | None = None) -> np.ndarray:
@@ -153,6 +163,8 @@ class CollaborativeScorer:
             return self.attributes.extend(name, *self._map(name, query))
         if name == "lately":
             return Cells(_log1p(self._open(query)))
+        if name == "shown":
+            return Cells(self._in_vain(query))
         before = query.redeemed.copy()
         if name == "again":
             before.data = np.log1p(before.data * self.repeatable[before.indices])
@@ -201,6 +213,12 @@ class CollaborativeScorer:
     def fresh(self, query: Query) -> sp.csr_matrix:
         """Say how lately each offer was taken, of each customer: shape (n, offers)."""
         return lately_first(count_once(query.history, self.repeatable))
+
+    def _in_vain(self, query: Query) -> sp.csr_matrix:
+        """Take off what showings let expect: who took it as often is as everybody else."""
+        expected = query.shown.copy()
+        expected.data = -np.log1p(expected.data * self.usual[expected.indices])
+        return expected
 
     def _open(self, query: Query) -> sp.csr_matrix:
         """Leave out of the history what was redeemed and cannot be again."""

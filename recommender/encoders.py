@@ -35,7 +35,7 @@ from segmentation.features import FEATURES
 from segmentation.kinds import KINDS
 from segmentation.segments import SegmentModel
 
-DONE = ("history", "redeemed", "bought")  # of a query: what was done with offers
+DONE = ("history", "redeemed", "bought", "shown")  # of a query: what was done with offers
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class Encoders:
             bought, gone = zip(*self._bought(facts, base), strict=True)
             events = [[*did, *more] for did, more in zip(events, bought, strict=True)]
             base = without_bought(base, gone)
-        done = [history_of_one(one, self.offer_rows, self.moment) for one in events]
+        done = [history_of_one(one, self.offer_rows, self.moment, repeatable) for one in events]
         since = (rows_of(part, len(self.offer_ids)) for part in zip(*done, strict=True))
         history = {
             name: _sum(getattr(base, name), part) for name, part in zip(DONE, since, strict=True)
@@ -175,7 +175,7 @@ class Encoders:
         offers, keys, questions = len(self.offer_ids), self.keys.n_keys, self.survey.n_columns
         segments = 0 if self.segments is None else self.segments.n_segments
         profile = len(self.demographics.names)
-        done = (offers, offers, offers, keys, keys, keys, 1, len(self.wallet.names))
+        done = (offers, offers, offers, offers, keys, keys, keys, 1, len(self.wallet.names))
         widths = (*done, segments, profile, questions, len(EVENTS), len(KINDS))
         return Query(*(sp.csr_matrix((1, width)) for width in widths))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,7 @@ HALF_LIFE = 30 * DAY  # microseconds in which an event comes to count half
 
 def history_of(
     dataset: Dataset, customers: IdMap, offers: IdMap, moment: int
-) -> tuple[sp.csr_matrix, sp.csr_matrix, sp.csr_matrix]:
+) -> tuple[sp.csr_matrix, sp.csr_matrix, sp.csr_matrix, sp.csr_matrix]:
     """Sum up the interactions of a dataset.
 
     Parameters
@@ -43,8 +43,9 @@ def history_of(
 
     Returns
     -------
-    history, redeemed, bought : csr_matrix, shape (customers, offers)
-        Weights, numbers of redemptions, and how many of these were purchases.
+    history, redeemed, bought, shown : csr_matrix, shape (customers, offers)
+        Weights, numbers of redemptions, how many of these were purchases, and numbers of showings
+        of what can be taken again.
     """
     events = dataset.interactions
     code, names = pd.factorize(events[EVENT_TYPE])
@@ -63,19 +64,37 @@ def history_of(
 
     history = sp.csr_matrix((value, (rows, columns)), shape=shape)
     history.eliminate_zeros()  # what faded to nothing, in a century or so, is none
-    return history, number(*TAKEN), number(BOUGHT)
+    return history, number(*TAKEN), number(BOUGHT), shown_of(dataset, customers, offers)
+
+
+def shown_of(dataset: Dataset, customers: IdMap, offers: IdMap) -> sp.csr_matrix:
+    """Count showings of what can be taken again: shape (customers, offers)."""
+    again = dataset.offer_ids.ids[dataset.repeatable]
+    shown = dataset.events(IMPRESSION)
+    shown = shown[shown[OFFER_ID].isin(again) & offers.known(shown[OFFER_ID])]
+    cells = customers.rows(shown[CUSTOMER_ID]), offers.rows(shown[OFFER_ID])
+    return sp.csr_matrix((np.ones(len(shown)), cells), shape=(len(customers), len(offers)))
 
 
 def history_of_one(
-    events: Sequence[tuple[str, str, int | None]], offer_rows: dict[str, int], moment: int
-) -> tuple[dict[int, float], dict[int, float], dict[int, float]]:
+    events: Sequence[tuple[str, str, int | None]],
+    offer_rows: dict[str, int],
+    moment: int,
+    repeatable: Set[str],
+) -> tuple[dict[int, float], dict[int, float], dict[int, float], dict[int, float]]:
     """Sum up the interactions of one customer as `history_of` does, by row of the offer.
 
     Parameters
     ----------
     events : sequence of (offer_id, event_type, occurred_at)
         Times in microseconds since 1970; without one, now.
+    repeatable : set of str
+        The offers that can be redeemed again.
     """
+    shown: dict[int, float] = {}
+    for offer_id, event_type, _ in events:
+        if event_type == IMPRESSION and offer_id in repeatable and offer_id in offer_rows:
+            shown[offer_rows[offer_id]] = shown.get(offer_rows[offer_id], 0.0) + 1.0
     counted = [
         (offer_rows[offer_id], event_type, moment if occurred_at is None else occurred_at)
         for offer_id, event_type, occurred_at in events
@@ -92,7 +111,7 @@ def history_of_one(
             redeemed[row] = redeemed.get(row, 0.0) + 1.0
         if event_type == BOUGHT:
             bought[row] = bought.get(row, 0.0) + 1.0
-    return history, redeemed, bought
+    return history, redeemed, bought, shown
 
 
 def count_once(counts: sp.csr_matrix, repeatable: np.ndarray) -> sp.csr_matrix:

@@ -37,6 +37,8 @@ def fit_collaborative(
     recipe: Recipe,
     profiled: int,
     seed: int = 0,
+    *,
+    logged: bool = False,
 ) -> CollaborativeScorer:
     """Fit everything that learns from what all customers took.
 
@@ -53,6 +55,8 @@ def fit_collaborative(
         How many attributes profiles have.
     seed : int
         Seed of singular spaces and of samples.
+    logged : bool
+        Whether showings tell what might have been taken.
     """
     taken = query.taken()
     trained = np.asarray(taken.sum(axis=0)).ravel() > 0
@@ -65,6 +69,7 @@ def fit_collaborative(
         factors = _fit_factors(kept, recipe, seed)
         autoencoder, space = solved.result()
     times = np.asarray(query.redeemed.sum(axis=0)).ravel()
+    shown = np.asarray(query.shown.sum(axis=0)).ravel() * logged
     takers = np.asarray((query.redeemed > 0).sum(axis=0)).ravel()
     factors = _spread(factors, columns, len(trained))
     autoencoder = Autoencoder(placed(autoencoder.near, columns, len(trained)))
@@ -79,6 +84,7 @@ def fit_collaborative(
             attributes, trained, factors, space.right, autoencoder.near, following.near, seed
         ),
         others=fit_dependencies(taken, query.demographic, profiled),
+        usual=np.divide(times, shown, out=np.zeros(len(times)), where=shown > 0),
         habit=repeatable * np.log(np.maximum(times, 1.0) / np.maximum(takers, 1.0)),
         repeatable=repeatable,
         trained=trained,

@@ -140,7 +140,9 @@ def fit_sources(
     # Of offers that items tell of, purchases tell more.
     telling = content.attributes[:, :0] if shelf.itself else content.attributes
     profiled = len(encoders.demographics.blocks)
-    collaborative = fit_collaborative(learnt, repeatable, telling, recipe, profiled, seed)
+    collaborative = fit_collaborative(
+        learnt, repeatable, telling, recipe, profiled, seed, logged=chances.shown is not None
+    )
     readiness = find_readiness(dataset, keys)
     popularity = PopularityScorer(
         rates.log_rate,

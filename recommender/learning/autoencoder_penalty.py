@@ -98,7 +98,7 @@ class _Lists:
         past = without(fold.past, suspects)
         ids, offers, taken = past.customer_ids, past.offer_ids, fold.taken
         taken = taken[~taken[CUSTOMER_ID].isin(suspects)]
-        history, redeemed, bought = history_of(past, ids, offers, fold.at.value // 1000)
+        history, redeemed, bought, _ = history_of(past, ids, offers, fold.at.value // 1000)
         known = taken[ids.known(taken[CUSTOMER_ID]) & offers.known(taken[OFFER_ID])]
         owner, offer = ids.rows(known[CUSTOMER_ID]), offers.rows(known[OFFER_ID])
         marks = sp.csr_matrix((np.ones(len(owner)), (owner, offer)), shape=history.shape)

@@ -11,14 +11,17 @@ import numpy as np
 
 from recommender.base import Query
 from recommender.fitting.fitted import Fitted
+from recommender.learning.lessons import OF_LISTS
 from recommender.learning.listwise import Lists, fit_listwise, plain_lists
+from recommender.learning.pointwise import Tried
 from recommender.learning.polish import polish_from, settle
 from recommender.learning.pooling import Sums, pool
 from recommender.model import Recommender
-from recommender.past.judging import Judged
+from recommender.past.judging import Judged, Showings
 from recommender.past.layout import Layout, evenly, score_listed
 
 STRENGTH = 100.0  # of the prior, in offers taken
+AS_IT_IS = 1e6  # of what is no question
 
 
 class Parted(Protocol):
@@ -49,6 +52,11 @@ def learn_features(
 ) -> np.ndarray:
     """Learn what each feature of a scorer counts.
 
+    Where showing is logged, what it led to tells beside lists of everything, as it does of the
+    weights of the hybrid: who takes the same again and again takes it within a month whatever it
+    is, and only of the times it was shown does it tell how much it is liked. Those lists are not
+    judged by then: they would follow the old policy.
+
     Parameters
     ----------
     judged : list of Judged
@@ -65,6 +73,7 @@ def learn_features(
     ndarray of float, shape (features,)
     """
     lists = [_lists(part.few(), told, scorer_of) for told, part in enumerate(judged)]
+    unlogged = [part for part in judged if part.showings is None]
     counted = sum(len(one.taken) for one in lists)
     if not counted:
         return prior
@@ -76,21 +85,56 @@ def learn_features(
     # The penalty is on what a feature moves, not on its unit.
     scale = np.sqrt(spread / counted) + 1e-9
     scaled = [replace(one, features=one.features / scale[:, None, None]) for one in lists]
-    bound = (most * scale)[:, None]
-    learnt = fit_listwise(scaled, (prior * scale)[:, None], STRENGTH, bound)[:, 0] / scale
+    tried = [
+        _tried(part.fitted, part.showings, scorer_of, scale)
+        for part in judged
+        if part.showings is not None
+    ]
+    learnt = _fit(scaled, prior * scale, most * scale, tried) / scale
     unit = np.where(learnt > 0, learnt, prior)
     # Likelihood may leave out what lists are much better with, and then steps do not find it.
     starts = ((learnt > 0).astype(np.float64), prior / unit)
-    told = [_told(part.fitted, part.whole, scorer_of) for part in judged]
+    told = [_told(part.fitted, part.whole, scorer_of) for part in unlogged]
 
     def sums_of(scales: Sequence[np.ndarray], at_most: int | None) -> list[Sums]:
         return [
             _sums(scorer_of(part.fitted.recommender), unit, scales, query, whole, at_most)
-            for part, (query, whole) in zip(judged, told, strict=True)
+            for part, (query, whole) in zip(unlogged, told, strict=True)
             if len(query)
         ]
 
     return np.asarray(np.minimum(unit * settle(sums_of, starts, polish_from), most))
+
+
+def _fit(lists: list[Lists], prior: np.ndarray, most: np.ndarray, tried: list[Tried]) -> np.ndarray:
+    """Fit weights to lists, and to what was shown beside what everybody's rates let expect.
+
+    Those rates are one feature more, which counts as it is; lists leave it out.
+    """
+    rated = [
+        replace(part, features=np.pad(part.features, ((0, 1), (0, 0), (0, 0)))) for part in lists
+    ]
+    strength = np.r_[np.full(len(prior), STRENGTH), AS_IT_IS][:, None]
+    believed, bound = np.r_[prior, 1.0][:, None], np.r_[most, 1.0][:, None]
+    return fit_listwise(rated, believed, strength, bound, tried)[:-1, 0]
+
+
+def _tried(fitted: Fitted, showings: Showings, scorer_of: ScorerOf, scale: np.ndarray) -> Tried:
+    """Lay out the features of what was shown, and everybody's rates, in log-odds."""
+    model, part = fitted.recommender, showings.lists
+    scorer, query = scorer_of(model), fitted.query.take(part.rows)
+    says = score_listed(partial(_can_teach, scorer), query, part)[0] > 0
+    features = score_listed(scorer.features, query, part) / scale[:, None, None]
+    return Tried(
+        features=np.concatenate(
+            [np.where(says, features, 0.0), model.popularity.odds[part.columns][None]]
+        ),
+        share=np.ones((len(query), 1)),
+        about=model.hybrid.start.about(query),
+        shown=showings.shown * (part.candidate & says),
+        taken=part.taken & part.candidate & says,
+        weight=1 - OF_LISTS,
+    )
 
 
 def _sums(
@@ -115,7 +159,8 @@ def _lists(judged: Judged, told: int, scorer_of: ScorerOf) -> Lists:
     query, part = _told(judged.fitted, judged.lists, scorer_of)
     features = score_listed(scorer_of(model).features, query, part)
     lists = plain_lists(features, part.taken.astype(np.float64), part.candidate)
-    return replace(lists, own=told * model.n_offers + part.columns)
+    counts = 1.0 if judged.showings is None else OF_LISTS
+    return replace(lists, weight=counts, own=told * model.n_offers + part.columns)
 
 
 def _told(fitted: Fitted, part: Layout, scorer_of: ScorerOf) -> tuple[Query, Layout]:

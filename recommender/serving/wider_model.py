@@ -165,6 +165,7 @@ def _collaborative(
         ),
         # What could be taken once only tells of no habit until it is trained on again.
         habit=places.spread(scorer.habit) * repeatable,
+        usual=places.spread(scorer.usual) * repeatable,
         repeatable=repeatable,
         trained=trained,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,8 +20,9 @@ from recommender.scoring.linear import Factors
 
 
 def query_of(redeemed: sp.csr_matrix) -> Query:
-    none = sp.csr_matrix((redeemed.shape[0], 0))
-    return Query(redeemed, redeemed, *(none for _ in range(len(fields(Query)) - 2)))
+    none, no_offer = sp.csr_matrix((redeemed.shape[0], 0)), sp.csr_matrix(redeemed.shape)
+    told = {"history": redeemed, "redeemed": redeemed, "bought": no_offer, "shown": no_offer}
+    return Query(**(dict.fromkeys(Query.__dataclass_fields__, none) | told))
 
 
 def taken(n: int = 60, offers: int = 30, seed: int = 0) -> sp.csr_matrix:

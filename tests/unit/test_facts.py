@@ -154,14 +154,16 @@ def test_very_many_clicks_are_summed_up_at_once(monkeypatch: pytest.MonkeyPatch)
     events = [
         (one.offer_id, one.event_type, one.occurred_at.value // 1000) for one in log.itertuples()
     ]
-    ours = history.history_of_one(events, rows, moment)
+    ours = history.history_of_one(events, rows, moment, {"o1", "gone"})
     assert len(calls) == 1
-    table = Dataset.of({"interactions": log})
+    offers = pd.DataFrame({"offer_id": ["gone", "o1", "o2"], "repeatable": [True, True, False]})
+    table = Dataset.of({"offers": offers, "interactions": log})
     theirs = history.history_of(table, IdMap(["a"]), IdMap(rows), moment)
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(
             [one.get(0, 0.0), one.get(1, 0.0)], other.toarray()[0], rtol=1e-12
         )
+    assert ours[-1].keys() == {0}  # showings count of what can be taken again
 
 
 def test_what_a_profile_does_not_state_is_kept(
