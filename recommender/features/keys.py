@@ -20,7 +20,6 @@ from data.schema import ITEM_ID
 
 ITEM, TYPE, CATEGORY, MERCHANT = LEVELS = ("item", "type", "category", "merchant")
 STATED = (CATEGORY, MERCHANT)  # levels that an offer or a transaction line can state itself
-MOST_PART = 0.5
 
 
 @dataclass(frozen=True)
@@ -57,12 +56,6 @@ class KeySpace:
     def n_keys(self) -> int:
         """How many keys there are."""
         return len(self.names)
-
-    @property
-    def told(self) -> bool:
-        """Whether most offers state what they are for."""
-        stating = np.diff(self.offer_keys.indptr) > 0
-        return bool(len(stating) and stating.mean() > MOST_PART)
 
     @cached_property
     def key_rows(self) -> dict[str, int]:

@@ -44,6 +44,8 @@ from recommender.survey import behave_as_answers, build_survey, prefer_given
 from segmentation.kmeans import Segmentation, segment_customers
 from segmentation.segments import SegmentModel
 
+MOST_PART = 0.5  # of those who bought, by what most purchases tell
+
 
 def fit_sources(
     dataset: Dataset,
@@ -104,7 +106,7 @@ def fit_sources(
     columns = shelf.columns()
     attributes = shelf.lay_out(columns)
     chances = collect_chances(trusted, ids, at, spend, keys, attributes, columns)
-    if chances.shown is not None or not keys.told:
+    if chances.shown is not None or not _tell(query):
         # Where showing is not logged, purchases of what offers are for say it better than shares.
         encoders = replace(encoders, wallet=build_wallet(dataset))
         query = replace(query, wallet=encoders.wallet.money(dataset, ids))
@@ -193,6 +195,12 @@ def fit_sources(
         newcomers_follow=popularity.rated or pace.for_newcomers,
         notes=(tastes.note,) if tastes.note else (),
     )
+
+
+def _tell(query: Query) -> bool:
+    """Tell whether most of those who bought something bought what some offer is for."""
+    bought = np.diff(query.spent.indptr) > 0
+    return bool(np.count_nonzero(np.diff(query.purchases.indptr)) > MOST_PART * bought.sum())
 
 
 def _money(dataset: Dataset, query: Query, keys: KeySpace) -> tuple[np.ndarray, np.ndarray]:

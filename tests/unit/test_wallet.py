@@ -184,3 +184,16 @@ def test_what_people_buy_says_what_they_want_where_offers_state_nothing(bundle: 
     assert found.offers[0].source == Source.DEMOGRAPHIC
     for said in service.explainer.reasons(query, found.offers):
         assert "Popular with people like you: much spent on wine." in said
+
+
+@pytest.mark.parametrize(("state", "counted"), [(GOODS, False), (("policies",), True)])
+def test_where_showing_is_not_logged_shares_count_unless_purchases_are_of_what_offers_are_for(
+    state: tuple[str, ...], counted: bool, world: Dataset, spared: None
+) -> None:
+    log = world.interactions
+    taken = log[log["event_type"] == "redemption"].reset_index(drop=True)
+    stated = [state[number % len(state)] for number in range(OFFERS)]
+    offers = world.offers.assign(category=pd.Series(stated, dtype="str"))
+    bundle = train(replace(world, offers=offers, interactions=taken), at=AT)
+    assert bundle.recommender is not None
+    assert (len(bundle.recommender.encoders.wallet.names) > 0) == counted
