@@ -16,13 +16,15 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from data.dataset import Dataset
+from data.dataset import Dataset, microseconds
 from data.idmap import IdMap
-from data.schema import AMOUNT, CUSTOMER_ID, ITEM_ID
+from data.schema import AMOUNT, CUSTOMER_ID, ITEM_ID, OCCURRED_AT
 from recommender.features.keys import CATEGORY, MERCHANT
+from recommender.features.purchases import recency
 from recommender.features.refunds import above_zero, settled
 
 MOST, FEWEST_PEOPLE = 30, 20  # groups, and customers that each needs
+RARE = 1e-9  # share of wallet that any group has, or nothing could be compared with it
 LITTLE = 1.0  # units of money, spread as everybody spends them, that are added to what is compared
 
 
@@ -44,6 +46,9 @@ class Wallet:
         Their groups; -1 where too few people buy what they are.
     unit : float
         A typical amount of money.
+    moment : int
+        The model's moment, microseconds since 1970: what was spent long before counts less (see
+        `recommender.features.purchases.recency`).
     """
 
     level: str
@@ -52,6 +57,7 @@ class Wallet:
     item_ids: np.ndarray
     item_group: np.ndarray
     unit: float
+    moment: int
 
     @cached_property
     def _rows(self) -> dict[str, int]:
@@ -68,7 +74,7 @@ class Wallet:
         lines = dataset.transactions
         group = pd.Index(self.names).get_indexer(pd.Index(groups_of(dataset, self.level)))
         here = np.flatnonzero(group >= 0)
-        amount = lines[AMOUNT].to_numpy(dtype=np.float64)[here]
+        amount = _faded(lines, self.moment)[here]
         nothing = sp.csr_matrix((len(ids), len(self.names)))
         return _on_top(nothing, amount, ids.rows(lines[CUSTOMER_ID])[here], group[here])
 
@@ -84,15 +90,17 @@ class Wallet:
             Their lines, as in `recommender.facts.Facts`.
         """
         later = [
-            (float(line[AMOUNT]), row, group)
+            (float(line[AMOUNT]), line.get(OCCURRED_AT), row, group)
             for row, lines in enumerate(people)
             for line in lines
             if (group := self._group_of(line)) is not None
         ]
         if not later:
             return before
-        amount, rows, groups = (np.array(part) for part in zip(*later, strict=True))
-        return _on_top(before, amount, rows, groups)
+        amount, told, rows, groups = zip(*later, strict=True)
+        when = np.array([self.moment if one is None else one for one in told], dtype=np.float64)
+        faded = np.array(amount) * recency(when, self.moment)
+        return _on_top(before, faded, np.array(rows), np.array(groups))
 
     def _group_of(self, line: Mapping[str, Any]) -> int | None:
         """Return the group of one line, if it is known: as the item says, else as the line does."""
@@ -128,8 +136,14 @@ def _on_top(
 
 
 NO_WALLET = Wallet(
-    "", np.array([], np.str_), np.zeros(0), np.array([], np.str_), np.zeros(0, np.int64), 1.0
+    "", np.array([], np.str_), np.zeros(0), np.array([], np.str_), np.zeros(0, np.int64), 1.0, 0
 )
+
+
+def _faded(lines: pd.DataFrame, moment: int) -> np.ndarray:
+    """Return the money of each line, the less the older it is."""
+    when = microseconds(lines[OCCURRED_AT]).to_numpy(dtype=np.float64)
+    return np.asarray(lines[AMOUNT].to_numpy(dtype=np.float64) * recency(when, moment))
 
 
 def groups_of(dataset: Dataset, level: str) -> pd.Series[str]:
@@ -139,24 +153,26 @@ def groups_of(dataset: Dataset, level: str) -> pd.Series[str]:
     return of_item.where(of_item.notna(), lines[level])
 
 
-def build_wallet(dataset: Dataset) -> Wallet:
-    """Find the groups of which most customers bought something."""
+def build_wallet(dataset: Dataset, moment: int) -> Wallet:
+    """Find the groups of which most customers bought something by a moment, in microseconds."""
     lines = dataset.transactions
     for level in (CATEGORY, MERCHANT):
         told = lines[[CUSTOMER_ID, AMOUNT]].assign(group=groups_of(dataset, level))
+        told = told.assign(faded=_faded(lines, moment))
         told = told[told["group"].notna() & (told[AMOUNT] > 0)]
         people = told.drop_duplicates([CUSTOMER_ID, "group"])["group"].value_counts()
         names = np.sort(people[people >= FEWEST_PEOPLE].index[:MOST].to_numpy(dtype=np.str_))
         if len(names) < 2:
             continue
-        money = told.groupby("group")[AMOUNT].sum().reindex(pd.Index(names)).to_numpy()
+        money = told.groupby("group")["faded"].sum().reindex(pd.Index(names)).to_numpy()
         items = dataset.items.set_index(ITEM_ID)[level].dropna().sort_index()
         return Wallet(
             level,
             names,
-            np.asarray(money / money.sum()),
+            np.maximum(money / (money.sum() or 1.0), RARE),
             items.index.to_numpy(dtype=np.str_),
             pd.Index(names).get_indexer(pd.Index(items)).astype(np.int64),
             float(told[AMOUNT].median()),
+            moment,
         )
     return NO_WALLET

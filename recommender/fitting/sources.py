@@ -108,7 +108,7 @@ def fit_sources(
     chances = collect_chances(trusted, ids, at, spend, keys, attributes, columns)
     if chances.shown is not None or not _tell(query):
         # Where showing is not logged, purchases of what offers are for say it better than shares.
-        encoders = replace(encoders, wallet=build_wallet(dataset))
+        encoders = replace(encoders, wallet=build_wallet(dataset, moment))
         query = replace(query, wallet=encoders.wallet.money(dataset, ids))
     rates = estimate_rates(chances)
     behaved = behave_as_answers(survey, dataset, learnt.taken(), spend)

@@ -15,19 +15,22 @@ from data.idmap import IdMap
 from recommender.base import Source
 from recommender.bundle import Bundle
 from recommender.facts import Facts
+from recommender.features.purchases import HALF_LIFE
 from recommender.features.wallet import FEWEST_PEOPLE, MOST, NO_WALLET, build_wallet
 from recommender.service import Service
 from recommender.serving.lists import Wish
 from recommender.training import train
 
 AT = pd.Timestamp("2026-03-01", tz="UTC")
+BOUGHT = AT - pd.Timedelta(days=1)
+MOMENT = BOUGHT.value // 1000
 GOODS = ("books", "tools", "wine")
 PEOPLE, OFFERS = 400, 12
 
 
 def bought(lines: list[tuple[str, str | None, str | None, float]]) -> pd.DataFrame:
     table = pd.DataFrame(lines, columns=["customer_id", "item_id", "category", "amount"])
-    return table.assign(occurred_at=AT - pd.Timedelta(days=1))
+    return table.assign(occurred_at=BOUGHT)
 
 
 def shop() -> Dataset:
@@ -45,7 +48,7 @@ def shop() -> Dataset:
 
 def test_groups_are_what_many_buy_and_an_item_says_its_own() -> None:
     dataset = shop()
-    wallet = build_wallet(dataset)
+    wallet = build_wallet(dataset, MOMENT)
     assert (wallet.level, wallet.names.tolist()) == ("category", list(GOODS))
     np.testing.assert_allclose(wallet.share, 1 / 3)
     told = zip(wallet.item_ids.tolist(), wallet.item_group.tolist(), strict=True)
@@ -59,7 +62,7 @@ def test_merchants_are_the_groups_where_nothing_states_a_category() -> None:
     lines = dataset.transactions.assign(
         merchant=dataset.transactions["category"].fillna("cellar"), category=None, item_id=None
     )
-    wallet = build_wallet(replace(dataset, transactions=lines.astype({"category": "str"})))
+    wallet = build_wallet(replace(dataset, transactions=lines.astype({"category": "str"})), MOMENT)
     assert (wallet.level, wallet.names.tolist()) == ("merchant", ["books", "cellar", "tools"])
 
 
@@ -67,11 +70,11 @@ def test_one_group_tells_nobody_apart_and_there_are_not_too_many() -> None:
     dataset = shop()
     lines = dataset.transactions
     alike = lines[lines["category"] == "books"].reset_index(drop=True)
-    assert build_wallet(replace(dataset, transactions=alike)) is NO_WALLET
-    assert build_wallet(Dataset.of({})) is NO_WALLET
+    assert build_wallet(replace(dataset, transactions=alike), MOMENT) is NO_WALLET
+    assert build_wallet(Dataset.of({}), MOMENT) is NO_WALLET
     parts = [alike.assign(category=f"books {number:02}") for number in range(MOST + 3)]
     many = pd.concat(parts, ignore_index=True)
-    assert len(build_wallet(replace(dataset, transactions=many)).names) == MOST
+    assert len(build_wallet(replace(dataset, transactions=many), MOMENT).names) == MOST
 
 
 LINES = st.lists(
@@ -91,7 +94,7 @@ def test_what_comes_later_is_put_on_top_as_if_it_had_been_there(
     after: list[tuple[str, str | None, str | None, float]],
 ) -> None:
     dataset, ids = shop(), IdMap(np.array(["ann", "bob"], dtype=object))
-    wallet = build_wallet(dataset)
+    wallet = build_wallet(dataset, MOMENT)
 
     def whole(lines: list[tuple[str, str | None, str | None, float]]) -> np.ndarray:
         given = replace(
@@ -113,7 +116,7 @@ def test_what_comes_later_is_put_on_top_as_if_it_had_been_there(
 
 
 def test_nothing_is_spent_where_all_was_given_back() -> None:
-    wallet = build_wallet(shop())
+    wallet = build_wallet(shop(), MOMENT)
     nothing = wallet.money(Dataset.of({}), IdMap(np.array(["ann"], dtype=object)))
     lines = [{"category": "books", "amount": amount} for amount in (1.10, 2.20, -3.30)]
     assert wallet.add(nothing, [lines]).nnz == 0
@@ -122,9 +125,20 @@ def test_nothing_is_spent_where_all_was_given_back() -> None:
     assert wallet.add(owing, [[{"category": "books", "amount": 3.0}]]).sum() == 3.0
 
 
+def test_what_was_spent_long_before_counts_less() -> None:
+    dataset = shop()
+    wallet = build_wallet(dataset, MOMENT + HALF_LIFE)
+    money = wallet.money(dataset, dataset.customer_ids)
+    assert money[dataset.customer_ids.row("c1")].toarray().ravel().tolist() == [10.0] * 3
+    then = {"category": "books", "amount": 8.0, "occurred_at": MOMENT - HALF_LIFE}
+    later = wallet.add(money, [[then, {"category": "books", "amount": 8.0}]] + [[]] * 24)
+    assert later.sum() - money.sum() == pytest.approx(8.0 / 4 + 8.0)
+    np.testing.assert_allclose(wallet.share, 1 / 3)
+
+
 def test_lifts_compare_with_everybodys_shares() -> None:
     dataset = shop()
-    wallet = build_wallet(dataset)
+    wallet = build_wallet(dataset, MOMENT)
     ids = IdMap(np.array(["ann", "bob"], dtype=object))
     own = Dataset.of({"transactions": bought([("ann", None, "wine", 1e6)])})
     value, known = wallet.lifts(wallet.money(own, ids))
