@@ -111,6 +111,8 @@ def _fit(lists: list[Lists], prior: np.ndarray, most: np.ndarray, tried: list[Tr
 
     Those rates are one feature more, which counts as it is; lists leave it out.
     """
+    if not tried:
+        return fit_listwise(lists, prior[:, None], STRENGTH, most[:, None])[:, 0]
     rated = [
         replace(part, features=np.pad(part.features, ((0, 1), (0, 0), (0, 0)))) for part in lists
     ]
