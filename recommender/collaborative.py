@@ -26,7 +26,7 @@ PRIOR = {
     "again": 0.5,
     "lately": 0.5,
     "habit": 0.5,
-    "shown": 0.5,
+    "rate": 0.5,
     "others": 0.3,
 }
 MAPS = ("factors", "autoencoder", "space", "next")  # linear, from a history to every offer
@@ -48,8 +48,8 @@ class CollaborativeScorer:
     - again: log(1 + times taken before) of the offer itself;
     - lately: the same, the older the less;
     - habit: how often those who take the offer take it, where the customer has;
-    - shown: -log(1 + times that its showings let expect) of what can be taken again, so that with
-      `again` it is the rate that counts (gamma-Poisson shrinkage: Clayton & Kaldor 1987);
+    - rate: the log of how much more often it was taken than its showings let expect, of what can be
+      taken again (gamma-Poisson shrinkage, as of habits: Clayton & Kaldor 1987);
     - others: how likely it is given all others and the profile together, where offers are few.
 
     An offer that can be taken once only counts once, and not for itself once it is taken. Of offers
@@ -118,7 +118,7 @@ class CollaborativeScorer:
         absent = {
             "space": not self.space.rank,
             "others": not self.others.tells,
-            "shown": not self.usual.any(),
+            "rate": not self.usual.any(),
         }
         return frozenset(name for name, gone in absent.items() if gone)
 
@@ -163,8 +163,8 @@ class CollaborativeScorer:
             return self.attributes.extend(name, *self._map(name, query))
         if name == "lately":
             return Cells(_log1p(self._open(query)))
-        if name == "shown":
-            return Cells(self._in_vain(query))
+        if name == "rate":
+            return Cells(self._rates(query))
         before = query.redeemed.copy()
         if name == "again":
             before.data = np.log1p(before.data * self.repeatable[before.indices])
@@ -214,11 +214,12 @@ class CollaborativeScorer:
         """Say how lately each offer was taken, of each customer: shape (n, offers)."""
         return lately_first(count_once(query.history, self.repeatable))
 
-    def _in_vain(self, query: Query) -> sp.csr_matrix:
-        """Take off what showings let expect: who took it as often is as everybody else."""
-        expected = query.shown.copy()
-        expected.data = -np.log1p(expected.data * self.usual[expected.indices])
-        return expected
+    def _rates(self, query: Query) -> sp.csr_matrix:
+        """Compare how often it was taken with how often everybody else would have taken it."""
+        taken, expected = query.redeemed.copy(), query.shown.copy()
+        taken.data = np.log1p(taken.data * (self.usual[taken.indices] > 0))
+        expected.data = np.log1p(expected.data * self.usual[expected.indices])
+        return sp.csr_matrix(taken - expected)
 
     def _open(self, query: Query) -> sp.csr_matrix:
         """Leave out of the history what was redeemed and cannot be again."""

@@ -88,7 +88,7 @@ def test_how_often_showings_were_answered_says_what_is_taken_again(
 def test_showings_in_vain_count_against_what_can_be_taken_again_only(bundle: Bundle) -> None:
     assert bundle.recommender is not None
     scorer = bundle.recommender.collaborative
-    assert scorer.weight[list(PRIOR).index("shown")] > 0
+    assert scorer.weight[list(PRIOR).index("rate")] > 0
     service = Service(bundle)
 
     def score(offer: str, times: int) -> float:
