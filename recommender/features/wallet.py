@@ -1,8 +1,9 @@
 """What customers spend their money on, whether or not any offer is for it.
 
-Purchase keys tell of what offers are for. Where offers do not state that, what people buy still
-tells who they are: the share of wallet of each category of goods, or of each merchant where nothing
-states a category, beside everybody's.
+Purchase keys tell of what offers are for. Where nobody buys that, what people buy still tells who
+they are: the share of wallet of each category of goods, or of each merchant where nothing states a
+category, beside everybody's. A refund weighs by its own time, so that one of an old purchase takes
+off somewhat more than the purchase still counts.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ from recommender.survey import behave_as_answers, build_survey, prefer_given
 from segmentation.kmeans import Segmentation, segment_customers
 from segmentation.segments import SegmentModel
 
-MOST_PART = 0.5  # of those who bought, by what most purchases tell
+MOST_PART = 0.5  # of those who bought something, from which on purchases tell of offers
 
 
 def fit_sources(
